@@ -1,0 +1,28 @@
+//! Every bound on what comes from outside, with its unit and its default.
+
+/// Longest EDN text, in bytes.
+pub const EDN_TEXT_BYTES: usize = 16 << 20;
+/// Deepest nesting of EDN collections.
+pub const EDN_DEPTH: usize = 256;
+/// Most tokens of one EDN text.
+pub const EDN_TOKENS: usize = 1_000_000;
+/// Longest symbol or keyword, in bytes.
+pub const EDN_NAME_BYTES: usize = 4 << 10;
+/// Most digits of a number.
+pub const EDN_DIGITS: usize = 4_096;
+/// Most datoms of one transaction.
+pub const TX_DATOMS: usize = 1_000_000;
+/// Most values of one attribute that a pull returns, unless its pattern says otherwise.
+pub const PULL_VALUES: usize = 1_000;
+/// Most nested levels of a pull.
+pub const PULL_DEPTH: usize = 1_000;
+/// Default wall time of a query, in milliseconds; `:timeout` overrides it. 0 means none.
+pub const QUERY_TIMEOUT_MS: u64 = 0;
+/// Most bytes of columns a query may hold at one time.
+pub const QUERY_MEMORY_BYTES: usize = 4 << 30;
+/// Most nested levels of clauses, and of queries within queries.
+pub const QUERY_DEPTH: usize = 64;
+/// Most clauses of a query, rules included.
+pub const QUERY_CLAUSES: usize = 20_000;
+/// Longest compiled regular expression, in bytes.
+pub const REGEX_BYTES: usize = 1 << 20;

@@ -1,0 +1,3 @@
+//! Text or forms to a [`Query`](ast::Query): shapes are checked here, names are resolved later.
+
+pub mod ast;
