@@ -1,9 +1,12 @@
 //! Datalith's engine: EDN in, columns out.
 
 pub mod datom;
+pub mod db;
 pub mod error;
+pub mod index;
 pub mod limits;
 pub mod query;
+pub mod schema;
 pub mod value;
 
 pub use error::{Code, Error, Result, Span};

@@ -1,0 +1,185 @@
+//! The next database value: datoms of a transaction folded into the runs they touch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use super::{Db, State, View};
+use crate::datom::{AttrId, EntityId, Op, TxId};
+use crate::index::{AttributeIndex, Cell, Change, Dictionary, Row};
+use crate::schema::Schema;
+
+/// A datom as the indexes take it: attribute and value as dictionary ids and cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexDatom {
+    /// The entity.
+    pub e: EntityId,
+    /// The attribute.
+    pub a: AttrId,
+    /// The value.
+    pub v: Cell,
+    /// The transaction.
+    pub tx: TxId,
+    /// Assertion or retraction.
+    pub op: Op,
+}
+
+/// What a purge takes out of the present and the past, as if it had never been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purge {
+    /// One datom, whenever it was so.
+    Datom {
+        /// The entity.
+        e: EntityId,
+        /// The attribute.
+        a: AttrId,
+        /// The value.
+        v: Cell,
+    },
+    /// All values an attribute of an entity has or had.
+    Attribute {
+        /// The entity.
+        e: EntityId,
+        /// The attribute.
+        a: AttrId,
+    },
+    /// What ended before an instant, by the transactions up to and including this one.
+    PastUpTo(TxId),
+}
+
+impl Db {
+    /// The database value after one transaction (or a replayed sequence of them).
+    ///
+    /// - `datoms`: in the order of their effects; `tx` rises from transaction to transaction.
+    /// - `dictionary`: this value's dictionary, perhaps grown.
+    /// - `schema`: as it is after the datoms.
+    /// - Cost: O(k log k + touched chunks), k datoms.
+    #[must_use]
+    pub fn apply(
+        &self,
+        datoms: &[IndexDatom],
+        dictionary: Dictionary,
+        schema: Arc<Schema>,
+        max_eid: i64,
+        max_tx: TxId,
+    ) -> Db {
+        let mut by_attribute: HashMap<AttrId, Vec<&IndexDatom>, FixedState> = HashMap::default();
+        for datom in datoms {
+            by_attribute.entry(datom.a).or_default().push(datom);
+        }
+        let mut attributes = (*self.state.attributes).clone();
+        for (a, datoms) in by_attribute {
+            let declared = schema.attribute(a);
+            let by_value = declared.is_some_and(|attribute| attribute.is_by_value());
+            let old = match attributes.get(&a) {
+                Some(index) => index.with_by_value(by_value, &dictionary),
+                None => AttributeIndex::new(by_value),
+            };
+            let keep_past = self.state.options.keep_history
+                && !declared.is_some_and(|attribute| attribute.no_history);
+            let change = change_of(&old, &datoms, &dictionary);
+            attributes.insert(a, Arc::new(old.apply(change, keep_past, &dictionary)));
+        }
+        if !Arc::ptr_eq(&schema, &self.state.schema) {
+            reindex(&mut attributes, &schema, &dictionary);
+        }
+        self.next(State {
+            options: Arc::clone(&self.state.options),
+            schema,
+            dictionary,
+            attributes: Arc::new(attributes),
+            max_eid,
+            max_tx,
+        })
+    }
+
+    /// The database value after purges.
+    #[must_use]
+    pub fn purge(&self, purges: &[Purge]) -> Db {
+        let mut attributes = (*self.state.attributes).clone();
+        for purge in purges {
+            match *purge {
+                Purge::Datom { e, a, v } => {
+                    retain(&mut attributes, a, |row| row.e != e.0 || row.v != v);
+                }
+                Purge::Attribute { e, a } => retain(&mut attributes, a, |row| row.e != e.0),
+                Purge::PastUpTo(tx) => {
+                    for index in attributes.values_mut() {
+                        *index = Arc::new(index.retain(|_| true, |row| row.extra > tx.0));
+                    }
+                }
+            }
+        }
+        self.next(State { attributes: Arc::new(attributes), ..(*self.state).clone() })
+    }
+
+    fn next(&self, state: State) -> Db {
+        Db { state: Arc::new(state), view: View::default(), viewed: Arc::default() }
+    }
+}
+
+fn retain(
+    attributes: &mut HashMap<AttrId, Arc<AttributeIndex>, FixedState>,
+    a: AttrId,
+    keep: impl Fn(&Row) -> bool,
+) {
+    if let Some(index) = attributes.get_mut(&a) {
+        *index = Arc::new(index.retain(&keep, &keep));
+    }
+}
+
+/// Attributes that became (or ceased to be) indexed, unique or refs get (or lose) their rows by
+/// value.
+fn reindex(
+    attributes: &mut HashMap<AttrId, Arc<AttributeIndex>, FixedState>,
+    schema: &Schema,
+    dictionary: &Dictionary,
+) {
+    for (a, index) in attributes {
+        let by_value = schema.attribute(*a).is_some_and(|attribute| attribute.is_by_value());
+        if by_value != index.current_by_value().is_some() {
+            *index = Arc::new(index.with_by_value(by_value, dictionary));
+        }
+    }
+}
+
+fn change_of(index: &AttributeIndex, datoms: &[&IndexDatom], dictionary: &Dictionary) -> Change {
+    let mut change = Change::default();
+    if datoms.iter().all(|datom| datom.op == Op::Assert) {
+        change.added.extend(datoms.iter().map(|d| Row::new(d.e.0, d.v, d.tx.0)));
+        return change;
+    }
+    // A datom may come and go several times: follow each through its events.
+    let mut state: HashMap<(i64, Cell), Option<i64>, FixedState> = HashMap::default();
+    let mut order = Vec::new();
+    for datom in datoms {
+        let key = (datom.e.0, datom.v);
+        let stored = || index.current().find(datom.e.0, datom.v, dictionary).map(|row| row.tx);
+        let so_since = *state.entry(key).or_insert_with(|| {
+            order.push(key);
+            stored()
+        });
+        let next = match (datom.op, so_since) {
+            (Op::Assert, None) => Some(datom.tx.0),
+            (Op::Assert, since) => since,
+            (Op::Retract, None) => None,
+            (Op::Retract, Some(since)) => {
+                let row = Row { extra: datom.tx.0, ..Row::new(datom.e.0, datom.v, since) };
+                if stored() == Some(since) {
+                    change.ended.push(row);
+                } else {
+                    change.past.push(row);
+                }
+                None
+            }
+        };
+        state.insert(key, next);
+    }
+    for key @ (e, v) in order {
+        if let Some(Some(since)) = state.get(&key) {
+            change.added.push(Row::new(e, v, *since));
+        }
+    }
+    change
+}

@@ -1,0 +1,241 @@
+//! Views: what of a database's history a database value shows.
+
+use std::sync::{Arc, Mutex};
+
+use super::{Db, ViewedRuns};
+use crate::datom::{TxId, TX0};
+use crate::error::{Code, Error, Result};
+use crate::index::{AttributeIndex, Chunk, Dictionary, Extra, Row, SortOrder, Run};
+use crate::value::Value;
+
+/// A point in history as a caller names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimePoint {
+    /// A transaction.
+    Tx(TxId),
+    /// An instant, in milliseconds since 1970 UTC.
+    Instant(i64),
+}
+
+/// The transactions up to a point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TxSet {
+    /// All up to and including this one.
+    UpTo(i64),
+    /// These, ascending: an instant cuts history elsewhere than a transaction where callers have
+    /// set `:db/txInstant` themselves.
+    These(Arc<[i64]>),
+}
+
+impl TxSet {
+    /// Whether the point comes at or after this transaction.
+    pub fn contains(&self, tx: i64) -> bool {
+        match self {
+            TxSet::UpTo(last) => tx <= *last,
+            TxSet::These(txs) => txs.binary_search(&tx).is_ok(),
+        }
+    }
+}
+
+/// What of a database's history is seen. Views compose: each narrows the one before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Only what was so at this point.
+    pub as_of: Option<TxSet>,
+    /// Only what was asserted after this point.
+    pub since: Option<TxSet>,
+    /// Every assertion and retraction instead of what is so.
+    pub history: bool,
+}
+
+impl View {
+    /// Whether it shows just what is so now.
+    pub fn is_current(&self) -> bool {
+        *self == View::default()
+    }
+
+    /// Whether a row that was asserted at `tx` and ended at `end` (never, if none) is so.
+    pub fn is_so(&self, tx: i64, end: Option<i64>) -> bool {
+        self.is_within(tx)
+            && match (&self.as_of, end) {
+                (_, None) => true,
+                (None, Some(_)) => false,
+                (Some(point), Some(end)) => !point.contains(end),
+            }
+    }
+
+    /// Whether a datom of this transaction lies between `since` and `as-of`.
+    pub fn is_within(&self, tx: i64) -> bool {
+        self.as_of.as_ref().is_none_or(|point| point.contains(tx))
+            && self.since.as_ref().is_none_or(|point| !point.contains(tx))
+    }
+
+    /// What the extra column of this view's runs holds.
+    pub fn extra(&self) -> Extra {
+        if self.history { Extra::Added } else { Extra::Nothing }
+    }
+}
+
+impl TimePoint {
+    /// From what a caller passes: a transaction id or an instant.
+    pub fn from_value(value: &Value) -> Result<TimePoint> {
+        match value {
+            Value::Long(tx) if *tx >= TX0 => Ok(TimePoint::Tx(TxId(*tx))),
+            Value::Instant(ms) => Ok(TimePoint::Instant(*ms)),
+            _ => Err(Error::new(
+                Code::ViewTimePoint,
+                format!("{value:?} is no time point: expected a transaction id from {TX0} on, or an instant"),
+            )
+            .with("time-point", value.clone())),
+        }
+    }
+}
+
+impl Db {
+    /// What was so at a point, inclusive.
+    pub fn as_of(&self, point: TimePoint) -> Result<Db> {
+        let point = self.tx_set(point)?;
+        let mut view = self.view.clone();
+        view.as_of = Some(match view.as_of {
+            Some(earlier) => intersection(earlier, point),
+            None => point,
+        });
+        Ok(self.viewed_as(view))
+    }
+
+    /// What was asserted after a point and is so.
+    pub fn since(&self, point: TimePoint) -> Result<Db> {
+        let point = self.tx_set(point)?;
+        let mut view = self.view.clone();
+        view.since = Some(match view.since {
+            Some(earlier) => union(earlier, point),
+            None => point,
+        });
+        Ok(self.viewed_as(view))
+    }
+
+    /// Every assertion and retraction.
+    pub fn history(&self) -> Result<Db> {
+        self.require_history()?;
+        let mut view = self.view.clone();
+        view.history = true;
+        Ok(self.viewed_as(view))
+    }
+
+    /// The same database value without a view.
+    pub fn origin(&self) -> Db {
+        self.viewed_as(View::default())
+    }
+
+    fn viewed_as(&self, view: View) -> Db {
+        Db {
+            state: Arc::clone(&self.state),
+            view,
+            viewed: Arc::new(Mutex::new(ViewedRuns::default())),
+        }
+    }
+
+    fn require_history(&self) -> Result<()> {
+        if self.state.options.keep_history {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::ViewHistory,
+            "as-of, since and history need a database created with :keep-history? true",
+        ))
+    }
+
+    fn tx_set(&self, point: TimePoint) -> Result<TxSet> {
+        self.require_history()?;
+        let instant = match point {
+            TimePoint::Tx(tx) => return Ok(TxSet::UpTo(tx.0)),
+            TimePoint::Instant(ms) => ms,
+        };
+        let all = self.origin();
+        let rows = all.attribute_named("db/txInstant").and_then(|a| all.run(a, SortOrder::ByEntity));
+        let Some(rows) = rows else { return Ok(TxSet::UpTo(TX0)) };
+        let before = |row: &Row| (row.v.bits as i64) <= instant;
+        let txs: Vec<i64> = rows.rows().filter(before).map(|row| row.e).collect();
+        let is_prefix = rows.rows().take(txs.len()).all(|row| before(&row));
+        Ok(if is_prefix {
+            TxSet::UpTo(txs.last().copied().unwrap_or(TX0))
+        } else {
+            TxSet::These(txs.into())
+        })
+    }
+}
+
+fn intersection(a: TxSet, b: TxSet) -> TxSet {
+    match (a, b) {
+        (TxSet::UpTo(a), TxSet::UpTo(b)) => TxSet::UpTo(a.min(b)),
+        (TxSet::These(txs), other) | (other, TxSet::These(txs)) => {
+            TxSet::These(txs.iter().copied().filter(|&tx| other.contains(tx)).collect())
+        }
+    }
+}
+
+fn union(a: TxSet, b: TxSet) -> TxSet {
+    match (a, b) {
+        (TxSet::UpTo(a), TxSet::UpTo(b)) => TxSet::UpTo(a.max(b)),
+        (TxSet::These(txs), TxSet::UpTo(last)) | (TxSet::UpTo(last), TxSet::These(txs)) => {
+            let mut all: Vec<i64> = (TX0..=last).chain(txs.iter().copied()).collect();
+            all.sort_unstable();
+            all.dedup();
+            TxSet::These(all.into())
+        }
+        (TxSet::These(a), TxSet::These(b)) => {
+            let mut all: Vec<i64> = a.iter().chain(b.iter()).copied().collect();
+            all.sort_unstable();
+            all.dedup();
+            TxSet::These(all.into())
+        }
+    }
+}
+
+/// The rows of a stored index as a view shows them; none if the order is not kept.
+pub(super) fn viewed_run(
+    index: &AttributeIndex,
+    order: SortOrder,
+    view: &View,
+    dictionary: &Dictionary,
+) -> Option<Run> {
+    let (current, past) = match order {
+        SortOrder::ByEntity => (index.current(), index.past()),
+        SortOrder::ByValue => (index.current_by_value()?, index.past_by_value()?),
+    };
+    if view.is_current() {
+        return Some(current.clone());
+    }
+    let mut rows = Vec::new();
+    current.chunks().iter().for_each(|chunk| select_current(chunk, view, &mut rows));
+    let shown = Run::from_sorted(order, view.extra(), &rows);
+    rows.clear();
+    past.chunks().iter().for_each(|chunk| select_past(chunk, view, &mut rows));
+    Some(shown.apply(Vec::new(), rows, dictionary))
+}
+
+fn select_current(chunk: &Chunk, view: &View, out: &mut Vec<Row>) {
+    let extra = i64::from(view.history);
+    for at in 0..chunk.len() {
+        if view.is_within(chunk.tx[at]) {
+            out.push(Row { extra, ..chunk.row(at) });
+        }
+    }
+}
+
+/// Past rows keep their order only within one entity and value; the caller sorts what comes out.
+fn select_past(chunk: &Chunk, view: &View, out: &mut Vec<Row>) {
+    for at in 0..chunk.len() {
+        let row = chunk.row(at);
+        if view.history {
+            if view.is_within(row.tx) {
+                out.push(Row { extra: 1, ..row });
+            }
+            if view.is_within(row.extra) {
+                out.push(Row { tx: row.extra, extra: 0, ..row });
+            }
+        } else if view.is_so(row.tx, Some(row.extra)) {
+            out.push(Row { extra: 0, ..row });
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The index of one attribute: current and past rows, by entity and (where asked for) by value.
+
+use super::{Dictionary, Extra, Row, Run, SortOrder};
+
+/// What a transaction does to one attribute.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Rows that become current.
+    pub added: Vec<Row>,
+    /// Current rows that end; `extra` is the transaction that ends them.
+    pub ended: Vec<Row>,
+    /// Rows to add to the past beside those that end: `extra` is their end.
+    pub past: Vec<Row>,
+}
+
+/// All rows of one attribute. Cloning is cheap; a clone never changes.
+#[derive(Clone, Debug)]
+pub struct AttributeIndex {
+    current: Run,
+    past: Run,
+    /// Current and past rows by value; only where the attribute is a ref, unique or indexed.
+    by_value: Option<(Run, Run)>,
+}
+
+impl AttributeIndex {
+    /// An index without rows.
+    pub fn new(by_value: bool) -> AttributeIndex {
+        let empty = |order, extra| Run::empty(order, extra);
+        AttributeIndex {
+            current: empty(SortOrder::ByEntity, Extra::Nothing),
+            past: empty(SortOrder::ByEntity, Extra::End),
+            by_value: by_value.then(|| {
+                (empty(SortOrder::ByValue, Extra::Nothing), empty(SortOrder::ByValue, Extra::End))
+            }),
+        }
+    }
+
+    /// Current rows by entity.
+    pub fn current(&self) -> &Run {
+        &self.current
+    }
+
+    /// Past rows by entity: each was so from `tx` until `extra`.
+    pub fn past(&self) -> &Run {
+        &self.past
+    }
+
+    /// Current rows by value, where kept.
+    pub fn current_by_value(&self) -> Option<&Run> {
+        self.by_value.as_ref().map(|(current, _)| current)
+    }
+
+    /// Past rows by value, where kept.
+    pub fn past_by_value(&self) -> Option<&Run> {
+        self.by_value.as_ref().map(|(_, past)| past)
+    }
+
+    /// The index after a change. Ended rows go to the past if `keep_past`, else they vanish.
+    #[must_use]
+    pub fn apply(&self, change: Change, keep_past: bool, dictionary: &Dictionary) -> AttributeIndex {
+        let Change { added, ended, mut past } = change;
+        if keep_past {
+            past.extend_from_slice(&ended);
+        } else {
+            past.clear();
+        }
+        let apply = |current: &Run, old: &Run, added, ended, past| {
+            (current.apply(ended, added, dictionary), old.apply(Vec::new(), past, dictionary))
+        };
+        let by_value = self.by_value.as_ref().map(|(current, old)| {
+            apply(current, old, added.clone(), ended.clone(), past.clone())
+        });
+        let (current, past) = apply(&self.current, &self.past, added, ended, past);
+        AttributeIndex { current, past, by_value }
+    }
+
+    /// The index with rows by value built, or dropped.
+    #[must_use]
+    pub fn with_by_value(&self, by_value: bool, dictionary: &Dictionary) -> AttributeIndex {
+        if by_value == self.by_value.is_some() {
+            return self.clone();
+        }
+        let by_value = by_value.then(|| {
+            let resorted = |run: &Run| run.resorted(SortOrder::ByValue, dictionary);
+            (resorted(&self.current), resorted(&self.past))
+        });
+        AttributeIndex { by_value, ..self.clone() }
+    }
+
+    /// The index without the rows that a purge takes out of the present or of the past.
+    #[must_use]
+    pub fn retain(
+        &self,
+        keep_current: impl Fn(&Row) -> bool,
+        keep_past: impl Fn(&Row) -> bool,
+    ) -> AttributeIndex {
+        AttributeIndex {
+            current: self.current.retain(&keep_current),
+            past: self.past.retain(&keep_past),
+            by_value: self
+                .by_value
+                .as_ref()
+                .map(|(current, past)| (current.retain(&keep_current), past.retain(&keep_past))),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The dictionary: interned values by id, append-only.
+//!
+//! A [`Dictionary`] is an immutable value made of id-ordered runs whose sizes fall geometrically,
+//! as in a log-structured merge tree: adding `k` values makes a run of `k` and merges the tail, so
+//! growth by single values costs O(log n) each and old dictionaries stay as they are.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use super::{Cell, Kind};
+use crate::value::Value;
+
+/// Interned values by id. Cloning is cheap; a clone never changes.
+#[derive(Clone, Default)]
+pub struct Dictionary {
+    runs: Arc<[Arc<DictionaryRun>]>,
+    len: u32,
+}
+
+/// Ids `start ..` in order, with a hash index over them.
+#[derive(Clone, Default)]
+struct DictionaryRun {
+    start: u32,
+    values: Vec<Value>,
+    hashes: Vec<u64>,
+    ids: HashTable<u32>,
+}
+
+impl DictionaryRun {
+    fn find(&self, hash: u64, value: &Value) -> Option<u32> {
+        self.ids.find(hash, |&id| same(&self.values[(id - self.start) as usize], value)).copied()
+    }
+
+    fn push(&mut self, hash: u64, value: Value) -> u32 {
+        let id = self.start + self.values.len() as u32;
+        self.values.push(value);
+        self.hashes.push(hash);
+        let (start, hashes) = (self.start, &self.hashes);
+        self.ids.insert_unique(hash, id, |&id| hashes[(id - start) as usize]);
+        id
+    }
+
+    fn merged(&self, next: &DictionaryRun) -> DictionaryRun {
+        let mut values = Vec::with_capacity(self.values.len() + next.values.len());
+        values.extend_from_slice(&self.values);
+        values.extend_from_slice(&next.values);
+        let mut hashes = Vec::with_capacity(values.len());
+        hashes.extend_from_slice(&self.hashes);
+        hashes.extend_from_slice(&next.hashes);
+        let mut ids = HashTable::with_capacity(values.len());
+        for (i, &hash) in hashes.iter().enumerate() {
+            ids.insert_unique(hash, self.start + i as u32, |&id| hashes[(id - self.start) as usize]);
+        }
+        DictionaryRun { start: self.start, values, hashes, ids }
+    }
+}
+
+/// Clojure's `=`, but decimals of another scale stay apart: the scale must survive storage.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::BigDec(x), Value::BigDec(y)) => {
+            x.as_bigint_and_exponent() == y.as_bigint_and_exponent()
+        }
+        _ => a == b,
+    }
+}
+
+fn hash_of(value: &Value) -> u64 {
+    FixedState::default().hash_one(value)
+}
+
+impl Dictionary {
+    /// How many values are interned: the next free id.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether nothing is interned.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The interned value with this id. Panics if no cell of this dictionary can hold it.
+    pub fn interned(&self, id: u64) -> &Value {
+        let id = id as u32;
+        let at = self.runs.partition_point(|run| run.start <= id) - 1;
+        let run = &self.runs[at];
+        &run.values[(id - run.start) as usize]
+    }
+
+    /// The value of a cell.
+    pub fn value(&self, cell: Cell) -> Value {
+        cell.inline_value().unwrap_or_else(|| self.interned(cell.bits).clone())
+    }
+
+    /// The id of a value, if it is interned.
+    pub fn find(&self, value: &Value) -> Option<u32> {
+        self.find_hashed(hash_of(value), value)
+    }
+
+    fn find_hashed(&self, hash: u64, value: &Value) -> Option<u32> {
+        self.runs.iter().find_map(|run| run.find(hash, value))
+    }
+
+    /// The cell of a value, unless it would have to be interned first.
+    pub fn cell(&self, value: &Value) -> Option<Cell> {
+        Cell::inline(value).or_else(|| {
+            let bits = u64::from(self.find(value)?);
+            Some(Cell { kind: Kind::of(value), bits })
+        })
+    }
+
+    /// The values from an id on, in order: what was interned since the dictionary had that length.
+    pub fn since(&self, start: u32) -> impl Iterator<Item = &Value> {
+        self.runs.iter().flat_map(move |run| {
+            let skip = start.saturating_sub(run.start) as usize;
+            run.values.iter().skip(skip)
+        })
+    }
+}
+
+/// A dictionary being added to.
+#[derive(Clone, Default)]
+pub struct Interner {
+    base: Dictionary,
+    added: DictionaryRun,
+}
+
+impl Interner {
+    /// Starts from what a dictionary holds.
+    pub fn new(base: Dictionary) -> Interner {
+        let start = base.len;
+        Interner { base, added: DictionaryRun { start, ..DictionaryRun::default() } }
+    }
+
+    /// The id of a value, interned now if it was not.
+    pub fn intern(&mut self, value: &Value) -> u32 {
+        let hash = hash_of(value);
+        self.base
+            .find_hashed(hash, value)
+            .or_else(|| self.added.find(hash, value))
+            .unwrap_or_else(|| self.added.push(hash, value.clone()))
+    }
+
+    /// The cell of a value.
+    pub fn cell(&mut self, value: &Value) -> Cell {
+        Cell::inline(value)
+            .unwrap_or_else(|| Cell { kind: Kind::of(value), bits: u64::from(self.intern(value)) })
+    }
+
+    /// The interned value with this id.
+    pub fn interned(&self, id: u64) -> &Value {
+        match (id as u32).checked_sub(self.added.start) {
+            Some(at) => &self.added.values[at as usize],
+            None => self.base.interned(id),
+        }
+    }
+
+    /// The value of a cell.
+    pub fn value(&self, cell: Cell) -> Value {
+        cell.inline_value().unwrap_or_else(|| self.interned(cell.bits).clone())
+    }
+
+    /// The dictionary this one started from.
+    pub fn base(&self) -> &Dictionary {
+        &self.base
+    }
+
+    /// How many values were added.
+    pub fn added_len(&self) -> usize {
+        self.added.values.len()
+    }
+
+    /// The dictionary with everything added.
+    pub fn finish(self) -> Dictionary {
+        if self.added.values.is_empty() {
+            return self.base;
+        }
+        let len = self.base.len + self.added.values.len() as u32;
+        let mut runs = self.base.runs.to_vec();
+        let mut tail = self.added;
+        while runs.last().is_some_and(|run| run.values.len() <= 2 * tail.values.len()) {
+            let run = runs.pop().expect("the loop condition saw a last run");
+            tail = run.merged(&tail);
+        }
+        runs.push(Arc::new(tail));
+        Dictionary { runs: runs.into(), len }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_survive_growth_and_old_dictionaries_do_not_change() {
+        let mut dictionary = Dictionary::default();
+        let mut old = Vec::new();
+        for n in 0..1000u32 {
+            let mut interner = Interner::new(dictionary.clone());
+            assert_eq!(interner.intern(&Value::from(format!("v{n}"))), n);
+            assert_eq!(interner.intern(&Value::from(format!("v{}", n / 2))), n / 2);
+            old.push(dictionary);
+            dictionary = interner.finish();
+        }
+        assert!(dictionary.runs.len() <= 12, "{} runs", dictionary.runs.len());
+        assert_eq!(dictionary.interned(7), &Value::from("v7"));
+        assert_eq!(old[500].find(&Value::from("v500")), None);
+        assert_eq!(old[501].find(&Value::from("v500")), Some(500));
+        assert_eq!(dictionary.since(998).count(), 2);
+    }
+}

@@ -1,0 +1,20 @@
+//! Sorted immutable columns: how datoms lie in memory.
+//!
+//! Values become fixed-width [`Cell`]s; what does not fit 64 bits is interned in a [`Dictionary`].
+//! The rows of one attribute form [`Run`]s, sorted by entity or by value and cut into immutable
+//! [`Chunk`]s that successive runs share. Nothing here knows schema, views or queries.
+
+mod attribute;
+mod cell;
+mod chunk;
+mod column;
+mod dictionary;
+mod merge;
+mod run;
+
+pub use attribute::{AttributeIndex, Change};
+pub use cell::{Cell, Kind};
+pub use chunk::{Chunk, Extra, Row};
+pub use column::{Column, ColumnBuilder, Kinds};
+pub use dictionary::{Dictionary, Interner};
+pub use run::{Position, Run, SortOrder};
