@@ -6,6 +6,7 @@
 mod apply;
 mod options;
 mod read;
+mod resolve;
 mod view;
 
 pub use apply::{IndexDatom, Purge};
