@@ -7,6 +7,7 @@ pub mod index;
 pub mod limits;
 pub mod query;
 pub mod schema;
+pub mod store;
 pub mod value;
 
 pub use error::{Code, Error, Result, Span};

@@ -26,3 +26,11 @@ pub const QUERY_DEPTH: usize = 64;
 pub const QUERY_CLAUSES: usize = 20_000;
 /// Longest compiled regular expression, in bytes.
 pub const REGEX_BYTES: usize = 1 << 20;
+/// Longest payload of one record of the log, in bytes.
+pub const LOG_RECORD_BYTES: usize = 1 << 30;
+/// Most bytes of records that one append to the log takes, headers included.
+pub const LOG_GROUP_BYTES: usize = LOG_RECORD_BYTES + (1 << 20);
+/// Bytes of the log read at a time; whole sectors.
+pub const LOG_READ_BYTES: usize = 1 << 20;
+/// Longest part of a name in a store, in bytes.
+pub const STORAGE_NAME_BYTES: usize = 128;

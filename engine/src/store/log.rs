@@ -1,0 +1,661 @@
+//! The append-only log: what was acknowledged is there, whole, in order, or there is an error.
+//!
+//! Reading takes no lock. Writing takes a [`WriterLease`], catches up with what other processes
+//! wrote, and appends a group of records with one write and one sync. A group is acknowledged after
+//! its sync; until then it is whole or absent after a crash.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::lease::WriterLease;
+use super::record::{
+    Appended, BODY_BYTES, LogHeader, LogPosition, RECORD_HEADER_BYTES, RecordHeader, SECTOR_BYTES,
+    Seal, Tip, commit_id, header_place, position, sector_print,
+};
+use super::scan::{Scanned, Sectors, Visit, corrupt, read_record, scan};
+use super::storage::{Put, Storage};
+use crate::error::{Code, Error, Result};
+use crate::limits::{LOG_GROUP_BYTES, LOG_RECORD_BYTES};
+use crate::value::Value;
+
+/// A log, open at the last record this handle has seen.
+#[derive(Debug)]
+pub struct Log {
+    storage: Arc<dyn Storage>,
+    name: String,
+    seal: Seal,
+    tip: Tip,
+    /// The epoch of this handle, once it has written.
+    epoch: Option<u64>,
+    state: State,
+}
+
+/// What a handle may still do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Everything.
+    Ready,
+    /// Read: an earlier failure left the end of the log unknown.
+    Poisoned,
+    /// Read what comes before the damage.
+    Damaged,
+}
+
+/// What a new log continues: the last commit of another log, or nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The commit the first record follows; nil for none.
+    pub commit: Uuid,
+    /// The t of that commit.
+    pub t: u64,
+    /// The epoch of that commit.
+    pub epoch: u64,
+}
+
+/// Where the records that [`Log::open`] gives begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At the first.
+    #[default]
+    First,
+    /// After a tip seen earlier, in this process or another.
+    After(Tip),
+}
+
+/// What [`Log::open`] does with a log that is damaged before its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDamage {
+    /// Fails with [`Code::CorruptLog`].
+    #[default]
+    Refuse,
+    /// Opens what comes before the damage, for reading only.
+    ReadBefore,
+}
+
+/// One record to append.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its place in history, above that of the record before it.
+    pub t: u64,
+    /// What to keep.
+    pub payload: &'a [u8],
+}
+
+/// What reading the end of a log came by.
+#[derive(Clone, Debug, Default)]
+pub struct Recovery {
+    /// Records given.
+    pub records: u64,
+    /// Bytes of a group at the end that was never finished. Another process may be writing it, so
+    /// only [`Log::catch_up`] drops them.
+    pub torn_bytes: u64,
+    /// The damage before which [`OnDamage::ReadBefore`] stopped.
+    pub damage: Option<Error>,
+}
+
+impl Log {
+    /// Makes a log that does not exist yet; [`Code::DbAlreadyExists`] if it does.
+    pub fn create(storage: Arc<dyn Storage>, name: &str, origin: Origin) -> Result<Log> {
+        let Origin { commit, t, epoch } = origin;
+        let header = LogHeader {
+            log: Uuid::new_v4(),
+            commit,
+            t,
+            epoch,
+        };
+        match storage.create(name, &header.encode())? {
+            Put::Done => Ok(Log::at(storage, name, &header, header.tip())),
+            Put::Refused => Err(Error::new(
+                Code::DbAlreadyExists,
+                format!("the log {name} exists already"),
+            )),
+        }
+    }
+
+    /// Opens a log and gives each record from `start` on to `visit`, in order.
+    ///
+    /// Changes nothing and takes no lock. Fails with [`Code::CorruptLog`], [`Code::FormatVersion`],
+    /// [`Code::DbDoesNotExist`], [`Code::Fenced`] if the log does not hold the tip to start after.
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        name: &str,
+        start: Start,
+        on_damage: OnDamage,
+        visit: Visit<'_>,
+    ) -> Result<(Log, Recovery)> {
+        let first = storage.read(name, 0..SECTOR_BYTES as u64)?.ok_or_else(|| {
+            Error::new(
+                Code::DbDoesNotExist,
+                format!("the log {name} does not exist"),
+            )
+        })?;
+        let header = LogHeader::decode(&first).map_err(|e| e.with("offset", 0_usize))?;
+        let tip = match start {
+            Start::First => header.tip(),
+            Start::After(tip) => tip,
+        };
+        let mut log = Log::at(storage, name, &header, tip);
+        let mut records = 0;
+        let followed = log.follow(&mut |record| {
+            visit(record)?;
+            records += 1;
+            Ok(())
+        });
+        match followed {
+            Err(e) if e.code() == Code::CorruptLog && on_damage == OnDamage::ReadBefore => {
+                log.state = State::Damaged;
+                Ok((
+                    log,
+                    Recovery {
+                        records,
+                        torn_bytes: 0,
+                        damage: Some(e),
+                    },
+                ))
+            }
+            followed => Ok((log, followed?)),
+        }
+    }
+
+    fn at(storage: Arc<dyn Storage>, name: &str, header: &LogHeader, tip: Tip) -> Log {
+        let seal = Seal::new(header.log);
+        Log {
+            storage,
+            name: name.to_owned(),
+            seal,
+            tip,
+            epoch: None,
+            state: State::Ready,
+        }
+    }
+
+    /// The end of what this handle has seen.
+    pub fn tip(&self) -> Tip {
+        self.tip
+    }
+
+    /// Waits for the right to append; see [`WriterLease::acquire`].
+    pub fn lease(&self, timeout_ms: u64) -> Result<WriterLease> {
+        WriterLease::acquire(&*self.storage, &self.name, self.tip.epoch, timeout_ms)
+    }
+
+    /// Gives the records that others appended since to `visit`; for readers.
+    ///
+    /// A group counts as soon as it is whole, which may be one sync before it is durable. Where it
+    /// fails, the position stays before the group that failed. [`Code::Fenced`] means that the log
+    /// no longer holds what this handle saw: open it again.
+    pub fn follow(&mut self, visit: Visit<'_>) -> Result<Recovery> {
+        let end = self.check_tip()?;
+        let mut sectors = Sectors::new(&*self.storage, &self.name, &self.seal, end);
+        let Scanned {
+            records,
+            torn_bytes,
+        } = scan(&mut sectors, &mut self.tip, visit)?;
+        Ok(Recovery {
+            records,
+            torn_bytes,
+            damage: None,
+        })
+    }
+
+    /// Gives the records that others appended since to `visit` and makes the end fit to append to:
+    /// what is there is durable, what was never finished is dropped.
+    pub fn catch_up(&mut self, lease: &WriterLease, visit: Visit<'_>) -> Result<Recovery> {
+        self.check_writable(lease)?;
+        if self.check_tip()? == self.tip.end {
+            return Ok(Recovery::default());
+        }
+        // Its writer may have died before its sync; nobody may build on records that can vanish.
+        self.storage.sync(&self.name)?;
+        let recovery = self.follow(visit)?;
+        if recovery.torn_bytes > 0 {
+            self.storage.truncate(&self.name, self.tip.end)?;
+            self.storage.sync(&self.name)?;
+        }
+        Ok(recovery)
+    }
+
+    /// Appends records as one group: one write, one sync, all acknowledged or none.
+    ///
+    /// Each error says in `:db/outcome` what became of the group: `:not-committed` or `:unknown`.
+    /// [`Code::Fenced`]: others appended since; catch up first. After `:unknown` this handle appends
+    /// no more: open the log again, which tells.
+    pub fn append_group(
+        &mut self,
+        lease: &WriterLease,
+        entries: &[Entry<'_>],
+    ) -> Result<Vec<Appended>> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ready = self.check_writable(lease).and_then(|()| self.check_fence());
+        let group = ready
+            .and_then(|()| self.encode(entries))
+            .map_err(not_committed)?;
+        self.write(&group.bytes)?;
+        if let Err(e) = self.storage.sync(&self.name) {
+            // Taken out of sight unsynced, so that nobody builds on a group that may vanish: after a
+            // failed sync the system may hold the bytes for written while the disk does not.
+            let _ = self.storage.truncate(&self.name, self.tip.end);
+            return Err(self.poison(e));
+        }
+        self.epoch = Some(group.tip.epoch);
+        self.tip = group.tip;
+        Ok(group.appended)
+    }
+
+    /// Gives the record at a position to `visit`; only positions up to the tip hold one.
+    pub fn read(&self, place: LogPosition, visit: Visit<'_>) -> Result<()> {
+        let mut sectors = Sectors::new(&*self.storage, &self.name, &self.seal, self.tip.end);
+        read_record(&mut sectors, place, visit)
+    }
+
+    /// Appends bytes at the tip, or takes back what it wrote of them.
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.storage.append(&self.name, self.tip.end, bytes);
+        let cause = match written {
+            Ok(Put::Refused) => return Err(not_committed(self.fenced())),
+            Ok(Put::Done) => match self.storage.size(&self.name) {
+                Ok(Some(size)) if size == self.tip.end + bytes.len() as u64 => return Ok(()),
+                Ok(_) => Error::new(Code::Storage, format!("append to {} fell short", self.name)),
+                Err(e) => e,
+            },
+            Err(e) => e,
+        };
+        // Safe under the lease: the fence was checked, so all beyond the tip is ours.
+        let taken_back = self.storage.truncate(&self.name, self.tip.end);
+        match taken_back.and_then(|()| self.storage.sync(&self.name)) {
+            Ok(()) => Err(not_committed(cause)),
+            Err(_) => Err(self.poison(cause)),
+        }
+    }
+
+    fn poison(&mut self, cause: Error) -> Error {
+        self.state = State::Poisoned;
+        cause.with("db/outcome", Value::keyword("unknown"))
+    }
+
+    fn check_writable(&self, lease: &WriterLease) -> Result<()> {
+        assert_eq!(
+            lease.name(),
+            self.name,
+            "a lease is for the log it was taken for"
+        );
+        let why = match self.state {
+            State::Ready => return Ok(()),
+            State::Poisoned => (
+                Code::Storage,
+                "must be opened again after a write that failed",
+            ),
+            State::Damaged => (
+                Code::CorruptLog,
+                "is damaged and was opened for reading only",
+            ),
+        };
+        Err(Error::new(
+            why.0,
+            format!("the log {} {}", self.name, why.1),
+        ))
+    }
+
+    /// Checks that the log still holds the last sector this handle saw; gives the log's length.
+    fn check_tip(&self) -> Result<u64> {
+        let sector_bytes = SECTOR_BYTES as u64;
+        let at = self.tip.end.saturating_sub(sector_bytes);
+        let size = self.storage.size(&self.name)?.unwrap_or_default();
+        if size < self.tip.end || self.tip.end < sector_bytes || !at.is_multiple_of(sector_bytes) {
+            return Err(self.fenced());
+        }
+        let last = self
+            .storage
+            .read(&self.name, at..self.tip.end)?
+            .unwrap_or_default();
+        if last.len() == SECTOR_BYTES && sector_print(&last) == self.tip.last_sector {
+            return Ok(size);
+        }
+        if at > 0
+            && last.len() == SECTOR_BYTES
+            && self.seal.open(at / sector_bytes, &last).is_none()
+        {
+            return Err(corrupt(at / sector_bytes, "does not match its checksum"));
+        }
+        Err(self.fenced())
+    }
+
+    fn check_fence(&self) -> Result<()> {
+        match self.check_tip()? == self.tip.end {
+            true => Ok(()),
+            false => Err(self.fenced()),
+        }
+    }
+
+    fn fenced(&self) -> Error {
+        let message = format!(
+            "the log {} does not end where this writer left it",
+            self.name
+        );
+        Error::new(Code::Fenced, message)
+            .with("epoch", i64::try_from(self.tip.epoch).unwrap_or(i64::MAX))
+    }
+
+    /// Lays out a group after the tip.
+    fn encode(&self, entries: &[Entry<'_>]) -> Result<Group> {
+        // A writer that finds the epoch of another at the end takes the next one.
+        let own = self.epoch.filter(|epoch| *epoch == self.tip.epoch);
+        let epoch = own.unwrap_or(self.tip.epoch.saturating_add(1));
+        let first = self.tip.end / SECTOR_BYTES as u64;
+        let (headers, sectors) = self.headers(entries, epoch)?;
+
+        let mut body = Vec::with_capacity(sectors as usize * BODY_BYTES);
+        let mut appended = Vec::with_capacity(entries.len());
+        let mut id = blake3::Hasher::new();
+        for (entry, header) in entries.iter().zip(&headers) {
+            body.resize(header_place(body.len()), 0);
+            let place = position(first, body.len());
+            appended.push(Appended {
+                position: place,
+                commit: header.commit,
+            });
+            let header = RecordHeader { sectors, ..*header }.encode();
+            id.update(&header);
+            body.extend_from_slice(&header);
+            body.extend_from_slice(entry.payload);
+        }
+        let mut group = [0; 8];
+        id.finalize_xof().fill(&mut group);
+
+        let mut bytes = Vec::with_capacity(sectors as usize * SECTOR_BYTES);
+        self.seal
+            .frame(first, u64::from_le_bytes(group), &body, &mut bytes);
+        let last = headers.last().expect("a group has entries");
+        let tip = Tip {
+            end: self.tip.end + bytes.len() as u64,
+            t: last.t,
+            epoch,
+            commit: last.commit,
+            last_sector: sector_print(&bytes[bytes.len() - SECTOR_BYTES..]),
+        };
+        Ok(Group {
+            bytes,
+            appended,
+            tip,
+        })
+    }
+
+    /// The headers of a group, their count of sectors still open, and that count.
+    fn headers(&self, entries: &[Entry<'_>], epoch: u64) -> Result<(Vec<RecordHeader>, u32)> {
+        let (mut previous, mut t, mut body_bytes) = (self.tip.commit, self.tip.t, 0_usize);
+        let mut headers = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            assert!(
+                entry.t > t,
+                "the t of a record is above that of the one before it"
+            );
+            let bytes = entry.payload.len();
+            body_bytes = header_place(body_bytes) + RECORD_HEADER_BYTES + bytes;
+            if bytes > LOG_RECORD_BYTES || body_bytes > LOG_GROUP_BYTES {
+                let message = format!(
+                    "a group of records of the log holds at most {LOG_GROUP_BYTES} bytes, one record {LOG_RECORD_BYTES}"
+                );
+                return Err(Error::new(Code::Limit, message).with("limit", "log-record-bytes"));
+            }
+            let commit = commit_id(previous, entry.t, entry.payload);
+            headers.push(RecordHeader {
+                records_left: (entries.len() - index) as u32,
+                sectors: 0,
+                payload_bytes: bytes as u64,
+                epoch,
+                t: entry.t,
+                previous,
+                commit,
+            });
+            (previous, t) = (commit, entry.t);
+        }
+        Ok((headers, body_bytes.div_ceil(BODY_BYTES) as u32))
+    }
+}
+
+/// A group that is laid out but not written.
+struct Group {
+    bytes: Vec<u8>,
+    appended: Vec<Appended>,
+    tip: Tip,
+}
+
+fn not_committed(error: Error) -> Error {
+    error.with("db/outcome", Value::keyword("not-committed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Fault, FileStorage, MemoryStorage, RecordView, SimStorage, Times};
+
+    const NAME: &str = "log/main";
+
+    fn reopen(storage: &Arc<dyn Storage>) -> (Log, Vec<String>, Recovery) {
+        let mut texts = Vec::new();
+        let mut visit = |record: RecordView<'_>| {
+            assert!(record.is_genuine());
+            texts.push(String::from_utf8_lossy(record.payload).into_owned());
+            Ok(())
+        };
+        let opened = Log::open(
+            Arc::clone(storage),
+            NAME,
+            Start::First,
+            OnDamage::Refuse,
+            &mut visit,
+        );
+        let (log, recovery) = opened.unwrap();
+        (log, texts, recovery)
+    }
+
+    fn add(log: &mut Log, payloads: &[&str]) -> Result<Vec<Appended>> {
+        let lease = log.lease(0)?;
+        log.catch_up(&lease, &mut |_| Ok(()))?;
+        add_unseen(log, &lease, payloads)
+    }
+
+    fn add_unseen(log: &mut Log, lease: &WriterLease, payloads: &[&str]) -> Result<Vec<Appended>> {
+        let t = log.tip().t;
+        let entries: Vec<Entry<'_>> = (t + 1..)
+            .zip(payloads)
+            .map(|(t, payload)| Entry {
+                t,
+                payload: payload.as_bytes(),
+            })
+            .collect();
+        log.append_group(lease, &entries)
+    }
+
+    fn outcome(error: &Error) -> Option<&Value> {
+        error
+            .data()
+            .iter()
+            .find(|(key, _)| *key == "db/outcome")
+            .map(|(_, value)| value)
+    }
+
+    #[test]
+    fn what_was_appended_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let storages: [Arc<dyn Storage>; 2] = [
+            Arc::new(FileStorage::at(dir.path())),
+            Arc::new(MemoryStorage::default()),
+        ];
+        for storage in storages {
+            let mut log = Log::create(Arc::clone(&storage), NAME, Origin::default()).unwrap();
+            let long = "x".repeat(3000);
+            let places = add(&mut log, &["", "b", &long, "d"]).unwrap();
+            add(&mut log, &["e"]).unwrap();
+            let (mut again, texts, recovery) = reopen(&storage);
+            assert_eq!(texts, ["", "b", &long, "d", "e"]);
+            assert_eq!((recovery.records, recovery.torn_bytes), (5, 0));
+            assert_eq!((again.tip(), again.tip().epoch), (log.tip(), 1));
+
+            for (place, text) in places.iter().zip(&texts) {
+                let mut seen = Vec::new();
+                let mut visit = |r: RecordView<'_>| {
+                    seen = r.payload.to_vec();
+                    assert_eq!(r.commit, place.commit);
+                    Ok(())
+                };
+                again.read(place.position, &mut visit).unwrap();
+                assert_eq!(seen, text.as_bytes());
+            }
+            assert!(
+                again
+                    .read(LogPosition::from_bytes(u64::MAX), &mut |_| Ok(()))
+                    .is_err()
+            );
+
+            add(&mut again, &["f"]).unwrap();
+            assert_eq!(again.tip().epoch, 2);
+            let mut seen = 0;
+            let start = Start::After(log.tip());
+            let mut count = |_: RecordView<'_>| {
+                seen += 1;
+                Ok(())
+            };
+            Log::open(storage, NAME, start, OnDamage::Refuse, &mut count).unwrap();
+            assert_eq!(seen, 1);
+        }
+    }
+
+    #[test]
+    fn writer_that_did_not_catch_up_is_fenced() {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let mut one = Log::create(Arc::clone(&storage), NAME, Origin::default()).unwrap();
+        let (mut two, ..) = reopen(&storage);
+        add(&mut one, &["one"]).unwrap();
+        let lease = two.lease(0).unwrap();
+        let error = add_unseen(&mut two, &lease, &["two"]).unwrap_err();
+        assert_eq!(error.code(), Code::Fenced);
+        assert_eq!(outcome(&error), Some(&Value::keyword("not-committed")));
+        drop(lease);
+        add(&mut two, &["two"]).unwrap();
+        let mut seen = Vec::new();
+        one.follow(&mut |r| {
+            seen.push((r.t, r.epoch, r.payload.to_vec()));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, [(2, 2, b"two".to_vec())]);
+    }
+
+    #[test]
+    fn log_of_another_database_is_fenced() {
+        let storage = Arc::new(SimStorage::seeded(1));
+        let mut log = Log::create(storage.clone(), NAME, Origin::default()).unwrap();
+        storage.delete(NAME).unwrap();
+        Log::create(storage.clone(), NAME, Origin::default()).unwrap();
+        assert_eq!(add(&mut log, &["lost"]).unwrap_err().code(), Code::Fenced);
+    }
+
+    #[test]
+    fn full_disk_takes_nothing_and_works_again_with_space() {
+        for fault in [
+            Fault::Partial(Code::StorageFull),
+            Fault::Before(Code::Storage),
+            Fault::Lie,
+        ] {
+            let storage = Arc::new(SimStorage::seeded(3));
+            let mut log = Log::create(storage.clone(), NAME, Origin::default()).unwrap();
+            add(&mut log, &["kept"]).unwrap();
+            storage.fail_at(storage.operations(), Times::Once, fault);
+            let error = add(&mut log, &["too much"]).unwrap_err();
+            assert_eq!(
+                outcome(&error),
+                Some(&Value::keyword("not-committed")),
+                "{fault:?}"
+            );
+            add(&mut log, &["again"]).unwrap();
+            let after: Arc<dyn Storage> = Arc::new(storage.crash());
+            assert_eq!(reopen(&after).1, ["kept", "again"]);
+        }
+    }
+
+    #[test]
+    fn failed_sync_poisons_the_handle() {
+        let storage = Arc::new(SimStorage::seeded(3));
+        let mut log = Log::create(storage.clone(), NAME, Origin::default()).unwrap();
+        storage.fail_at(
+            storage.operations() + 1,
+            Times::Once,
+            Fault::Before(Code::Storage),
+        );
+        let error = add(&mut log, &["perhaps"]).unwrap_err();
+        assert_eq!(outcome(&error), Some(&Value::keyword("unknown")));
+        let operations = storage.operations();
+        assert_eq!(add(&mut log, &["no"]).unwrap_err().code(), Code::Storage);
+        assert_eq!(
+            storage.operations(),
+            operations,
+            "nothing is synced or written again"
+        );
+        let storage: Arc<dyn Storage> = storage;
+        let (mut log, ..) = reopen(&storage);
+        add(&mut log, &["yes"]).unwrap();
+        assert_eq!(reopen(&storage).1, ["yes"]);
+    }
+
+    #[test]
+    fn damaged_log_can_be_read_up_to_the_damage() {
+        let storage = Arc::new(SimStorage::seeded(3));
+        let mut log = Log::create(storage.clone(), NAME, Origin::default()).unwrap();
+        for text in ["a", "b", "c"] {
+            add(&mut log, &[text]).unwrap();
+        }
+        let mut bytes = storage.read(NAME, 0..u64::MAX).unwrap().unwrap();
+        bytes[2 * SECTOR_BYTES + 100] ^= 1;
+        storage.tamper(NAME, &bytes);
+        let refused = Log::open(
+            storage.clone(),
+            NAME,
+            Start::First,
+            OnDamage::Refuse,
+            &mut |_| Ok(()),
+        );
+        let error = refused.unwrap_err();
+        assert_eq!(error.code(), Code::CorruptLog);
+        assert_eq!(error.data(), [("offset", Value::from(1024_usize))]);
+
+        let read = Log::open(
+            storage,
+            NAME,
+            Start::First,
+            OnDamage::ReadBefore,
+            &mut |_| Ok(()),
+        );
+        let (mut log, recovery) = read.unwrap();
+        assert_eq!(
+            (recovery.records, recovery.damage.map(|e| e.code())),
+            (1, Some(Code::CorruptLog))
+        );
+        let lease = log.lease(0).unwrap();
+        assert_eq!(
+            add_unseen(&mut log, &lease, &["d"]).unwrap_err().code(),
+            Code::CorruptLog
+        );
+    }
+
+    #[test]
+    fn record_over_the_limit_is_refused() {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let mut log = Log::create(storage, NAME, Origin::default()).unwrap();
+        let lease = log.lease(0).unwrap();
+        let payload = vec![0; LOG_RECORD_BYTES + 1];
+        let error = log
+            .append_group(
+                &lease,
+                &[Entry {
+                    t: 1,
+                    payload: &payload,
+                }],
+            )
+            .unwrap_err();
+        assert_eq!(error.code(), Code::Limit);
+    }
+}

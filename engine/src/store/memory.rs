@@ -1,0 +1,155 @@
+//! Bytes kept in this process: a database that nobody needs tomorrow.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::storage::{LockAttempt, Put, Storage, WriterLock, check_name};
+use crate::error::{Code, Error, Result};
+
+/// A store in memory; a clone is the same store.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStorage(Arc<Mutex<Contents>>);
+
+#[derive(Debug, Default)]
+struct Contents {
+    objects: BTreeMap<String, Vec<u8>>,
+    locks: BTreeMap<String, String>,
+}
+
+impl MemoryStorage {
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        // Each call changes the maps in one step, so a panic elsewhere leaves them whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts bytes under a name, whatever was there.
+    pub(super) fn overwrite(&self, name: &str, bytes: Vec<u8>) {
+        self.contents().objects.insert(name.to_owned(), bytes);
+    }
+}
+
+impl Storage for MemoryStorage {
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<Put> {
+        self.swap_ref(name, None, bytes)
+    }
+
+    fn read(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
+        check_name(name)?;
+        Ok(self.contents().objects.get(name).map(|bytes| {
+            let end = range.end.min(bytes.len() as u64) as usize;
+            let start = range.start.min(end as u64) as usize;
+            bytes[start..end].to_vec()
+        }))
+    }
+
+    fn size(&self, name: &str) -> Result<Option<u64>> {
+        check_name(name)?;
+        Ok(self
+            .contents()
+            .objects
+            .get(name)
+            .map(|bytes| bytes.len() as u64))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let contents = self.contents();
+        Ok(contents
+            .objects
+            .keys()
+            .filter(|name| name.starts_with(prefix))
+            .cloned()
+            .collect())
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        check_name(name)?;
+        self.contents().objects.remove(name);
+        Ok(())
+    }
+
+    fn append(&self, name: &str, at: u64, bytes: &[u8]) -> Result<Put> {
+        check_name(name)?;
+        let mut contents = self.contents();
+        let object = contents
+            .objects
+            .get_mut(name)
+            .ok_or_else(|| missing("append to", name))?;
+        if object.len() as u64 != at {
+            return Ok(Put::Refused);
+        }
+        object.try_reserve(bytes.len()).map_err(|_| {
+            Error::new(
+                Code::StorageFull,
+                format!("append to {name} failed: out of memory"),
+            )
+        })?;
+        object.extend_from_slice(bytes);
+        Ok(Put::Done)
+    }
+
+    fn sync(&self, name: &str) -> Result<()> {
+        check_name(name)?;
+        match self.contents().objects.contains_key(name) {
+            true => Ok(()),
+            false => Err(missing("sync of", name)),
+        }
+    }
+
+    fn truncate(&self, name: &str, size: u64) -> Result<()> {
+        check_name(name)?;
+        let mut contents = self.contents();
+        let object = contents
+            .objects
+            .get_mut(name)
+            .ok_or_else(|| missing("truncation of", name))?;
+        object.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        Ok(())
+    }
+
+    fn swap_ref(&self, name: &str, expected: Option<&[u8]>, bytes: &[u8]) -> Result<Put> {
+        check_name(name)?;
+        let mut contents = self.contents();
+        if contents.objects.get(name).map(Vec::as_slice) != expected {
+            return Ok(Put::Refused);
+        }
+        contents.objects.insert(name.to_owned(), bytes.to_vec());
+        Ok(Put::Done)
+    }
+
+    fn try_lock(&self, name: &str, holder: &str) -> Result<LockAttempt> {
+        check_name(name)?;
+        let mut contents = self.contents();
+        if let Some(other) = contents.locks.get(name) {
+            return Ok(LockAttempt::Busy(other.clone()));
+        }
+        contents.locks.insert(name.to_owned(), holder.to_owned());
+        Ok(LockAttempt::Taken(Box::new(MemoryLock {
+            store: self.clone(),
+            name: name.to_owned(),
+        })))
+    }
+}
+
+/// A taken lock of a memory store.
+#[derive(Debug)]
+struct MemoryLock {
+    store: MemoryStorage,
+    name: String,
+}
+
+impl WriterLock for MemoryLock {}
+
+impl Drop for MemoryLock {
+    fn drop(&mut self) {
+        self.store.contents().locks.remove(&self.name);
+    }
+}
+
+/// The error for work on an object that is not there.
+pub(super) fn missing(operation: &str, name: &str) -> Error {
+    Error::new(
+        Code::Storage,
+        format!("{operation} {name} failed: there is no such object"),
+    )
+}

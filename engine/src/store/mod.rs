@@ -1,0 +1,21 @@
+//! Bytes that stay: the storage trait, its three implementations and the append-only log.
+//!
+//! Nothing above this module touches a file, and nothing in it knows what the bytes mean: a payload
+//! goes in as `&[u8]` and comes out the same or not at all.
+
+mod file;
+mod lease;
+mod log;
+mod memory;
+mod record;
+mod scan;
+mod sim;
+mod storage;
+
+pub use file::FileStorage;
+pub use lease::WriterLease;
+pub use log::{Entry, Log, OnDamage, Origin, Recovery, Start};
+pub use memory::MemoryStorage;
+pub use record::{Appended, FORMAT_VERSION, LogPosition, RecordView, Tip, commit_id};
+pub use sim::{Fault, SimStorage, Times};
+pub use storage::{LockAttempt, Put, Storage, WriterLock};

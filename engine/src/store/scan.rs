@@ -1,0 +1,247 @@
+//! Reads a log: whole groups one after the other, then a verdict on what stands at the end.
+
+use super::record::{
+    BODY_BYTES, LogPosition, RECORD_HEADER_BYTES, RecordHeader, RecordView, SECTOR_BYTES,
+    SECTOR_HEADER_BYTES, Seal, Sector, Tip, header_place, position, sector_print,
+};
+use super::storage::Storage;
+use crate::error::{Code, Error, Result};
+use crate::limits::{LOG_READ_BYTES, LOG_RECORD_BYTES};
+use crate::value::Value;
+
+/// What a scan gives each record to.
+pub(super) type Visit<'v> = &'v mut dyn FnMut(RecordView<'_>) -> Result<()>;
+
+/// One sector as it was found.
+enum Found<'a> {
+    /// As it was written.
+    Whole(Sector<'a>),
+    /// Never written: zeros, or the log ends before the sector does.
+    Blank,
+    /// Written, and not what was written.
+    Damaged,
+}
+
+/// The sectors of one log up to a length that was fixed at the start.
+pub(super) struct Sectors<'s> {
+    storage: &'s dyn Storage,
+    name: &'s str,
+    seal: &'s Seal,
+    end: u64,
+    chunk: Vec<u8>,
+    chunk_at: u64,
+}
+
+impl<'s> Sectors<'s> {
+    pub(super) fn new(storage: &'s dyn Storage, name: &'s str, seal: &'s Seal, end: u64) -> Self {
+        Sectors {
+            storage,
+            name,
+            seal,
+            end,
+            chunk: Vec::new(),
+            chunk_at: 0,
+        }
+    }
+
+    /// The 512 bytes of a sector; fewer where the log ends.
+    fn bytes(&mut self, number: u64) -> Result<&[u8]> {
+        let at = number.saturating_mul(SECTOR_BYTES as u64);
+        let sector_end = at.saturating_add(SECTOR_BYTES as u64).min(self.end);
+        let chunk_end = self.chunk_at + self.chunk.len() as u64;
+        if at < self.chunk_at || sector_end > chunk_end {
+            let range = at..at.saturating_add(LOG_READ_BYTES as u64).min(self.end);
+            self.chunk = self.storage.read(self.name, range)?.unwrap_or_default();
+            self.chunk_at = at;
+        }
+        let start = (at - self.chunk_at) as usize;
+        Ok(self
+            .chunk
+            .get(start..)
+            .map_or(&[], |rest| &rest[..rest.len().min(SECTOR_BYTES)]))
+    }
+
+    fn sector(&mut self, number: u64) -> Result<Found<'_>> {
+        let seal = self.seal;
+        let bytes = self.bytes(number)?;
+        if bytes.len() < SECTOR_BYTES {
+            return Ok(Found::Blank);
+        }
+        Ok(match seal.open(number, bytes) {
+            Some(sector) => Found::Whole(sector),
+            None if bytes.iter().all(|byte| *byte == 0) => Found::Blank,
+            None => Found::Damaged,
+        })
+    }
+}
+
+/// Gives every record after `tip` to `visit` and moves `tip` behind the last whole group.
+///
+/// Returns the bytes of a torn group at the end. Fails with [`Code::CorruptLog`] if anything there
+/// is neither a whole group nor the remains of one that was never finished.
+pub(super) fn scan(sectors: &mut Sectors<'_>, tip: &mut Tip, visit: Visit<'_>) -> Result<Scanned> {
+    let mut body = Vec::new();
+    let mut records = 0;
+    while tip.end < sectors.end {
+        let first = tip.end / SECTOR_BYTES as u64;
+        if !read_group(sectors, first, &mut body)? {
+            return Ok(Scanned {
+                records,
+                torn_bytes: torn_bytes(sectors, first)?,
+            });
+        }
+        let mut after = *tip;
+        records += visit_group(&body, first, &mut after, visit)?;
+        let count = (body.len() / BODY_BYTES) as u64;
+        after.end = (first + count) * SECTOR_BYTES as u64;
+        after.last_sector = sector_print(sectors.bytes(first + count - 1)?);
+        *tip = after;
+    }
+    Ok(Scanned {
+        records,
+        torn_bytes: 0,
+    })
+}
+
+/// What a scan came by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Scanned {
+    pub(super) records: u64,
+    pub(super) torn_bytes: u64,
+}
+
+/// Reads the body of the group at `first`; false if it is not there as a whole.
+fn read_group(sectors: &mut Sectors<'_>, first: u64, body: &mut Vec<u8>) -> Result<bool> {
+    body.clear();
+    let Found::Whole(sector) = sectors.sector(first)? else {
+        return Ok(false);
+    };
+    if sector.index != 0 {
+        return Ok(false);
+    }
+    let group = sector.group;
+    let Some(header) = RecordHeader::decode(sector.body) else {
+        return Err(corrupt(first, "holds no record where one must start"));
+    };
+    body.extend_from_slice(sector.body);
+    for index in 1..header.sectors {
+        match sectors.sector(first + u64::from(index))? {
+            Found::Whole(sector) if sector.group == group && sector.index == index => {
+                body.extend_from_slice(sector.body);
+            }
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// Judges what stands from sector `first` to the end, which is no whole group.
+///
+/// Torn, and counted, only if every sector is blank or verifies as part of a group that starts at
+/// `first`. A sector with one wrong bit, or of a later group, is damage.
+fn torn_bytes(sectors: &mut Sectors<'_>, first: u64) -> Result<u64> {
+    let count = sectors.end.div_ceil(SECTOR_BYTES as u64) - first;
+    for index in 0..count {
+        match sectors.sector(first + index)? {
+            Found::Blank => {}
+            Found::Whole(sector) if u64::from(sector.index) == index => {}
+            Found::Whole(_) => return Err(corrupt(first, "is damaged, and records follow it")),
+            Found::Damaged => return Err(corrupt(first + index, "does not match its checksum")),
+        }
+    }
+    Ok(sectors.end - first * SECTOR_BYTES as u64)
+}
+
+/// Gives the records of a whole group to `visit`; moves the t, epoch and commit of `tip`.
+fn visit_group(body: &[u8], first: u64, tip: &mut Tip, visit: Visit<'_>) -> Result<u64> {
+    let wrong = |at: usize, what| corrupt(first + (at / BODY_BYTES) as u64, what);
+    let (mut at, mut records) = (0, 0);
+    loop {
+        at = header_place(at);
+        let header = body.get(at..).and_then(RecordHeader::decode);
+        let header = header.ok_or_else(|| wrong(at, "holds no record where one must start"))?;
+        let payload =
+            payload_of(body, at, &header).ok_or_else(|| wrong(at, "cuts a record short"))?;
+        if header.previous != tip.commit || header.t <= tip.t || header.epoch < tip.epoch {
+            return Err(wrong(
+                at,
+                "holds a record that does not follow the one before it",
+            ));
+        }
+        visit(RecordView {
+            position: position(first, at),
+            epoch: header.epoch,
+            t: header.t,
+            previous: header.previous,
+            commit: header.commit,
+            payload,
+        })?;
+        (tip.t, tip.epoch, tip.commit) = (header.t, header.epoch, header.commit);
+        records += 1;
+        at += RECORD_HEADER_BYTES + payload.len();
+        if header.records_left == 1 {
+            return Ok(records);
+        }
+    }
+}
+
+fn payload_of<'b>(body: &'b [u8], at: usize, header: &RecordHeader) -> Option<&'b [u8]> {
+    let bytes = usize::try_from(header.payload_bytes)
+        .ok()
+        .filter(|n| *n <= LOG_RECORD_BYTES)?;
+    body.get(at + RECORD_HEADER_BYTES..)?.get(..bytes)
+}
+
+/// Reads the one record at a position that an append or a scan gave.
+pub(super) fn read_record(
+    sectors: &mut Sectors<'_>,
+    place: LogPosition,
+    visit: Visit<'_>,
+) -> Result<()> {
+    let number = place.offset_bytes() / SECTOR_BYTES as u64;
+    let inside = (place.offset_bytes() % SECTOR_BYTES as u64) as usize;
+    let nothing = || corrupt(number, "holds no record at the position asked for");
+    let Found::Whole(sector) = sectors.sector(number)? else {
+        return Err(nothing());
+    };
+    let (group, index) = (sector.group, sector.index);
+    let start = inside
+        .checked_sub(SECTOR_HEADER_BYTES)
+        .ok_or_else(nothing)?;
+    let mut body = sector.body.get(start..).unwrap_or_default().to_vec();
+    let header = RecordHeader::decode(&body).ok_or_else(nothing)?;
+    let mut next = 1;
+    while payload_of(&body, 0, &header).is_none() {
+        match sectors.sector(number + next)? {
+            Found::Whole(s)
+                if s.group == group && u64::from(s.index) == u64::from(index) + next =>
+            {
+                body.extend_from_slice(s.body);
+            }
+            _ => return Err(corrupt(number + next, "cuts a record short")),
+        }
+        next += 1;
+    }
+    let payload = payload_of(&body, 0, &header).unwrap_or_default();
+    visit(RecordView {
+        position: place,
+        epoch: header.epoch,
+        t: header.t,
+        previous: header.previous,
+        commit: header.commit,
+        payload,
+    })
+}
+
+/// The error for a sector that is not what was written.
+pub(super) fn corrupt(sector: u64, what: &str) -> Error {
+    let offset = sector * SECTOR_BYTES as u64;
+    Error::new(
+        Code::CorruptLog,
+        format!("the log is damaged: the sector at byte {offset} {what}"),
+    )
+    .with(
+        "offset",
+        Value::Long(i64::try_from(offset).unwrap_or(i64::MAX)),
+    )
+}
