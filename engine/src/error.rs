@@ -36,7 +36,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error with a code and one sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
-        Error(Box::new(Details { code, message: message.into(), span: None, data: Vec::new() }))
+        Error(Box::new(Details {
+            code,
+            message: message.into(),
+            span: None,
+            data: Vec::new(),
+        }))
     }
 
     /// The same error, pointing at bytes of the caller's text. The first (innermost) span wins.
@@ -249,6 +254,10 @@ codes! {
     BackendDoesNotExist "type backend-does-not-exist" incorrect;
     /// The configuration differs from the stored one.
     ConfigDoesNotMatch "type config-does-not-match-stored-db" conflict;
+    /// The configuration differs from that of a connection that lives.
+    ConfigDoesNotMatchConnections "type config-does-not-match-existing-connections" conflict;
+    /// The `:id` of a store is no UUID.
+    InvalidIdType "invalid-id-type" incorrect;
     /// The store belongs to another database.
     StoreIdentityMismatch "type store-identity-mismatch" conflict;
     /// The connection was released.

@@ -1,5 +1,6 @@
 //! Datalith's engine: EDN in, columns out.
 
+pub mod conn;
 pub mod datom;
 pub mod db;
 pub mod error;

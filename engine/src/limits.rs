@@ -34,3 +34,12 @@ pub const LOG_GROUP_BYTES: usize = LOG_RECORD_BYTES + (1 << 20);
 pub const LOG_READ_BYTES: usize = 1 << 20;
 /// Longest part of a name in a store, in bytes.
 pub const STORAGE_NAME_BYTES: usize = 128;
+/// How long a transaction waits for writers of other processes, in milliseconds; `:lock-timeout`
+/// overrides it.
+pub const LOCK_TIMEOUT_MS: u64 = 10_000;
+/// Most threads a connection starts for queries.
+pub const POOL_THREADS: usize = 1_024;
+/// Most transactions that wait before one writer.
+pub const QUEUE_TRANSACTIONS: usize = 120_000;
+/// Most transactions that share one sync.
+pub const GROUP_TRANSACTIONS: usize = 1_024;

@@ -1,0 +1,240 @@
+//! Connections, shared per database within this process.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use uuid::Uuid;
+
+use super::Config;
+use super::config::Backend;
+use super::consistency;
+use super::database::Database;
+use super::listen::{ListenerId, Listeners};
+use super::registry;
+use super::seam::{TxData, TxReport};
+use crate::db::Db;
+use crate::error::{Code, Error, Result};
+use crate::value::{Keyword, Value};
+
+/// A connection to a database; clones are the same connection.
+///
+/// Connecting twice gives the same connection, counted: it lives until it was released as often.
+#[derive(Clone)]
+pub struct Conn {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    key: Key,
+    config: Config,
+    /// None once released.
+    database: RwLock<Option<Arc<Database>>>,
+    listeners: Arc<Listeners>,
+    pool: OnceLock<ThreadPool>,
+}
+
+/// What makes two connections the same.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) id: Uuid,
+    pub(super) branch: Keyword,
+    /// The place: a copied directory has the id of its original.
+    pub(super) path: Option<PathBuf>,
+}
+
+struct Counted {
+    conn: Conn,
+    count: usize,
+}
+
+fn connections() -> MutexGuard<'static, HashMap<Key, Counted>> {
+    static CONNECTIONS: OnceLock<Mutex<HashMap<Key, Counted>>> = OnceLock::new();
+    // Every change is one insertion or removal: a panic in between leaves nothing half done.
+    CONNECTIONS
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Conn {
+    /// Connects to a database that exists.
+    ///
+    /// Errors: [`Code::DbDoesNotExist`], [`Code::ConfigDoesNotMatch`],
+    /// [`Code::ConfigDoesNotMatchConnections`], [`Code::StoreIdentityMismatch`].
+    pub fn connect(config: &Config) -> Result<Conn> {
+        // Held while the database is opened, so that two callers do not open it twice.
+        let mut connections = connections();
+        let known = connections.iter_mut().find(|(key, _)| is_of(key, config));
+        if let Some((_, counted)) = known {
+            consistency::check_connected(config, &counted.conn.shared.config)?;
+            counted.count += 1;
+            return Ok(counted.conn.clone());
+        }
+        let database = registry::open(config)?;
+        let key = key_of(config, database.config());
+        let conn = Conn {
+            shared: Arc::new(Shared {
+                key: key.clone(),
+                config: config.clone(),
+                database: RwLock::new(Some(database)),
+                listeners: Arc::default(),
+                pool: OnceLock::new(),
+            }),
+        };
+        connections.insert(
+            key,
+            Counted {
+                conn: conn.clone(),
+                count: 1,
+            },
+        );
+        Ok(conn)
+    }
+
+    /// The newest database value.
+    pub fn db(&self) -> Result<Db> {
+        self.database()?.db()
+    }
+
+    /// Makes a transaction, durable when the call returns. Blocks; callable from many threads.
+    pub fn transact(&self, data: &TxData) -> Result<TxReport> {
+        self.database()?.transact(data, &self.shared.listeners)
+    }
+
+    /// Gives up one of as many connects; at the last the connection ends for all its clones.
+    pub fn release(&self) {
+        let mut connections = connections();
+        let Some(counted) = connections.get_mut(&self.shared.key) else {
+            return;
+        };
+        if !Arc::ptr_eq(&counted.conn.shared, &self.shared) {
+            return;
+        }
+        counted.count -= 1;
+        if counted.count == 0 {
+            connections.remove(&self.shared.key);
+            self.shared.end();
+        }
+    }
+
+    /// Ends the connection however often it was connected.
+    pub fn release_all(&self) {
+        let mut connections = connections();
+        if connections
+            .get(&self.shared.key)
+            .is_some_and(|c| Arc::ptr_eq(&c.conn.shared, &self.shared))
+        {
+            connections.remove(&self.shared.key);
+        }
+        self.shared.end();
+    }
+
+    /// Calls `listener` after each transaction of this connection, in their order, outside of the
+    /// writer: it may itself transact. A panic in it is caught and changes nothing.
+    pub fn listen(&self, listener: Box<dyn Fn(&TxReport) + Send + Sync>) -> ListenerId {
+        self.shared.listeners.add(listener)
+    }
+
+    /// Takes a listener away; whether there was one.
+    pub fn unlisten(&self, id: ListenerId) -> bool {
+        self.shared.listeners.remove(id)
+    }
+
+    /// The configuration it was connected with.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// The threads on which queries of this connection run, started at the first call.
+    pub fn pool(&self) -> Result<&ThreadPool> {
+        if let Some(pool) = self.shared.pool.get() {
+            return Ok(pool);
+        }
+        let threads = self.config().threads().unwrap_or(0);
+        let started = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|n| format!("datalith-{n}"))
+            .build()
+            .map_err(|cause| {
+                Error::new(
+                    Code::Limit,
+                    format!("threads for queries could not start: {cause}"),
+                )
+            })?;
+        Ok(self.shared.pool.get_or_init(|| started))
+    }
+
+    /// Whether this is the same connection.
+    pub fn is_same(&self, other: &Conn) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    fn database(&self) -> Result<Arc<Database>> {
+        let database = self
+            .shared
+            .database
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        database
+            .clone()
+            .ok_or_else(|| Error::new(Code::ConnectionReleased, "Connection has been released."))
+    }
+}
+
+impl Shared {
+    fn end(&self) {
+        *self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Ends every connection to a database that goes away.
+pub(super) fn release_connections_to(config: &Config) {
+    let mut connections = connections();
+    let keys: Vec<Key> = connections
+        .keys()
+        .filter(|key| is_of(key, config))
+        .cloned()
+        .collect();
+    for key in keys {
+        if let Some(counted) = connections.remove(&key) {
+            counted.conn.shared.end();
+        }
+    }
+}
+
+fn key_of(config: &Config, stored: &Config) -> Key {
+    Key {
+        id: stored.store_id().uuid(),
+        branch: config.branch().clone(),
+        path: path_of(config),
+    }
+}
+
+/// Whether a connection is to the place and branch a configuration names. The id is left to the
+/// check of the configurations, for a directory can be named without it.
+fn is_of(key: &Key, config: &Config) -> bool {
+    let same_place = match config.backend() {
+        Backend::File(path) => key.path.as_ref() == Some(path),
+        Backend::Memory => key.path.is_none() && key.id == config.store_id().uuid(),
+    };
+    same_place && key.branch == *config.branch()
+}
+
+fn path_of(config: &Config) -> Option<PathBuf> {
+    match config.backend() {
+        Backend::File(path) => Some(path.clone()),
+        Backend::Memory => None,
+    }
+}
+
+impl std::fmt::Debug for Conn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let store = self.shared.config.entries().get(&Value::keyword("store"));
+        f.debug_tuple("Conn").field(&store).finish()
+    }
+}

@@ -1,0 +1,22 @@
+//! Connections: one database that changes, shared by many threads.
+//!
+//! Input: configurations and transaction data. Output: database values and reports, each
+//! transaction durable before anybody sees it. How datoms come of transaction data is not its
+//! matter, nor how bytes stay; it orders the one, hands it to the other, and publishes the result.
+
+mod config;
+mod connection;
+mod consistency;
+mod database;
+mod environment;
+mod listen;
+mod queue;
+mod registry;
+mod seam;
+mod uri;
+
+pub use config::{Backend, Config, StoreId};
+pub use connection::Conn;
+pub use listen::ListenerId;
+pub use registry::{create_database, database_exists, delete_database};
+pub use seam::{TxData, TxReport};
