@@ -3,6 +3,7 @@
 pub mod conn;
 pub mod datom;
 pub mod db;
+pub mod edn;
 pub mod error;
 pub mod index;
 pub mod limits;

@@ -10,6 +10,8 @@ pub const EDN_TOKENS: usize = 1_000_000;
 pub const EDN_NAME_BYTES: usize = 4 << 10;
 /// Most digits of a number.
 pub const EDN_DIGITS: usize = 4_096;
+/// Most patterns, `#"…"`, of one EDN text.
+pub const EDN_PATTERNS: usize = 64;
 /// Most datoms of one transaction.
 pub const TX_DATOMS: usize = 1_000_000;
 /// Most values of one attribute that a pull returns, unless its pattern says otherwise.

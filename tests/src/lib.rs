@@ -1,1 +1,3 @@
-//! x
+//! What the tests share: seeded corpora and the canonical forms they are compared in.
+
+pub mod edn_corpus;
