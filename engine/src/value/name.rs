@@ -77,14 +77,14 @@ impl Keyword {
 }
 
 impl Symbol {
-    /// Whether this is a query variable, `?x`.
+    /// Whether this is a query variable, `?x` or `ns/?x`.
     pub fn is_variable(&self) -> bool {
-        self.0.starts_with('?')
+        self.name().starts_with('?')
     }
 
     /// Whether this names a source, `$` or `$name`.
     pub fn is_source(&self) -> bool {
-        self.0.starts_with('$')
+        self.name().starts_with('$')
     }
 }
 

@@ -1,0 +1,109 @@
+//! What must hold between the parts of a query.
+
+use super::ast::{Arg, Clause, ClauseKind, Input, Query, SourceName, Var};
+use super::cursor::Node;
+use super::rule::is_built_in;
+use super::vars::Vars;
+use crate::error::{Code, Error, Result};
+use crate::value::Value;
+
+/// Refuses unknown and repeated variables, unknown sources and rules without `%`.
+pub(super) fn validate(query: &Query, node: Node<'_>) -> Result<()> {
+    let mut inputs = Vec::new();
+    query.inputs.iter().for_each(|input| input.collect_vars(&mut inputs));
+    let mut known: Vars = inputs.iter().cloned().collect();
+    query.clauses.iter().for_each(|clause| clause.collect_vars(&mut known));
+    let mut find = Vars::new();
+    query.find.elements().iter().for_each(|element| element.collect_vars(&mut find));
+
+    let asked = find.iter().chain(&query.with);
+    refuse_vars("Query for unknown vars", asked.filter(|var| !known.contains(*var)), node)?;
+    let shared = query.with.iter().filter(|var| find.contains(*var));
+    refuse_vars(":find and :with should not use same variables", shared, node)?;
+    if let Some(twice) = repeated(&inputs) {
+        return Err(not_distinct("in", &twice.to_string(), node));
+    }
+    if let Some(twice) = repeated(&query.inputs.iter().filter_map(source_of).collect::<Vec<_>>()) {
+        return Err(not_distinct("in", &twice.to_string(), node));
+    }
+    if query.inputs.iter().filter(|input| matches!(input, Input::Rules)).count() > 1 {
+        return Err(not_distinct("in", "%", node));
+    }
+    if let Some(twice) = repeated(&query.with) {
+        return Err(not_distinct("with", &twice.to_string(), node));
+    }
+    query.clauses.iter().try_for_each(|clause| check_clause(clause, query, node))
+}
+
+fn check_clause(clause: &Clause, query: &Query, node: Node<'_>) -> Result<()> {
+    for source in sources(clause) {
+        if !query.inputs.iter().any(|input| source_of(input) == Some(source)) {
+            let message = format!(
+                "Where uses unknown source vars: [{source}] in {}, expected it in :in",
+                Node::new(&clause.form, None)
+            );
+            return Err(Error::new(Code::ParserQuery, message)
+                .at(clause.span.or(node.span()))
+                .with("vars", Value::set([Value::Symbol(source.0.clone())]))
+                .with("form", node.value.clone()));
+        }
+    }
+    if let ClauseKind::Rule { name, .. } = &clause.kind {
+        let given = query.inputs.iter().any(|input| matches!(input, Input::Rules));
+        if !given && !is_built_in(name) {
+            let message = format!(
+                "Missing rules var '%' in :in, needed by {}",
+                Node::new(&clause.form, None)
+            );
+            return Err(Error::new(Code::ParserQuery, message)
+                .at(clause.span.or(node.span()))
+                .with("form", node.value.clone()));
+        }
+    }
+    clause.children().try_for_each(|child| check_clause(child, query, node))
+}
+
+fn sources(clause: &Clause) -> impl Iterator<Item = &SourceName> {
+    let (source, args): (&Option<SourceName>, &[Arg]) = match &clause.kind {
+        ClauseKind::Predicate { args, .. } | ClauseKind::Function { args, .. } => (&None, args),
+        ClauseKind::Pattern { source, .. }
+        | ClauseKind::Or { source, .. }
+        | ClauseKind::OrJoin { source, .. }
+        | ClauseKind::Not { source, .. }
+        | ClauseKind::NotJoin { source, .. }
+        | ClauseKind::Rule { source, .. } => (source, &[]),
+    };
+    source.iter().chain(args.iter().filter_map(|arg| match arg {
+        Arg::Source(source) => Some(source),
+        _ => None,
+    }))
+}
+
+fn source_of(input: &Input) -> Option<&SourceName> {
+    match input {
+        Input::Source(source) => Some(source),
+        _ => None,
+    }
+}
+
+fn repeated<T: PartialEq + std::hash::Hash + Eq>(items: &[T]) -> Option<&T> {
+    let mut seen = std::collections::HashSet::new();
+    items.iter().find(|item| !seen.insert(*item))
+}
+
+fn refuse_vars<'v>(what: &str, vars: impl Iterator<Item = &'v Var>, node: Node<'_>) -> Result<()> {
+    let vars: Vec<Value> = vars.map(|var| Value::Symbol(var.0.clone())).collect();
+    if vars.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{what}: {}", Value::vector(vars.clone()));
+    Err(node
+        .error(Code::ParserQuery, message)
+        .with("vars", Value::set(vars))
+        .with("form", node.value.clone()))
+}
+
+fn not_distinct(section: &str, twice: &str, node: Node<'_>) -> Error {
+    let message = format!("Vars used in :{section} should be distinct, {twice} stands twice");
+    node.error(Code::ParserQuery, message).with("form", node.value.clone())
+}
