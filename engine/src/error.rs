@@ -282,6 +282,16 @@ codes! {
     Unsupported "db.error/unsupported" unsupported;
     /// A file to import cannot be read.
     Import "import/syntax" incorrect;
+    /// A message to the pod that cannot be understood, or names no variable.
+    PodMessage "pod/message" incorrect;
+    /// An operation of the pod called with arguments it does not take.
+    PodArguments "pod/arguments" incorrect;
+    /// A handle of a connection that does not exist, or not any more.
+    PodConnection "pod/connection-not-found" not_found;
+    /// A handle of a database value that does not exist, or not any more.
+    PodDatabase "pod/database-not-found" not_found;
+    /// A handle of a prepared query that does not exist, or not any more.
+    PodQuery "pod/query-not-found" not_found;
     /// A broken promise of our own code.
     Internal "db.error/internal" fault;
 }

@@ -1,1 +1,13 @@
-//! x
+//! Datalith's faces: the Babashka pod and the command line, in one binary.
+//!
+//! The path of a call: bytes → [`bencode`] frame → [`wire`] request → [`server`] thread →
+//! [`ops`] operation → engine → payload → reply. Only [`server`] knows threads, only [`ops`] knows
+//! databases.
+
+pub mod bencode;
+pub mod cli;
+pub mod limits;
+mod lock;
+pub mod ops;
+pub mod server;
+pub mod wire;

@@ -1,0 +1,20 @@
+//! The operations: what a client can ask for, and what the engine does for it.
+//!
+//! [`table`] lists them all. Input: a name and arguments as values; output: an answer, encoded. The
+//! only folder of the pod that knows databases.
+
+mod call;
+mod change;
+mod connect;
+mod describe;
+pub(crate) mod doors;
+mod handles;
+mod listen;
+mod query;
+mod read;
+mod session;
+pub mod table;
+mod view;
+
+pub use call::{Call, Face};
+pub use session::Session;

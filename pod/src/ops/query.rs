@@ -1,0 +1,111 @@
+//! Queries: the forms in which a client asks, and the databases its handles stand for.
+
+use datalith_engine::{Result, Value};
+
+use crate::ops::call::Call;
+use crate::ops::doors::exec::{self, Answer, Input, QueryOptions};
+use crate::server::Outcome;
+
+/// `q`
+pub(crate) fn q(call: &Call<'_>) -> Result<Outcome> {
+    Ok(Outcome::Done(
+        call.reply.format.encode_answer(&answer(call)?),
+    ))
+}
+
+/// `q-boxed`
+pub(crate) fn q_boxed(call: &Call<'_>) -> Result<Outcome> {
+    Ok(Outcome::Done(
+        call.reply.format.encode_boxed_answer(&answer(call)?),
+    ))
+}
+
+/// `prepare`
+pub(crate) fn prepare(call: &Call<'_>) -> Result<Value> {
+    call.session.handles.add_query(call.arg(0).clone())
+}
+
+/// `release-query`
+pub(crate) fn release_query(call: &Call<'_>) -> Result<Value> {
+    call.session.handles.remove_query(call.arg(0))?;
+    Ok(Value::Nil)
+}
+
+/// `explain`
+pub(crate) fn explain(call: &Call<'_>) -> Result<Value> {
+    let Asked {
+        query,
+        inputs,
+        options,
+    } = asked(call)?;
+    exec::explain(&query, &inputs, &options).map(Value::from)
+}
+
+/// `query-stats`
+pub(crate) fn query_stats(call: &Call<'_>) -> Result<Value> {
+    let Asked {
+        query,
+        inputs,
+        options,
+    } = asked(call)?;
+    exec::query_stats(&query, &inputs, &options)
+}
+
+/// What a client asks, in the engine's terms.
+struct Asked {
+    query: Value,
+    inputs: Vec<Input>,
+    options: QueryOptions,
+}
+
+fn answer(call: &Call<'_>) -> Result<Answer> {
+    let Asked {
+        query,
+        inputs,
+        options,
+    } = asked(call)?;
+    exec::q(&query, &inputs, &options)
+}
+
+/// Understands both forms: `[query & inputs]`, and `[{:query … :args …}]`. A map without `:query` is
+/// itself the query; one without `:args` takes its inputs from the arguments after it.
+fn asked(call: &Call<'_>) -> Result<Asked> {
+    let first = call.session.handles.query(call.arg(0))?;
+    let wrapper = first.as_map().filter(|_| first.get("query").is_some());
+    let args = match wrapper.and_then(|wrapper| wrapper.get(&Value::keyword("args"))) {
+        Some(Value::Nil) => &[][..],
+        Some(args) => args
+            .as_sequential()
+            .ok_or_else(|| call.bad_argument(":args to be a list of inputs", args))?,
+        None => call.args_from(1),
+    };
+    let inputs = args
+        .iter()
+        .map(|arg| input(call, arg))
+        .collect::<Result<_>>()?;
+    let (query, options) = match wrapper {
+        Some(wrapper) => {
+            let query = wrapper
+                .get(&Value::keyword("query"))
+                .cloned()
+                .unwrap_or_default();
+            (
+                call.session.handles.query(&query)?,
+                QueryOptions::from_map(wrapper)?,
+            )
+        }
+        None => (first.clone(), QueryOptions::default()),
+    };
+    Ok(Asked {
+        query,
+        inputs,
+        options,
+    })
+}
+
+fn input(call: &Call<'_>, arg: &Value) -> Result<Input> {
+    Ok(match call.session.handles.database_input(arg)? {
+        Some(db) => Input::Db(db),
+        None => Input::Value(arg.clone()),
+    })
+}

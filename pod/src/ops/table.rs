@@ -1,0 +1,438 @@
+//! The one table of operations: `describe`, the command line and the documentation read it.
+
+use datalith_engine::{Result, Value};
+
+use crate::ops::call::Call;
+use crate::ops::{change, connect, listen, query, read, view};
+use crate::server::{Outcome, Route};
+
+/// How settled an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stability {
+    /// It stays as it is.
+    Stable,
+    /// It may change.
+    Experimental,
+}
+
+/// Where an operation shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// In `datahike.pod` and in `pod.datalith`.
+    Both,
+    /// In `pod.datalith` only.
+    Datalith,
+    /// In neither: what the client code of another operation calls.
+    Nowhere,
+}
+
+/// What the client gets for it.
+#[derive(Clone, Copy, Debug)]
+pub enum Client {
+    /// A function that calls the pod.
+    Proxy,
+    /// The same; in `pod.datalith` wrapped, because a client turns an answer of `false` into `nil`.
+    Predicate,
+    /// Clojure source of its own, in both namespaces.
+    Code(&'static str),
+    /// Clojure source of its own in `pod.datalith`, a plain function in `datahike.pod`.
+    DatalithCode(&'static str),
+}
+
+/// What runs in the pod.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// Nothing: it is client code only.
+    Nothing,
+    /// Gives a value.
+    Value(fn(&Call<'_>) -> Result<Value>),
+    /// Encodes its own answer, or goes on.
+    Outcome(fn(&Call<'_>) -> Result<Outcome>),
+}
+
+/// One operation.
+pub struct Operation {
+    /// Its name, without namespace.
+    pub name: &'static str,
+    /// Its argument lists, as Clojure's `:arglists`.
+    pub arglists: &'static str,
+    /// Fewest arguments.
+    pub args_min: usize,
+    /// Most arguments; [`VARIADIC`] for any number.
+    pub args_max: usize,
+    /// What it gives, for its reader.
+    pub doc: &'static str,
+    /// How settled it is.
+    pub stability: Stability,
+    /// Where it shows.
+    pub shown: Shown,
+    /// What the client gets for it.
+    pub client: Client,
+    /// How its calls are scheduled.
+    pub route: Route,
+    /// What runs in the pod.
+    pub run: Run,
+}
+
+/// Any number of arguments.
+pub const VARIADIC: usize = usize::MAX;
+
+/// The operation of this name.
+pub fn find(name: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.name == name)
+}
+
+/// The common case: stable, shown in both namespaces, a plain function that reads.
+const BASE: Operation = Operation {
+    name: "",
+    arglists: "([])",
+    args_min: 1,
+    args_max: 1,
+    doc: "",
+    stability: Stability::Stable,
+    shown: Shown::Both,
+    client: Client::Proxy,
+    route: Route::Read,
+    run: Run::Nothing,
+};
+
+/// Every operation. A client defines them in this order: code uses only what stands before it.
+pub static OPERATIONS: &[Operation] = &[
+    Operation {
+        name: "database-exists?",
+        arglists: "([] [config])",
+        args_min: 0,
+        doc: "Whether the store of this configuration holds a database.",
+        client: Client::Predicate,
+        run: Run::Value(connect::database_exists),
+        ..BASE
+    },
+    Operation {
+        name: "create-database",
+        arglists: "([] [config])",
+        args_min: 0,
+        doc: "Creates a database and returns its effective configuration.",
+        route: Route::Change,
+        run: Run::Value(connect::create_database),
+        ..BASE
+    },
+    Operation {
+        name: "delete-database",
+        arglists: "([] [config])",
+        args_min: 0,
+        doc: "Erases a database with all its branches and history. Nil, also where there is none.",
+        route: Route::Change,
+        run: Run::Value(connect::delete_database),
+        ..BASE
+    },
+    Operation {
+        name: "connect",
+        arglists: "([] [config] [config opts])",
+        args_min: 0,
+        args_max: 2,
+        doc: "Connects to a database and returns a handle of the connection. The same \
+              configuration gives the same handle.",
+        route: Route::Change,
+        run: Run::Value(connect::connect),
+        ..BASE
+    },
+    Operation {
+        name: "release",
+        arglists: "([conn] [conn release-all?])",
+        args_max: 2,
+        doc: "Closes a connection after the transactions sent before; its handle is dead then. \
+              Database values taken from it live on.",
+        route: Route::Ordered,
+        run: Run::Value(connect::release),
+        ..BASE
+    },
+    Operation {
+        name: "db",
+        arglists: "([conn])",
+        doc: "A handle of the current database value. It never changes; give it back with \
+              release-db, or use with-db.",
+        run: Run::Value(connect::db),
+        ..BASE
+    },
+    Operation {
+        name: "as-of",
+        arglists: "([db time-point])",
+        args_min: 2,
+        args_max: 2,
+        doc: "The database as it was at a transaction or instant, that one included.",
+        run: Run::Value(view::as_of),
+        ..BASE
+    },
+    Operation {
+        name: "since",
+        arglists: "([db time-point])",
+        args_min: 2,
+        args_max: 2,
+        doc: "Only what was added after a transaction or instant.",
+        run: Run::Value(view::since),
+        ..BASE
+    },
+    Operation {
+        name: "history",
+        arglists: "([db])",
+        doc: "Everything that was ever so, retractions included.",
+        run: Run::Value(view::history),
+        ..BASE
+    },
+    Operation {
+        name: "with",
+        arglists: "([db tx-data] [db tx-data tx-meta])",
+        args_min: 2,
+        args_max: 3,
+        doc: "The report of a transaction that is only imagined: nothing is stored. :db-after \
+              is a handle of the database as it would be.",
+        shown: Shown::Datalith,
+        run: Run::Value(view::with),
+        ..BASE
+    },
+    Operation {
+        name: "db-with",
+        arglists: "([db tx-data])",
+        args_min: 2,
+        args_max: 2,
+        doc: "The database as it would be after a transaction that is only imagined.",
+        run: Run::Value(view::db_with),
+        ..BASE
+    },
+    Operation {
+        name: "q",
+        arglists: "([query & inputs])",
+        args_max: VARIADIC,
+        doc: "Answers a Datalog query: a vector, a map, a string, a prepared query, or {:query … \
+              :args … :limit … :offset … :order-by …}. Handles of databases among the inputs \
+              stand for the databases.",
+        client: Client::DatalithCode(include_str!("client/q.clj")),
+        run: Run::Outcome(query::q),
+        ..BASE
+    },
+    Operation {
+        name: "q-boxed",
+        arglists: "([query & inputs])",
+        args_max: VARIADIC,
+        doc: "The answer of q in a vector, so that false arrives.",
+        shown: Shown::Nowhere,
+        run: Run::Outcome(query::q_boxed),
+        ..BASE
+    },
+    Operation {
+        name: "prepare",
+        arglists: "([query])",
+        doc: "Reads a query once and returns a handle that q, explain and query-stats take in \
+              place of it.",
+        shown: Shown::Datalith,
+        run: Run::Value(query::prepare),
+        ..BASE
+    },
+    Operation {
+        name: "release-query",
+        arglists: "([prepared])",
+        doc: "Forgets a prepared query.",
+        shown: Shown::Datalith,
+        run: Run::Value(query::release_query),
+        ..BASE
+    },
+    Operation {
+        name: "explain",
+        arglists: "([query & inputs])",
+        args_max: VARIADIC,
+        doc: "How the query would be answered, as text.",
+        stability: Stability::Experimental,
+        shown: Shown::Datalith,
+        run: Run::Value(query::explain),
+        ..BASE
+    },
+    Operation {
+        name: "query-stats",
+        arglists: "([query & inputs])",
+        args_max: VARIADIC,
+        doc: "The answer under :ret, with what each clause cost.",
+        stability: Stability::Experimental,
+        shown: Shown::Datalith,
+        run: Run::Value(query::query_stats),
+        ..BASE
+    },
+    Operation {
+        name: "pull",
+        arglists: "([db {:keys [selector eid]}] [db selector eid])",
+        args_min: 2,
+        args_max: 3,
+        doc: "What a pattern selects of one entity, as a map.",
+        run: Run::Value(read::pull),
+        ..BASE
+    },
+    Operation {
+        name: "pull-many",
+        arglists: "([db {:keys [selector eids]}] [db selector eids])",
+        args_min: 2,
+        args_max: 3,
+        doc: "What a pattern selects of several entities, in their order.",
+        run: Run::Value(read::pull_many),
+        ..BASE
+    },
+    Operation {
+        name: "entity",
+        arglists: "([db eid])",
+        args_min: 2,
+        args_max: 2,
+        doc: "The attributes of one entity as a plain map; references as {:db/id …}.",
+        run: Run::Value(read::entity),
+        ..BASE
+    },
+    Operation {
+        name: "datoms",
+        arglists: "([db {:keys [index components]}] [db index & components])",
+        args_min: 2,
+        args_max: VARIADIC,
+        doc: "The datoms of an index that match these components: lists of (e a v tx added).",
+        run: Run::Value(read::datoms),
+        ..BASE
+    },
+    Operation {
+        name: "seek-datoms",
+        arglists: "([db {:keys [index components]}] [db index & components])",
+        args_min: 2,
+        args_max: VARIADIC,
+        doc: "The datoms of an index from these components to its end.",
+        run: Run::Value(read::seek_datoms),
+        ..BASE
+    },
+    Operation {
+        name: "rseek-datoms",
+        arglists: "([db {:keys [index components]}] [db index & components])",
+        args_min: 2,
+        args_max: VARIADIC,
+        doc: "The datoms of an index from these components back to its start.",
+        stability: Stability::Experimental,
+        shown: Shown::Datalith,
+        run: Run::Value(read::rseek_datoms),
+        ..BASE
+    },
+    Operation {
+        name: "index-range",
+        arglists: "([db {:keys [attrid start end]}])",
+        args_min: 2,
+        args_max: 2,
+        doc: "The datoms of an indexed attribute whose values lie between two bounds, both \
+              included; nil leaves a side open.",
+        shown: Shown::Datalith,
+        run: Run::Value(read::index_range),
+        ..BASE
+    },
+    Operation {
+        name: "schema",
+        arglists: "([db])",
+        doc: "The schema: attribute to its properties.",
+        run: Run::Value(read::schema),
+        ..BASE
+    },
+    Operation {
+        name: "reverse-schema",
+        arglists: "([db])",
+        doc: "The schema turned around: property to the attributes that have it.",
+        run: Run::Value(read::reverse_schema),
+        ..BASE
+    },
+    Operation {
+        name: "metrics",
+        arglists: "([db])",
+        doc: "Counts of datoms: in all, by attribute, by entity, and of the past.",
+        run: Run::Value(read::metrics),
+        ..BASE
+    },
+    Operation {
+        name: "transact",
+        arglists: "([conn tx-data] [conn {:keys [tx-data tx-meta]}])",
+        args_min: 2,
+        args_max: 2,
+        doc: "Stores a transaction and returns :tempids, :db-before, :db-after, :tx-meta and \
+              :tx-data. Calls on one connection keep their order.",
+        route: Route::Ordered,
+        run: Run::Value(change::transact),
+        ..BASE
+    },
+    Operation {
+        name: "listen",
+        arglists: "([conn f] [conn key f])",
+        args_min: 2,
+        args_max: 2,
+        doc: "Calls a function with the report of every transaction from now on, one after the \
+              other, on a thread of its own. Returns the key for unlisten.",
+        shown: Shown::Datalith,
+        client: Client::Code(include_str!("client/listen.clj")),
+        run: Run::Outcome(listen::listen),
+        ..BASE
+    },
+    Operation {
+        name: "unlisten",
+        arglists: "([conn key])",
+        args_min: 2,
+        args_max: 2,
+        doc: "Ends what listen began; true if there was such a listener.",
+        shown: Shown::Datalith,
+        client: Client::Predicate,
+        run: Run::Value(listen::unlisten),
+        ..BASE
+    },
+    Operation {
+        name: "release-db",
+        arglists: "([db])",
+        doc: "Gives a handle of a database value back. Returns {}.",
+        run: Run::Value(connect::release_db),
+        ..BASE
+    },
+    Operation {
+        name: "with-db",
+        arglists: "([bindings & body])",
+        args_max: VARIADIC,
+        doc: "Evaluates body with names bound to handles of database values, and gives them back \
+              at the end.",
+        client: Client::Code(include_str!("client/with_db.clj")),
+        ..BASE
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_namespace_for_datahike_has_its_22_variables() {
+        let names: HashSet<&str> = OPERATIONS
+            .iter()
+            .filter(|operation| operation.shown == Shown::Both)
+            .map(|operation| operation.name)
+            .collect();
+        let expected = "database-exists? create-database delete-database connect release db as-of \
+            since history db-with q pull pull-many entity datoms seek-datoms schema \
+            reverse-schema metrics transact release-db with-db";
+        assert_eq!(names, expected.split_whitespace().collect());
+        assert_eq!(names.len(), 22);
+    }
+
+    #[test]
+    fn every_operation_is_documented_and_has_a_name_of_its_own() {
+        let mut names = HashSet::new();
+        for operation in OPERATIONS {
+            assert!(names.insert(operation.name), "{}", operation.name);
+            assert!(operation.doc.ends_with(['.', '}']), "{}", operation.name);
+            assert!(
+                operation.args_min <= operation.args_max,
+                "{}",
+                operation.name
+            );
+            let runs = !matches!(operation.run, Run::Nothing);
+            assert!(
+                runs || matches!(operation.client, Client::Code(_)),
+                "{}",
+                operation.name
+            );
+        }
+    }
+}

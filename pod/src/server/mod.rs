@@ -1,0 +1,66 @@
+//! The pod's process: one thread reads, several answer, one lock writes.
+//!
+//! Input: a stream of messages. Output: exactly one end for each call, in any order. Knows nothing
+//! of databases: what a call means is the business of a [`Service`].
+
+mod end;
+mod gate;
+mod output;
+mod queue;
+mod reader;
+mod service;
+mod signals;
+mod transport;
+mod work;
+
+pub use output::{Output, ReplyTo};
+pub use service::{Call, Outcome, Route, Service};
+
+use std::env;
+use std::fs;
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::limits::END_OF_INPUT_MS;
+use crate::wire::Format;
+
+/// Runs the pod until its client is done with it.
+pub fn run(service: Arc<dyn Service>) -> ExitCode {
+    serve(&service).unwrap_or_else(|error| {
+        eprintln!("datalith: the pod cannot start: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(service: &Arc<dyn Service>) -> io::Result<ExitCode> {
+    let ending = end::Ending::default();
+    signals::watch(ending.clone())?;
+    let transport = match env::var("BABASHKA_POD_TRANSPORT").as_deref() {
+        Ok("socket") => transport::Transport::socket()?,
+        _ => transport::Transport::stdio()?,
+    };
+    let answering = gate::Gate::default();
+    let work = Arc::new(work::Work::start(service)?);
+    let reader = reader::Reader {
+        service: service.clone(),
+        work: work.clone(),
+        output: Arc::new(Output::new(transport.output, ending.clone())),
+        format: Format::from_environment(),
+        answering: answering.clone(),
+    };
+    reader.start(transport.input, ending.clone())?;
+
+    let end = ending.wait();
+    if end.leaves_time() {
+        answering.wait_empty(Duration::from_millis(END_OF_INPUT_MS));
+    }
+    work.stop();
+    service.close();
+    if let Some(path) = transport.port_file {
+        // The client removes it too.
+        drop(fs::remove_file(path));
+    }
+    Ok(end.exit_code())
+}

@@ -1,0 +1,116 @@
+//! A bounded queue between the thread that reads and the threads that work.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use crate::limits::{QUEUE_BYTES, QUEUE_CALLS};
+use crate::lock::hold;
+
+/// First in, first out; bounded in number and in bytes, so a fast client waits instead of filling
+/// the memory.
+pub(crate) struct Queue<T> {
+    state: Mutex<State<T>>,
+    arrived: Condvar,
+    taken: Condvar,
+}
+
+struct State<T> {
+    items: VecDeque<(usize, T)>,
+    held_bytes: usize,
+    closed: bool,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new() -> Queue<T> {
+        let state = State {
+            items: VecDeque::new(),
+            held_bytes: 0,
+            closed: false,
+        };
+        Queue {
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+            taken: Condvar::new(),
+        }
+    }
+
+    /// Adds an item of this size when there is room; drops it if the queue is closed.
+    pub(crate) fn push(&self, size_bytes: usize, item: T) {
+        let full = |state: &mut State<T>| !state.closed && !state.has_room(size_bytes);
+        let mut state = self
+            .taken
+            .wait_while(hold(&self.state), full)
+            .unwrap_or_else(PoisonError::into_inner);
+        if !state.closed {
+            state.held_bytes += size_bytes;
+            state.items.push_back((size_bytes, item));
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Takes the oldest item, waiting for one; none when the queue is closed.
+    pub(crate) fn pop(&self) -> Option<T> {
+        let empty = |state: &mut State<T>| !state.closed && state.items.is_empty();
+        let mut state = self
+            .arrived
+            .wait_while(hold(&self.state), empty)
+            .unwrap_or_else(PoisonError::into_inner);
+        let (size_bytes, item) = state.items.pop_front()?;
+        state.held_bytes -= size_bytes;
+        // All, because waiters differ in the room they need.
+        self.taken.notify_all();
+        Some(item)
+    }
+
+    /// Drops what waits and lets nothing in from now on.
+    pub(crate) fn close(&self) {
+        let mut state = hold(&self.state);
+        state.closed = true;
+        let dropped = std::mem::take(&mut state.items);
+        drop(state);
+        drop(dropped);
+        self.arrived.notify_all();
+        self.taken.notify_all();
+    }
+}
+
+impl<T> State<T> {
+    fn has_room(&self, size_bytes: usize) -> bool {
+        // One item always fits: its own limit is the message's.
+        self.items.is_empty()
+            || (self.items.len() < QUEUE_CALLS && self.held_bytes + size_bytes <= QUEUE_BYTES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn waits_for_room_and_keeps_the_order() {
+        let queue = Arc::new(Queue::new());
+        let producer = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || (0..100).for_each(|n| queue.push(QUEUE_BYTES / 2, n)))
+        };
+        let taken: Vec<i32> = (0..100).map(|_| queue.pop().unwrap()).collect();
+        assert_eq!(taken, (0..100).collect::<Vec<_>>());
+        producer.join().unwrap();
+    }
+
+    #[test]
+    fn closing_frees_both_sides() {
+        let queue = Arc::new(Queue::new());
+        queue.push(QUEUE_BYTES, 1);
+        let blocked = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.push(1, 2))
+        };
+        queue.close();
+        blocked.join().unwrap();
+        assert_eq!(queue.pop(), None);
+    }
+}

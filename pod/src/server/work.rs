@@ -1,0 +1,185 @@
+//! The threads that answer calls.
+//!
+//! Calls that only read, and the few that make or drop a database, run on a pool of workers in any
+//! order. Transactions keep the order in which the client sent them, connection by connection: one
+//! thread decodes them in that order and deals them to lanes, each connection always to the same
+//! lane. So a long query delays no transaction, a transaction no query, and decoding one
+//! transaction overlaps with committing the one before it.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use datalith_engine::{Code, Error, Result, Value};
+
+use crate::limits::COMMIT_IN_HAND_MS;
+use crate::server::gate::{Gate, Pass};
+use crate::server::output::ReplyTo;
+use crate::server::queue::Queue;
+use crate::server::service::{Call, Outcome, Route, Service};
+use crate::wire::Request;
+
+/// Fewest workers, so that two long queries on a small machine leave room for short ones.
+const WORKERS_MIN: usize = 4;
+/// How many connections commit side by side.
+const LANES: usize = 4;
+/// Stack of a worker, in bytes: room for every recursion that a limit bounds.
+const STACK_BYTES: usize = 16 << 20;
+
+/// A call on its way to a worker.
+pub(crate) struct Job {
+    pub(crate) request: Request,
+    pub(crate) route: Route,
+    pub(crate) reply: ReplyTo,
+    /// Kept while the call is unanswered.
+    pub(crate) pass: Pass,
+}
+
+/// A transaction on its way to its lane.
+struct Ordered {
+    job: Job,
+    args: Vec<Value>,
+}
+
+/// The threads and the queues that feed them.
+pub(crate) struct Work {
+    calls: Arc<Queue<Job>>,
+    ordered: Arc<Queue<Job>>,
+    lanes: Arc<Vec<Queue<Ordered>>>,
+    /// Holds whoever changes a database at this moment.
+    changing: Gate,
+}
+
+impl Work {
+    /// Starts the threads.
+    pub(crate) fn start(service: &Arc<dyn Service>) -> io::Result<Work> {
+        let work = Work {
+            calls: Arc::new(Queue::new()),
+            ordered: Arc::new(Queue::new()),
+            lanes: Arc::new((0..LANES).map(|_| Queue::new()).collect()),
+            changing: Gate::default(),
+        };
+        let workers = thread::available_parallelism()
+            .map_or(1, usize::from)
+            .max(WORKERS_MIN);
+        for number in 0..workers {
+            let (service, gate, calls) =
+                (service.clone(), work.changing.clone(), work.calls.clone());
+            spawn(&format!("call-{number}"), move || {
+                while let Some(job) = calls.pop() {
+                    run_call(&*service, &gate, job);
+                }
+            })?;
+        }
+        for number in 0..LANES {
+            let (service, gate, lanes) =
+                (service.clone(), work.changing.clone(), work.lanes.clone());
+            spawn(&format!("lane-{number}"), move || {
+                while let Some(Ordered { job, args }) = lanes[number].pop() {
+                    answer(&*service, &gate, job, Ok(args));
+                }
+            })?;
+        }
+        let (service, gate) = (service.clone(), work.changing.clone());
+        let (ordered, lanes) = (work.ordered.clone(), work.lanes.clone());
+        spawn("order", move || {
+            while let Some(job) = ordered.pop() {
+                deal(&*service, &gate, &lanes, job);
+            }
+        })?;
+        Ok(work)
+    }
+
+    /// Takes a call in; waits while too many are waiting already.
+    pub(crate) fn submit(&self, job: Job) {
+        let size_bytes = job.request.size_bytes();
+        match job.route {
+            Route::Read | Route::Change => self.calls.push(size_bytes, job),
+            Route::Ordered => self.ordered.push(size_bytes, job),
+        }
+    }
+
+    /// Drops what waits, and waits for the commits in hand.
+    pub(crate) fn stop(&self) {
+        self.changing.shut();
+        self.calls.close();
+        self.ordered.close();
+        self.lanes.iter().for_each(Queue::close);
+        self.changing
+            .wait_empty(Duration::from_millis(COMMIT_IN_HAND_MS));
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(body)
+        .map(drop)
+}
+
+fn run_call(service: &dyn Service, gate: &Gate, job: Job) {
+    let args = decode(&job);
+    answer(service, gate, job, args);
+}
+
+/// Decodes a transaction and puts it on the lane of its connection.
+fn deal(service: &dyn Service, gate: &Gate, lanes: &[Queue<Ordered>], job: Job) {
+    match decode(&job) {
+        Ok(args) => {
+            let lane = guarded(|| Ok(service.lane(&args))).unwrap_or(0) % lanes.len();
+            lanes[lane].push(job.request.size_bytes(), Ordered { job, args });
+        }
+        broken => answer(service, gate, job, broken),
+    }
+}
+
+fn decode(job: &Job) -> Result<Vec<Value>> {
+    guarded(|| job.reply.format.decode_args(job.request.args()))
+}
+
+/// Runs a call and sends its answer: exactly one, whatever happens.
+fn answer(service: &dyn Service, gate: &Gate, job: Job, args: Result<Vec<Value>>) {
+    let Job {
+        request,
+        route,
+        reply,
+        pass,
+    } = job;
+    let changing = match route {
+        Route::Read => None,
+        // A shut gate means that the pod is ending: nothing may begin to change any more.
+        Route::Change | Route::Ordered => match gate.enter() {
+            Some(pass) => Some(pass),
+            None => return,
+        },
+    };
+    let outcome = args.and_then(|args| {
+        guarded(|| {
+            service.invoke(Call {
+                var: request.name(),
+                args,
+                reply: &reply,
+            })
+        })
+    });
+    match outcome {
+        Ok(Outcome::Done(payload)) => reply.done(&payload),
+        Ok(Outcome::Open) => {}
+        Err(error) => reply.failed(&error),
+    }
+    drop(changing);
+    drop(pass);
+}
+
+/// Turns a panic into an error: one call fails, the others live.
+fn guarded<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+        Err(Error::new(
+            Code::Internal,
+            "The call failed by a fault of Datalith; see its stderr",
+        ))
+    })
+}

@@ -1,0 +1,6 @@
+//! The pod as its clients meet it: a real process, real bencode.
+
+mod client;
+mod hostile;
+mod life;
+mod protocol;
