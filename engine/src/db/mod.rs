@@ -7,10 +7,16 @@ mod apply;
 mod options;
 mod read;
 mod resolve;
+mod scan;
+mod seek;
+mod slice;
 mod view;
 
 pub use apply::{IndexDatom, Purge};
 pub use options::{Flexibility, Options, ValueCaps};
+pub use scan::DatomIter;
+pub use seek::{rseek_datoms, rseek_datoms_iter, seek_datoms, seek_datoms_iter};
+pub use slice::{datoms, datoms_iter, index_range, Index};
 pub use view::{TimePoint, TxSet, View};
 
 use std::collections::HashMap;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::view::viewed_run;
+use super::view::{viewed_rows, viewed_run};
 use super::{Attributes, Db, Options, State, View, ViewedRuns};
 use crate::datom::{AttrId, Datom, EntityId, Op, TxId, TX0};
 use crate::index::{Cell, Dictionary, Extra, Row, Run, SortOrder};
@@ -84,14 +84,29 @@ impl Db {
     }
 
     /// The rows of one attribute of one entity, by value.
+    ///
+    /// Cost: O(log rows + the entity's rows, past ones too where the view is not the current one).
     pub fn rows_of(&self, e: EntityId, a: AttrId) -> Vec<Row> {
+        let Some(index) = self.index(a) else { return Vec::new() };
+        let (current, past) = (index.current(), index.past());
         if self.view.is_current() {
-            let Some(index) = self.index(a) else { return Vec::new() };
-            let run = index.current();
-            return run.rows_in(run.entity_range(e.0)).collect();
+            return current.rows_in(current.entity_range(e.0)).collect();
         }
-        let Some(run) = self.run(a, SortOrder::ByEntity) else { return Vec::new() };
-        run.rows_in(run.entity_range(e.0)).collect()
+        viewed_rows(
+            (current, current.entity_range(e.0)),
+            (past, past.entity_range(e.0)),
+            &self.view,
+            self.dictionary(),
+        )
+    }
+
+    /// The rows of one attribute of one entity, perhaps among others, as a run by entity.
+    pub(super) fn run_of(&self, e: EntityId, a: AttrId) -> Option<Run> {
+        if self.view.is_current() {
+            return self.run(a, SortOrder::ByEntity);
+        }
+        let rows = self.rows_of(e, a);
+        (!rows.is_empty()).then(|| Run::from_sorted(SortOrder::ByEntity, self.view.extra(), &rows))
     }
 
     /// The rows of one attribute with one value, by entity.

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use num_traits::ToPrimitive;
 
+use super::view::viewed_rows;
 use super::Db;
 use crate::datom::{AttrId, EntityId};
 use crate::error::{Code, Error, Result};
@@ -88,8 +89,14 @@ impl Db {
     /// Cost: O(log rows + found) where rows are kept by value, else O(rows).
     pub fn rows_matching(&self, a: AttrId, value: &Value) -> Vec<Row> {
         let dictionary = self.dictionary();
-        if let Some(run) = self.run(a, SortOrder::ByValue) {
-            return run.rows_in(value_range(&run, value, dictionary)).collect();
+        let Some(index) = self.index(a) else { return Vec::new() };
+        if let (Some(current), Some(past)) = (index.current_by_value(), index.past_by_value()) {
+            let now = value_range(current, value, dictionary);
+            if self.view().is_current() {
+                return current.rows_in(now).collect();
+            }
+            let then = value_range(past, value, dictionary);
+            return viewed_rows((current, now), (past, then), self.view(), dictionary);
         }
         let Some(run) = self.run(a, SortOrder::ByEntity) else { return Vec::new() };
         let matches = |row: &Row| compare_cell(row.v, value, dictionary).is_eq();
@@ -128,7 +135,7 @@ impl Db {
 }
 
 /// The rows of a run by value whose value compares equal, as offsets.
-pub(super) fn value_range(run: &Run, value: &Value, dictionary: &Dictionary) -> Range<usize> {
+fn value_range(run: &Run, value: &Value, dictionary: &Dictionary) -> Range<usize> {
     let start = run.partition_point(|_, cell| compare_cell(cell, value, dictionary).is_lt());
     let end = run.partition_point(|_, cell| compare_cell(cell, value, dictionary).is_le());
     run.offset(start)..run.offset(end)

@@ -1,5 +1,6 @@
 //! Views: what of a database's history a database value shows.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::{Db, ViewedRuns};
@@ -212,6 +213,20 @@ pub(super) fn viewed_run(
     rows.clear();
     past.chunks().iter().for_each(|chunk| select_past(chunk, view, &mut rows));
     Some(shown.apply(Vec::new(), rows, dictionary))
+}
+
+/// The rows of two ranges of an attribute's runs, as a view shows them, in the order of the runs.
+pub(super) fn viewed_rows(
+    (current, now): (&Run, Range<usize>),
+    (past, then): (&Run, Range<usize>),
+    view: &View,
+    dictionary: &Dictionary,
+) -> Vec<Row> {
+    let mut rows = Vec::new();
+    current.pieces(now).for_each(|chunk| select_current(&chunk, view, &mut rows));
+    past.pieces(then).for_each(|chunk| select_past(&chunk, view, &mut rows));
+    rows.sort_by(|a, b| a.compare(b, current.order(), dictionary));
+    rows
 }
 
 fn select_current(chunk: &Chunk, view: &View, out: &mut Vec<Row>) {

@@ -1,0 +1,287 @@
+//! Index access: datoms in the order of an index, by the components they begin with.
+//!
+//! Components may be entity ids, idents or lookup refs, and attributes by name or entity. What
+//! comes out is cut out of the runs of the attributes by search; nothing else is looked at.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::resolve::compare_cell;
+use super::scan::{DatomIter, Merge, Span};
+use super::{Db, Flexibility};
+use crate::datom::{AttrId, Datom, EntityId};
+use crate::error::{Code, Error, Result};
+use crate::index::{Row, Run, SortOrder};
+use crate::value::{compare, Keyword, Value};
+
+/// One sort order of datoms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Index {
+    /// By entity, attribute, value, transaction.
+    Eavt,
+    /// By attribute, entity, value, transaction.
+    Aevt,
+    /// By attribute, value, entity, transaction; only refs and indexed or unique attributes.
+    Avet,
+}
+
+impl Index {
+    /// From `:eavt`, `:aevt` or `:avet`; anything else is a [`Code::IndexAccess`].
+    pub fn from_value(value: &Value) -> Result<Index> {
+        match value.as_keyword().map(Keyword::as_str) {
+            Some("eavt") => Ok(Index::Eavt),
+            Some("aevt") => Ok(Index::Aevt),
+            Some("avet") => Ok(Index::Avet),
+            _ => Err(Error::new(
+                Code::IndexAccess,
+                format!("There is no index {value:?}, expected :eavt, :aevt or :avet"),
+            )
+            .with("index", value.clone())),
+        }
+    }
+
+    /// How the rows of its attributes follow one another.
+    pub(super) fn merge(self) -> Merge {
+        if self == Index::Eavt { Merge::ByEntity } else { Merge::Chain }
+    }
+
+    fn order(self) -> SortOrder {
+        match self {
+            Index::Eavt | Index::Aevt => SortOrder::ByEntity,
+            Index::Avet => SortOrder::ByValue,
+        }
+    }
+}
+
+/// The datoms that begin with the given components, in the order of the index.
+///
+/// - `components`: in the order of the index, at most four; `nil` stands for any.
+/// - Errors: [`Code::EntityIdMissing`] and its kin for a component that names nothing;
+///   [`Code::TransactSchema`] for an attribute that is not declared where it must be.
+pub fn datoms(db: &Db, index: Index, components: &[Value]) -> Result<Vec<Datom>> {
+    Ok(datoms_iter(db, index, components)?.collect())
+}
+
+/// As [`datoms`], one by one.
+pub fn datoms_iter(db: &Db, index: Index, components: &[Value]) -> Result<DatomIter> {
+    let prefix = Prefix::new(db, index, components)?;
+    let spans = prefix.spans(db, Some(Side::Start), Some(Side::End));
+    let merge = if prefix.e.is_some() { Merge::Chain } else { index.merge() };
+    let filter = prefix.has_gap().then_some(prefix);
+    Ok(DatomIter::new(db.clone(), spans, merge, filter))
+}
+
+/// The datoms of an attribute whose value lies between two bounds, both inclusive, by value.
+///
+/// `nil` is no bound. Errors: [`Code::IndexAccess`] if the attribute is neither indexed, unique
+/// nor a ref.
+pub fn index_range(db: &Db, attr: &Value, start: &Value, end: &Value) -> Result<Vec<Datom>> {
+    let indexed = db.attr_of(attr).filter(|&a| {
+        db.attribute(a).is_some_and(|attribute| attribute.is_by_value())
+    });
+    let Some(a) = indexed else {
+        let message = format!("Attribute {attr:?} should be marked as :db/index true");
+        return Err(Error::new(Code::IndexAccess, message).with("attribute", attr.clone()));
+    };
+    let from = Prefix::new(db, Index::Avet, &[attr.clone(), start.clone()])?;
+    let to = Prefix::new(db, Index::Avet, &[attr.clone(), end.clone()])?;
+    let Some(run) = db.run(a, SortOrder::ByValue) else { return Ok(Vec::new()) };
+    let first = from.bound_within(&run, Side::Start, db);
+    let last = to.bound_within(&run, Side::End, db);
+    if first >= last {
+        return Ok(Vec::new());
+    }
+    Ok(run.rows_in(first..last).map(|row| db.datom(a, row)).collect())
+}
+
+/// Before the rows that begin with a prefix, or after them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Before them.
+    Start,
+    /// After them.
+    End,
+}
+
+/// Resolved components.
+#[derive(Clone, Debug)]
+pub(super) struct Prefix {
+    index: Index,
+    pub(super) e: Option<i64>,
+    /// The attribute as datoms show it, whether or not it exists.
+    a: Option<Value>,
+    v: Option<Value>,
+    tx: Option<i64>,
+}
+
+impl Prefix {
+    pub(super) fn new(db: &Db, index: Index, components: &[Value]) -> Result<Prefix> {
+        let at = |i: usize| components.get(i).unwrap_or(&Value::Nil);
+        let (e, a, v) = match index {
+            Index::Eavt => (at(0), at(1), at(2)),
+            Index::Aevt => (at(1), at(0), at(2)),
+            Index::Avet => (at(2), at(0), at(1)),
+        };
+        check_attribute(db, a, [e, v, at(3)])?;
+        let declared = db.attr_of(a).and_then(|a| db.attribute(a));
+        let is_ref = declared.is_some_and(|attribute| attribute.is_ref());
+        let a = match db.attr_of(a) {
+            Some(a) => Some(db.attribute_value(a)),
+            None => (!a.is_nil()).then(|| a.clone()),
+        };
+        let v = match v {
+            Value::Nil => None,
+            v if is_ref => Some(Value::Long(db.entid_strict(v)?.0)),
+            v => Some(v.clone()),
+        };
+        Ok(Prefix { index, e: entity(db, e)?, a, v, tx: entity(db, at(3))? })
+    }
+
+    /// Whether a component is given after one that is not.
+    fn has_gap(&self) -> bool {
+        let given = match self.index {
+            Index::Eavt => [self.e.is_some(), self.a.is_some(), self.v.is_some()],
+            Index::Aevt => [self.a.is_some(), self.e.is_some(), self.v.is_some()],
+            Index::Avet => [self.a.is_some(), self.v.is_some(), self.e.is_some()],
+        };
+        let given = [given[0], given[1], given[2], self.tx.is_some()];
+        given.windows(2).any(|pair| !pair[0] && pair[1])
+    }
+
+    /// Whether a row agrees with every component given.
+    pub(super) fn matches(&self, db: &Db, name: &Value, row: &Row) -> bool {
+        self.e.is_none_or(|e| row.e == e)
+            && self.a.as_ref().is_none_or(|a| a == name)
+            && self.v.as_ref().is_none_or(|v| compare_cell(row.v, v, db.dictionary()).is_eq())
+            && self.tx.is_none_or(|tx| row.tx == tx)
+    }
+
+    /// The rows between two sides of the prefix, by attribute in index order; none is open.
+    pub(super) fn spans(&self, db: &Db, from: Option<Side>, to: Option<Side>) -> Vec<Span> {
+        let exact = from.is_some() && to.is_some();
+        let only = self.a.as_ref().filter(|_| exact).map(|a| db.attr_of(a));
+        let mut attributes: Vec<AttrId> = match only {
+            Some(a) => a.into_iter().collect(),
+            None => db.attribute_ids().collect(),
+        };
+        db.sort_attributes(&mut attributes);
+        let mut spans = Vec::new();
+        for a in attributes {
+            // A view makes whole runs; one entity's rows are cheaper taken alone.
+            let run = match self.e.filter(|_| exact && self.index != Index::Avet) {
+                Some(e) => db.run_of(EntityId(e), a),
+                None => db.run(a, self.index.order()),
+            };
+            let Some(run) = run else { continue };
+            let name = db.attribute_value(a);
+            let start = from.map_or(0, |side| self.bound(&run, &name, side, db));
+            let end = to.map_or(run.len(), |side| self.bound(&run, &name, side, db));
+            if start < end {
+                spans.push(Span::new(a, name, run, start..end));
+            }
+        }
+        spans
+    }
+
+    /// How many rows of an attribute's run lie before a side of the prefix.
+    fn bound(&self, run: &Run, name: &Value, side: Side, db: &Db) -> usize {
+        let by_name = self.a.as_ref().map(|a| compare(name, a));
+        match (self.index, by_name) {
+            (Index::Eavt, by_name) => {
+                let Some(e) = self.e else { return side.of(0..run.len()) };
+                let rows = run.entity_range(e);
+                match by_name {
+                    None => side.of(rows),
+                    Some(Ordering::Less) => rows.end,
+                    Some(Ordering::Greater) => rows.start,
+                    Some(Ordering::Equal) => self.bound_within(run, side, db),
+                }
+            }
+            (_, None) => side.of(0..run.len()),
+            (_, Some(Ordering::Less)) => run.len(),
+            (_, Some(Ordering::Greater)) => 0,
+            (_, Some(Ordering::Equal)) => self.bound_within(run, side, db),
+        }
+    }
+
+    /// As [`Prefix::bound`] in the run of the prefix's own attribute.
+    fn bound_within(&self, run: &Run, side: Side, db: &Db) -> usize {
+        let dictionary = db.dictionary();
+        let (by_e, by_v) = match self.index {
+            Index::Avet => (self.e.filter(|_| self.v.is_some()), self.v.as_ref()),
+            _ => (self.e, self.v.as_ref().filter(|_| self.e.is_some())),
+        };
+        if by_e.is_none() && by_v.is_none() {
+            return side.of(0..run.len());
+        }
+        let compare_row = |e: i64, v| {
+            let by_e = by_e.map_or(Ordering::Equal, |x| e.cmp(&x));
+            let by_v = || by_v.map_or(Ordering::Equal, |x| compare_cell(v, x, dictionary));
+            match self.index {
+                Index::Avet => by_v().then(by_e),
+                _ => by_e.then_with(by_v),
+            }
+        };
+        let start = run.offset(run.partition_point(|e, v| compare_row(e, v).is_lt()));
+        let end = run.offset(run.partition_point(|e, v| compare_row(e, v).is_le()));
+        let Some(tx) = self.tx.filter(|_| by_e.is_some() && by_v.is_some()) else {
+            return side.of(start..end);
+        };
+        let before = run.rows_in(start..end).take_while(|row| row.tx < tx).count();
+        let up_to = run.rows_in(start..end).take_while(|row| row.tx <= tx).count();
+        side.of(start + before..start + up_to)
+    }
+}
+
+impl Side {
+    fn of(self, rows: Range<usize>) -> usize {
+        match self {
+            Side::Start => rows.start,
+            Side::End => rows.end,
+        }
+    }
+}
+
+fn entity(db: &Db, component: &Value) -> Result<Option<i64>> {
+    if !component.is_truthy() {
+        return Ok(None);
+    }
+    db.entid_strict(component).map(|e| Some(e.0))
+}
+
+/// Refuses what names no attribute, and under `:schema-flexibility :write` what is not declared.
+fn check_attribute(db: &Db, a: &Value, [e, v, tx]: [&Value; 3]) -> Result<()> {
+    let bad = |code, expected: &str| {
+        let names = ["resolve-datom", "db"].map(Value::symbol);
+        let rest = [e, a, v, tx].map(Value::clone);
+        let context = Value::list(names.into_iter().chain(rest));
+        let message = format!("Bad entity attribute {a:?} at {context:?}, {expected}");
+        Error::new(code, message).with("attribute", a.clone()).with("context", context)
+    };
+    match a {
+        Value::Nil => Ok(()),
+        // An entity that is no attribute has no rows as one.
+        Value::Long(_) if db.options().attribute_refs => Ok(()),
+        Value::Keyword(_) | Value::Str(_) => {
+            let is_open = db.options().flexibility == Flexibility::Read || is_built_in(a);
+            if is_open || db.schema().by_ident(&forward(a)).is_some() {
+                return Ok(());
+            }
+            Err(bad(Code::TransactSchema, "not defined in current schema"))
+        }
+        _ => Err(bad(Code::TransactSyntax, "expected keyword or string")),
+    }
+}
+
+fn forward(a: &Value) -> Value {
+    let unreversed = a.as_keyword().and_then(Keyword::unreversed);
+    unreversed.map_or_else(|| a.clone(), Value::Keyword)
+}
+
+/// Whether every database knows the attribute without a declaration.
+fn is_built_in(a: &Value) -> bool {
+    let namespace = a.as_keyword().and_then(Keyword::namespace);
+    namespace.is_some_and(|namespace| {
+        namespace == "db" || namespace.starts_with("db.") || namespace == "dh.ref"
+    })
+}
