@@ -7,6 +7,7 @@ pub mod edn;
 pub mod error;
 pub mod index;
 pub mod limits;
+pub mod pull;
 pub mod query;
 pub mod schema;
 pub mod store;

@@ -1,5 +1,6 @@
 //! Reading rows: whole runs for the executor, single entities and values for everybody else.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::view::{viewed_rows, viewed_run};
@@ -100,6 +101,35 @@ impl Db {
         )
     }
 
+    /// The first of those rows, at most so many.
+    pub fn first_rows_of(&self, e: EntityId, a: AttrId, limit: usize) -> Vec<Row> {
+        if self.view.is_current() {
+            let Some(index) = self.index(a) else { return Vec::new() };
+            return first_in(index.current(), index.current().entity_range(e.0), limit);
+        }
+        let mut rows = self.rows_of(e, a);
+        rows.truncate(limit);
+        rows
+    }
+
+    /// The first rows of an attribute with one value, by entity; none where they are not kept by
+    /// value.
+    pub fn first_rows_with(&self, a: AttrId, v: Cell, limit: usize) -> Vec<Row> {
+        let Some(index) = self.index(a) else { return Vec::new() };
+        let dictionary = self.dictionary();
+        let (Some(current), Some(past)) = (index.current_by_value(), index.past_by_value()) else {
+            return Vec::new();
+        };
+        let now = current.value_range(v, dictionary);
+        if self.view.is_current() {
+            return first_in(current, now, limit);
+        }
+        let then = past.value_range(v, dictionary);
+        let mut rows = viewed_rows((current, now), (past, then), &self.view, dictionary);
+        rows.truncate(limit);
+        rows
+    }
+
     /// The rows of one attribute of one entity, perhaps among others, as a run by entity.
     pub(super) fn run_of(&self, e: EntityId, a: AttrId) -> Option<Run> {
         if self.view.is_current() {
@@ -123,13 +153,18 @@ impl Db {
         rows
     }
 
-    /// Every row of one entity with its attribute, in the order of [`Db::attribute_order`].
-    pub fn rows_of_entity(&self, e: EntityId) -> Vec<(AttrId, Row)> {
+    /// The attributes of an entity, in index order; under a view perhaps some that it only had.
+    pub fn attributes_of(&self, e: EntityId) -> Vec<AttrId> {
         let mut attributes: Vec<AttrId> = self.attribute_ids().collect();
         attributes.retain(|&a| self.has_rows(e, a));
         self.sort_attributes(&mut attributes);
+        attributes
+    }
+
+    /// Every row of one entity with its attribute, in index order.
+    pub fn rows_of_entity(&self, e: EntityId) -> Vec<(AttrId, Row)> {
         let rows = |a: AttrId| self.rows_of(e, a).into_iter().map(move |row| (a, row));
-        attributes.into_iter().flat_map(rows).collect()
+        self.attributes_of(e).into_iter().flat_map(rows).collect()
     }
 
     fn has_rows(&self, e: EntityId, a: AttrId) -> bool {
@@ -167,4 +202,9 @@ impl Db {
             op: if retracted { Op::Retract } else { Op::Assert },
         }
     }
+}
+
+fn first_in(run: &Run, rows: Range<usize>, limit: usize) -> Vec<Row> {
+    let end = rows.start.saturating_add(limit).min(rows.end);
+    run.rows_in(rows.start..end).collect()
 }
