@@ -4,6 +4,7 @@
 //! for transactions and pull. It knows no queries and does no IO.
 
 mod apply;
+mod describe;
 mod options;
 mod read;
 mod resolve;
@@ -12,6 +13,7 @@ mod seek;
 mod slice;
 mod view;
 
+pub use describe::{metrics, reverse_schema, schema_map};
 pub use apply::{IndexDatom, Purge};
 pub use options::{Flexibility, Options, ValueCaps};
 pub use scan::DatomIter;

@@ -8,14 +8,13 @@ use std::ops::Range;
 
 use super::slice::Prefix;
 use super::Db;
-use crate::datom::{AttrId, Datom, EntityId, Op, TxId};
+use crate::datom::{Datom, EntityId, Op, TxId};
 use crate::index::{Extra, Position, Row, Run};
 use crate::value::Value;
 
 /// Rows of one attribute that are still to come.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
-    a: AttrId,
     name: Value,
     run: Run,
     range: Range<usize>,
@@ -24,8 +23,8 @@ pub(super) struct Span {
 }
 
 impl Span {
-    pub(super) fn new(a: AttrId, name: Value, run: Run, range: Range<usize>) -> Span {
-        Span { a, name, run, range, front: None }
+    pub(super) fn new(name: Value, run: Run, range: Range<usize>) -> Span {
+        Span { name, run, range, front: None }
     }
 
     fn is_empty(&self) -> bool {

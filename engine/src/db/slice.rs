@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::describe::is_system;
 use super::resolve::compare_cell;
 use super::scan::{DatomIter, Merge, Span};
 use super::{Db, Flexibility};
@@ -177,7 +178,7 @@ impl Prefix {
             let start = from.map_or(0, |side| self.bound(&run, &name, side, db));
             let end = to.map_or(run.len(), |side| self.bound(&run, &name, side, db));
             if start < end {
-                spans.push(Span::new(a, name, run, start..end));
+                spans.push(Span::new(name, run, start..end));
             }
         }
         spans
@@ -263,7 +264,7 @@ fn check_attribute(db: &Db, a: &Value, [e, v, tx]: [&Value; 3]) -> Result<()> {
         // An entity that is no attribute has no rows as one.
         Value::Long(_) if db.options().attribute_refs => Ok(()),
         Value::Keyword(_) | Value::Str(_) => {
-            let is_open = db.options().flexibility == Flexibility::Read || is_built_in(a);
+            let is_open = db.options().flexibility == Flexibility::Read || a.as_keyword().is_some_and(is_system);
             if is_open || db.schema().by_ident(&forward(a)).is_some() {
                 return Ok(());
             }
@@ -276,12 +277,4 @@ fn check_attribute(db: &Db, a: &Value, [e, v, tx]: [&Value; 3]) -> Result<()> {
 fn forward(a: &Value) -> Value {
     let unreversed = a.as_keyword().and_then(Keyword::unreversed);
     unreversed.map_or_else(|| a.clone(), Value::Keyword)
-}
-
-/// Whether every database knows the attribute without a declaration.
-fn is_built_in(a: &Value) -> bool {
-    let namespace = a.as_keyword().and_then(Keyword::namespace);
-    namespace.is_some_and(|namespace| {
-        namespace == "db" || namespace.starts_with("db.") || namespace == "dh.ref"
-    })
 }
