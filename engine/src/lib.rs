@@ -14,4 +14,8 @@ pub mod store;
 pub mod value;
 
 pub use error::{Code, Error, Result, Span};
+pub use db::{
+    datoms, index_range, metrics, reverse_schema, rseek_datoms, schema_map, seek_datoms, Db, Index,
+};
+pub use pull::{entity, pull, pull_many};
 pub use value::{Keyword, Map, Set, Symbol, Value};

@@ -28,9 +28,9 @@ impl Db {
         }
         match value {
             Value::Vector(items) | Value::List(items) => self.look_up(value, items),
-            Value::Keyword(_) => Ok(self
-                .attribute_named("db/ident")
-                .and_then(|a| self.first_with(a, value))),
+            Value::Keyword(_) => {
+                Ok(self.attribute_named("db/ident").and_then(|a| self.first_with(a, value)))
+            }
             _ => Err(entity_error(
                 Code::EntityIdSyntax,
                 "Expected number or lookup ref for entity id, got",
@@ -150,7 +150,7 @@ pub(super) fn compare_cell(cell: Cell, value: &Value, dictionary: &Dictionary) -
 }
 
 fn entity_error(code: Code, message: &str, entity: &Value) -> Error {
-    Error::new(code, format!("{message} {entity:?}")).with("entity-id", entity.clone())
+    Error::new(code, format!("{message} {entity}")).with("entity-id", entity.clone())
 }
 
 /// A number above zero, as an entity id; decimals lose their fraction, as Java's `longValue` does.

@@ -2,8 +2,8 @@
 //! entity.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::slice::Prefix;
@@ -96,7 +96,9 @@ impl DatomIter {
             Merge::Chain => Walk::Forward(0),
             Merge::ByEntity => {
                 let numbered = spans.iter_mut().enumerate();
-                Walk::Merged(numbered.map(|(at, span)| Reverse((span.front_entity(), at))).collect())
+                Walk::Merged(
+                    numbered.map(|(at, span)| Reverse((span.front_entity(), at))).collect(),
+                )
             }
         };
         DatomIter { db, spans, walk, filter }
@@ -138,7 +140,7 @@ impl DatomIter {
                     PeekMut::pop(top);
                 } else if span.front_entity() != e {
                     // Only a changed top costs the heap a repair.
-                    top.0.0 = span.front_entity();
+                    top.0 .0 = span.front_entity();
                 }
                 Some(found)
             }

@@ -35,7 +35,7 @@ impl Index {
             Some("avet") => Ok(Index::Avet),
             _ => Err(Error::new(
                 Code::IndexAccess,
-                format!("There is no index {value:?}, expected :eavt, :aevt or :avet"),
+                format!("There is no index {value}, expected :eavt, :aevt or :avet"),
             )
             .with("index", value.clone())),
         }
@@ -43,7 +43,11 @@ impl Index {
 
     /// How the rows of its attributes follow one another.
     pub(super) fn merge(self) -> Merge {
-        if self == Index::Eavt { Merge::ByEntity } else { Merge::Chain }
+        if self == Index::Eavt {
+            Merge::ByEntity
+        } else {
+            Merge::Chain
+        }
     }
 
     fn order(self) -> SortOrder {
@@ -77,11 +81,11 @@ pub fn datoms_iter(db: &Db, index: Index, components: &[Value]) -> Result<DatomI
 /// `nil` is no bound. Errors: [`Code::IndexAccess`] if the attribute is neither indexed, unique
 /// nor a ref.
 pub fn index_range(db: &Db, attr: &Value, start: &Value, end: &Value) -> Result<Vec<Datom>> {
-    let indexed = db.attr_of(attr).filter(|&a| {
-        db.attribute(a).is_some_and(|attribute| attribute.is_by_value())
-    });
+    let indexed = db
+        .attr_of(attr)
+        .filter(|&a| db.attribute(a).is_some_and(|attribute| attribute.is_by_value()));
     let Some(a) = indexed else {
-        let message = format!("Attribute {attr:?} should be marked as :db/index true");
+        let message = format!("Attribute {attr} should be marked as :db/index true");
         return Err(Error::new(Code::IndexAccess, message).with("attribute", attr.clone()));
     };
     let from = Prefix::new(db, Index::Avet, &[attr.clone(), start.clone()])?;
@@ -256,7 +260,7 @@ fn check_attribute(db: &Db, a: &Value, [e, v, tx]: [&Value; 3]) -> Result<()> {
         let names = ["resolve-datom", "db"].map(Value::symbol);
         let rest = [e, a, v, tx].map(Value::clone);
         let context = Value::list(names.into_iter().chain(rest));
-        let message = format!("Bad entity attribute {a:?} at {context:?}, {expected}");
+        let message = format!("Bad entity attribute {a} at {context}, {expected}");
         Error::new(code, message).with("attribute", a.clone()).with("context", context)
     };
     match a {
@@ -264,7 +268,8 @@ fn check_attribute(db: &Db, a: &Value, [e, v, tx]: [&Value; 3]) -> Result<()> {
         // An entity that is no attribute has no rows as one.
         Value::Long(_) if db.options().attribute_refs => Ok(()),
         Value::Keyword(_) | Value::Str(_) => {
-            let is_open = db.options().flexibility == Flexibility::Read || a.as_keyword().is_some_and(is_system);
+            let is_open = db.options().flexibility == Flexibility::Read
+                || a.as_keyword().is_some_and(is_system);
             if is_open || db.schema().by_ident(&forward(a)).is_some() {
                 return Ok(());
             }

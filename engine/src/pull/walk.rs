@@ -28,7 +28,8 @@ pub(super) fn walk(db: &Db, shape: &Shape, entities: Vec<i64>) -> Result<Vec<Val
         trail: NOWHERE,
         maps: Vec::new(),
     };
-    let mut walk = Walk { db, everything: &everything, stack: Vec::new(), trails: Vec::new(), items: 0 };
+    let mut walk =
+        Walk { db, everything: &everything, stack: Vec::new(), trails: Vec::new(), items: 0 };
     walk.run(root)
 }
 
@@ -215,7 +216,8 @@ impl<'p> Walk<'p> {
         }
         if matches!(below, Below::Default) && !declared.is_some_and(|a| a.is_ref() && a.component) {
             let points = declared.is_some_and(|attribute| {
-                attribute.is_ref() || (self.db.options().attribute_refs && is_system_ref(attribute.value_type))
+                attribute.is_ref()
+                    || (self.db.options().attribute_refs && is_system_ref(attribute.value_type))
             });
             self.count(rows.len())?;
             let value = |row: &Row| match row.v.as_long() {
