@@ -57,6 +57,19 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Where a symbol stands first in this form.
+    pub(super) fn place_of(self, symbol: &Symbol) -> Option<Span> {
+        self.spans?;
+        if self.symbol() == Some(symbol) {
+            return self.span();
+        }
+        let inner = match self.entries() {
+            Some(entries) => entries.into_iter().flat_map(|(key, form)| [key, form]).collect(),
+            None => self.members().unwrap_or_default(),
+        };
+        inner.into_iter().find_map(|node| node.place_of(symbol))
+    }
+
     pub(super) fn symbol(self) -> Option<&'a Symbol> {
         self.value.as_symbol()
     }

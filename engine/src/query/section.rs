@@ -20,6 +20,14 @@ const AROUND: &[&str] = &["args", "settings", "cancel", "stats?"];
 
 /// Reads a query: a vector `[:find …]`, a map `{:find […] …}`, either of them quoted.
 ///
+/// ```
+/// use datalith_engine::{edn, query};
+/// let (form, spans) = edn::read_spanned("[:find ?e :where [?e :name _]]")?;
+/// let query = query::parse(&form, Some(&spans))?;
+/// assert_eq!(query.clauses.len(), 1);
+/// # Ok::<(), datalith_engine::Error>(())
+/// ```
+///
 /// - `spans`: where each form stands, if the query was text.
 /// - Errors: the `Parser…` codes, each with the `:form` or `:fragment` it refuses;
 ///   `QueryWhere` for a call inside the arguments of a call; `Limit`.
@@ -291,16 +299,16 @@ mod tests {
             ("(pull ?e)", "parser/find at (pull ?e)"),
             ("(pull ?e [:a :b 5])", "parser/pull at 5"),
             ("(aggregate f ?e)", "parser/find at (aggregate f ?e)"),
-            ("?x", "parser/query at all"),
-            ("(pull ?e q)", "parser/query at all"),
+            ("?x", "parser/query at ?x"),
+            ("(pull ?e q)", "parser/query at q"),
             ("?e :keys", "query\n├─ find ?e\n├─ in $\n└─ where\n   └─ [?e]"),
             ("?e :keys a b", "parser/query at all"),
             ("?e . :keys a", "parser/query at all"),
             ("?e ?v :keys a a", "parser/query at a"),
             ("?e :keys a :strs a", "parser/return-maps at all"),
-            ("?e :with ?e", "parser/query at all"),
+            ("?e :with ?e", "parser/query at ?e"),
             ("?e :with 1", "parser/with at 1"),
-            ("?e :with ?x", "parser/query at all"),
+            ("?e :with ?x", "parser/query at ?x"),
             ("?e :limit a", "parser/limit at a"),
             ("?e :limit 1 2", "parser/limit at all"),
             ("?e :offset 1.0", "parser/offset at 1.0"),

@@ -92,13 +92,13 @@ fn repeated<T: PartialEq + std::hash::Hash + Eq>(items: &[T]) -> Option<&T> {
 }
 
 fn refuse_vars<'v>(what: &str, vars: impl Iterator<Item = &'v Var>, node: Node<'_>) -> Result<()> {
-    let vars: Vec<Value> = vars.map(|var| Value::Symbol(var.0.clone())).collect();
-    if vars.is_empty() {
-        return Ok(());
-    }
+    let vars: Vec<&Var> = vars.collect();
+    let Some(first) = vars.first() else { return Ok(()) };
+    let place = node.place_of(&first.0).or(node.span());
+    let vars: Vec<Value> = vars.iter().map(|var| Value::Symbol(var.0.clone())).collect();
     let message = format!("{what}: {}", Value::vector(vars.clone()));
-    Err(node
-        .error(Code::ParserQuery, message)
+    Err(Error::new(Code::ParserQuery, message)
+        .at(place)
         .with("vars", Value::set(vars))
         .with("form", node.value.clone()))
 }
