@@ -1,0 +1,75 @@
+//! Values and errors as lines that come out the same on every run.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use datalith_engine::datom::{Datom, Op};
+use datalith_engine::value::compare;
+use datalith_engine::{Error, Value};
+
+/// An instant this close is the moment of the run.
+const NOW_MS: i64 = 86_400_000;
+
+/// EDN with sets and maps in order, and instants of this run as `#inst "now"`.
+pub(super) fn edn(value: &Value) -> String {
+    let joined = |items: &[Value]| items.iter().map(edn).collect::<Vec<_>>().join(" ");
+    match value {
+        Value::Vector(items) => format!("[{}]", joined(items)),
+        Value::List(items) => format!("({})", joined(items)),
+        Value::Set(set) => {
+            let items: Vec<String> = sorted(set.iter()).into_iter().map(edn).collect();
+            format!("#{{{}}}", items.join(" "))
+        }
+        Value::Map(map) => {
+            let entry = |key: &Value| format!("{} {}", edn(key), edn(&map[key]));
+            format!(
+                "{{{}}}",
+                sorted(map.keys()).into_iter().map(entry).collect::<Vec<_>>().join(", ")
+            )
+        }
+        Value::Instant(ms) if (ms - now_ms()).abs() < NOW_MS => "#inst \"now\"".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// `[e a v tx added]`
+pub(super) fn datom(datom: &Datom) -> String {
+    let parts = [
+        Value::Long(datom.e.0),
+        datom.a.clone(),
+        datom.v.clone(),
+        Value::Long(datom.tx.0),
+        Value::Bool(datom.op == Op::Assert),
+    ];
+    edn(&Value::vector(parts))
+}
+
+/// `error :key message`, and the line it points at with carets below.
+pub(super) fn error(error: &Error, text: &str) -> Vec<String> {
+    let code = error.code();
+    let key = code.keyword().or(code.type_keyword()).unwrap_or("none");
+    let mut lines = vec![format!("error :{key} {}", error.message().replace('\n', " "))];
+    let Some((before, marked)) = error
+        .span()
+        .and_then(|span| Some((text.get(..span.start)?, text.get(span.start..span.end)?)))
+    else {
+        return lines;
+    };
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = text[line_start..].lines().next().unwrap_or_default();
+    let column = text[line_start..before.len()].chars().count();
+    let width = marked.lines().next().unwrap_or_default().chars().count().max(1);
+    lines.push(format!("  {line}"));
+    lines.push(format!("  {}{}", " ".repeat(column), "^".repeat(width)));
+    lines
+}
+
+fn sorted<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
+    let mut values: Vec<&Value> = values.collect();
+    values.sort_by(|a, b| compare(a, b));
+    values
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock stands after 1970");
+    i64::try_from(since.as_millis()).expect("a moment of this age fits")
+}

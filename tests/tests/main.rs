@@ -1,0 +1,4 @@
+//! What a user sees, across crates.
+
+mod golden;
+mod tidy;
