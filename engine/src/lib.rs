@@ -5,6 +5,7 @@ pub mod datom;
 pub mod db;
 pub mod edn;
 pub mod error;
+pub mod function;
 pub mod index;
 pub mod limits;
 pub mod pull;

@@ -47,3 +47,17 @@ pub const POOL_THREADS: usize = 1_024;
 pub const QUEUE_TRANSACTIONS: usize = 120_000;
 /// Most transactions that share one sync.
 pub const GROUP_TRANSACTIONS: usize = 1_024;
+/// Most items, nested ones included, of a collection that a function returns.
+pub const FUNCTION_ITEMS: usize = 1_000_000;
+/// Deepest nesting of a collection that a function returns.
+pub const FUNCTION_DEPTH: usize = 256;
+/// Longest text that a function returns, in bytes.
+pub const FUNCTION_TEXT_BYTES: usize = 16 << 20;
+/// Most bits of an integer that a function returns.
+pub const FUNCTION_NUMBER_BITS: u64 = 1 << 16;
+/// Largest scale, either way, of a decimal that a function computes with.
+pub const FUNCTION_DECIMAL_SCALE: i64 = 10_000;
+/// Most functions that call one another, as in `(map f …)`.
+pub const FUNCTION_CALL_DEPTH: usize = 64;
+/// Most items that the calls within one function make, all together.
+pub const FUNCTION_WORK: usize = 100_000_000;

@@ -1,0 +1,249 @@
+//! Aggregates: one value from the values of a group.
+//!
+//! `avg`, `median`, `variance` and `stddev` answer doubles, the last two over the population;
+//! `sum`, `min` and `max` keep the type of what they meet. `min` and `max` go by the order of the
+//! indexes, in which everything compares.
+
+use std::cmp::Ordering;
+
+use super::Builtin;
+use super::arithmetic::{plus, zero_divide};
+use super::compare::{is_number, sort_with};
+use super::failure::{Cause, not_a};
+use super::number::Number;
+use super::seq::{check_count, items, not_seqable};
+use super::{kernel, random};
+use crate::error::Result;
+use crate::value::{Set, Value, compare};
+
+/// An aggregate of a `:find`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    /// The mean, a double.
+    Avg,
+    /// The middle value, a double.
+    Median,
+    /// The population variance, a double.
+    Variance,
+    /// The population standard deviation, a double.
+    Stddev,
+    /// The sum.
+    Sum,
+    /// How many values.
+    Count,
+    /// How many different values.
+    CountDistinct,
+    /// The set of values.
+    Distinct,
+    /// The least value, or with a constant the n least as a vector.
+    Min,
+    /// The greatest value, or with a constant the n greatest as a vector, ascending.
+    Max,
+    /// A random value, or with a constant a vector of n, repeats allowed.
+    Rand,
+    /// A vector of n different rows' values, chosen at random.
+    Sample,
+    /// A function of the table, applied to the list of the values.
+    Custom(Builtin),
+}
+
+/// The built-in aggregates by name.
+pub const AGGREGATES: &[(&str, Aggregate)] = &[
+    ("avg", Aggregate::Avg),
+    ("median", Aggregate::Median),
+    ("variance", Aggregate::Variance),
+    ("stddev", Aggregate::Stddev),
+    ("sum", Aggregate::Sum),
+    ("count", Aggregate::Count),
+    ("count-distinct", Aggregate::CountDistinct),
+    ("distinct", Aggregate::Distinct),
+    ("min", Aggregate::Min),
+    ("max", Aggregate::Max),
+    ("rand", Aggregate::Rand),
+    ("sample", Aggregate::Sample),
+];
+
+impl Aggregate {
+    /// A built-in aggregate, or else a function of the table as a custom one.
+    pub fn lookup(name: &str) -> Option<Aggregate> {
+        let found = AGGREGATES.iter().find(|(known, _)| *known == name);
+        found.map(|(_, aggregate)| *aggregate).or_else(|| super::lookup(name).map(Aggregate::Custom))
+    }
+
+    /// Its name as a query writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Aggregate::Custom(builtin) => builtin.name(),
+            known => AGGREGATES.iter().find(|(_, a)| *a == known).map_or("", |(name, _)| *name),
+        }
+    }
+
+    /// The answer for one group: `constants` are the arguments before the last, `values` what the
+    /// last one takes in each row of the group.
+    pub fn apply(self, constants: &[Value], values: &[Value]) -> Result<Value> {
+        if let Aggregate::Custom(builtin) = self {
+            let mut args = constants.to_vec();
+            args.push(Value::list(values.iter().cloned()));
+            return builtin.call(&args);
+        }
+        match constants {
+            [] => self.apply_alone(values),
+            [n] => self.apply_counted(n, values),
+            _ => Err(self.wrong_arity(constants.len() + 1)),
+        }
+    }
+
+    fn apply_alone(self, values: &[Value]) -> Result<Value> {
+        match self {
+            Aggregate::Count => Ok(Value::from(values.len())),
+            Aggregate::CountDistinct => Ok(Value::from(distinct(values).len())),
+            Aggregate::Distinct => Ok(Value::set(values.iter().cloned())),
+            Aggregate::Min => Ok(extreme(values, Ordering::is_lt)),
+            Aggregate::Max => Ok(extreme(values, Ordering::is_gt)),
+            Aggregate::Sum => sum(values),
+            Aggregate::Median => median(values),
+            Aggregate::Avg => avg(values).map(Value::Double),
+            Aggregate::Variance => variance(values).map(Value::Double),
+            Aggregate::Stddev => variance(values).map(|x| Value::Double(x.sqrt())),
+            Aggregate::Rand if values.is_empty() => Ok(Value::Nil),
+            Aggregate::Rand => Ok(values[random::below(values.len())].clone()),
+            Aggregate::Sample | Aggregate::Custom(_) => Err(self.wrong_arity(1)),
+        }
+    }
+
+    fn apply_counted(self, n: &Value, values: &[Value]) -> Result<Value> {
+        if !is_number(n) {
+            return Err(not_a("a number", n));
+        }
+        let n = Number::of(n)?.to_double().max(0.0).ceil() as usize;
+        match self {
+            Aggregate::Min => {
+                let sorted = sort_with(values, &mut |a, b| Ok(compare(a, b)))?;
+                Ok(Value::vector(sorted.into_iter().take(n)))
+            }
+            Aggregate::Max => {
+                let sorted = sort_with(values, &mut |a, b| Ok(compare(a, b)))?;
+                let skipped = sorted.len().saturating_sub(n);
+                Ok(Value::vector(sorted.into_iter().skip(skipped)))
+            }
+            Aggregate::Rand if values.is_empty() => Ok(Value::vector([])),
+            Aggregate::Rand => {
+                check_count(n)?;
+                Ok(Value::vector((0..n).map(|_| values[random::below(values.len())].clone())))
+            }
+            Aggregate::Sample => {
+                let picked = random::sample(values.len(), n);
+                Ok(Value::vector(picked.into_iter().map(|row| values[row].clone())))
+            }
+            _ => Err(self.wrong_arity(2)),
+        }
+    }
+
+    fn wrong_arity(self, given: usize) -> crate::Error {
+        let name = self.name();
+        Cause::Arity.error(format!("Wrong number of args ({given}) passed to the aggregate {name}"))
+    }
+}
+
+fn distinct(values: &[Value]) -> Set {
+    values.iter().cloned().collect()
+}
+
+/// The first of the values that no other beats; `nil` for none.
+fn extreme(values: &[Value], beats: fn(Ordering) -> bool) -> Value {
+    let best = values.iter().reduce(|best, x| if beats(compare(x, best)) { x } else { best });
+    best.cloned().unwrap_or_default()
+}
+
+fn longs(values: &[Value]) -> Option<Vec<i64>> {
+    values.iter().map(Value::as_long).collect()
+}
+
+fn doubles(values: &[Value]) -> Option<Vec<f64>> {
+    values.iter().map(|v| if let Value::Double(x) = v { Some(*x) } else { None }).collect()
+}
+
+fn sum(values: &[Value]) -> Result<Value> {
+    if let Some(column) = longs(values) {
+        return kernel::sum_longs(&column).map(Value::Long);
+    }
+    if let Some(column) = doubles(values) {
+        return Ok(Value::Double(kernel::sum_doubles(&column)));
+    }
+    values.iter().try_fold(Value::Long(0), |total, value| plus(&total, value))
+}
+
+fn avg(values: &[Value]) -> Result<f64> {
+    if values.is_empty() {
+        return Err(zero_divide());
+    }
+    if let Some(column) = longs(values) {
+        return kernel::avg_longs(&column);
+    }
+    Ok(Number::of(&sum(values)?)?.to_double() / values.len() as f64)
+}
+
+fn variance(values: &[Value]) -> Result<f64> {
+    let mean = avg(values)?;
+    if let Some(column) = longs(values) {
+        return kernel::variance_longs(&column);
+    }
+    let mut total = 0.0;
+    for value in values {
+        let deviation = Number::of(value)?.to_double() - mean;
+        total += deviation * deviation;
+    }
+    Ok(total / values.len() as f64)
+}
+
+fn median(values: &[Value]) -> Result<Value> {
+    if let Some(mut column) = longs(values).filter(|column| !column.is_empty()) {
+        return Ok(Value::Double(kernel::median_longs(&mut column)));
+    }
+    if let Some(mut column) = doubles(values).filter(|column| !column.is_empty()) {
+        return Ok(Value::Double(kernel::median_doubles(&mut column)));
+    }
+    let sorted = sort_with(values, &mut super::compare::order)?;
+    let middle = sorted.len() / 2;
+    let upper = sorted.get(middle).ok_or_else(|| Cause::Index.error("median of nothing"))?;
+    if sorted.len() % 2 == 1 {
+        return Ok(if is_number(upper) {
+            Value::Double(Number::of(upper)?.to_double())
+        } else {
+            upper.clone()
+        });
+    }
+    let total = plus(upper, &sorted[middle - 1])?;
+    Ok(Value::Double(Number::of(&total)?.to_double() / 2.0))
+}
+
+/// `max` and `min` as functions: of a collection, of a count and a collection, or of numbers.
+///
+/// Datahike knows the first two only; numbers are an error there.
+pub(super) fn greatest(args: &[Value]) -> Result<Value> {
+    extreme_of(args, Aggregate::Max)
+}
+
+/// See [`greatest`].
+pub(super) fn least(args: &[Value]) -> Result<Value> {
+    extreme_of(args, Aggregate::Min)
+}
+
+fn extreme_of(args: &[Value], which: Aggregate) -> Result<Value> {
+    if args.iter().all(is_number) {
+        let wins = if which == Aggregate::Max { Ordering::is_gt } else { Ordering::is_lt };
+        let mut best = &args[0];
+        for arg in &args[1..] {
+            let order = Number::of(arg)?.order(&Number::of(best)?)?;
+            if order.is_none_or(wins) && !Number::of(best)?.is_nan() {
+                best = arg;
+            }
+        }
+        return Ok(best.clone());
+    }
+    match args {
+        [all] => which.apply(&[], &items(all)?),
+        [n, all] => which.apply(std::slice::from_ref(n), &items(all)?),
+        _ => Err(not_seqable(&args[0])),
+    }
+}
