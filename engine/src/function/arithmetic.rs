@@ -345,6 +345,7 @@ fn bits(args: &[Value], op: fn(i64, i64) -> i64) -> Result<Value> {
 fn bit_operand(value: &Value) -> Result<i64> {
     match value {
         Value::Long(n) => Ok(*n),
+        Value::Nil => Err(not_a("a long", value)),
         Value::BigInt(n) if n.to_i64().is_some() => Ok(n.to_i64().unwrap_or_default()),
         _ => Err(Cause::IllegalArgument.error("bit operation not supported for this value")),
     }

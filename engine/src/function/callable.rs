@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::collection;
 use super::compare::{order, sort_with};
-use super::failure::{Cause, class_name, over_limit};
+use super::failure::{Cause, not_a, over_limit};
 use super::seq::{self, Items, items};
 use crate::error::Result;
 use crate::limits;
@@ -82,7 +82,7 @@ fn call_unbounded(function: &Value, args: &[Value]) -> Result<Value> {
         Value::Keyword(_) | Value::Map(_) | Value::Set(_) | Value::Vector(_) => {
             Err(Cause::Arity.error(format!("wrong number of arguments ({})", args.len())))
         }
-        other => Err(Cause::ClassCast.error(format!("{} is no function", class_name(other)))),
+        other => Err(not_a("a function", other)),
     }
 }
 
@@ -193,9 +193,9 @@ fn prefix(predicate: &Value, all: &[Value]) -> Result<usize> {
 pub(super) fn reduce(args: &[Value]) -> Result<Value> {
     let all = items(&args[args.len() - 1])?;
     let (mut total, rest) = match (args, &all[..]) {
-        [[function, _], []] => return call(function, &[]),
-        [[_, _], [first, rest @ ..]] => (first.clone(), rest),
-        [_, all] => (args[1].clone(), all),
+        ([function, _], []) => return call(function, &[]),
+        ([_, _], [first, rest @ ..]) => (first.clone(), rest),
+        (_, all) => (args[1].clone(), all),
     };
     for item in rest {
         total = call(&args[0], &[total, item.clone()])?;

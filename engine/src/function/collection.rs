@@ -247,6 +247,7 @@ pub(super) fn conj(args: &[Value]) -> Result<Value> {
                         return Err(Cause::IllegalArgument
                             .error("Vector arg to map conj must be a pair"));
                     }
+                    (other, _) if items(other).is_err() => return Err(not_seqable(other)),
                     _ => return Err(not_a("a map entry", item)),
                 }
             }
@@ -438,7 +439,8 @@ pub(super) fn union(args: &[Value]) -> Result<Value> {
     for arg in args {
         out.extend(items(arg)?.iter().cloned());
     }
-    Ok(if args.iter().all(Value::is_nil) { Value::Nil } else { Value::Set(Arc::new(out)) })
+    let none = !args.is_empty() && args.iter().all(Value::is_nil);
+    Ok(if none { Value::Nil } else { Value::Set(Arc::new(out)) })
 }
 
 pub(super) fn intersection(args: &[Value]) -> Result<Value> {

@@ -37,7 +37,11 @@ fn whole(value: &Value, least: i64, most: i64, kind: &str) -> Result<Value> {
         return Ok(Value::Long(0));
     }
     let n = number.truncate().and_then(|n| n.to_i64()).filter(|n| (least..=most).contains(n));
-    n.map(Value::Long).ok_or_else(|| out_of_range(kind, value))
+    match (n, value) {
+        (Some(n), _) => Ok(Value::Long(n)),
+        (None, Value::Long(_)) if kind == "int" => Err(super::arithmetic::overflow()),
+        (None, _) => Err(out_of_range(kind, value)),
+    }
 }
 
 fn out_of_range(kind: &str, value: &Value) -> Error {

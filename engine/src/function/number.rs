@@ -163,6 +163,7 @@ pub(super) fn pair(a: Number, b: Number) -> Result<Pair> {
         (a, N::Double(b)) => Pair::Double(a.to_double(), b),
         (N::Dec(a), b) => Pair::Dec(a, to_decimal(&b)?),
         (a, N::Dec(b)) => Pair::Dec(to_decimal(&a)?, b),
+        (N::Ratio(a), N::Ratio(b)) => Pair::Ratio(a, b),
         (N::Ratio(a), b) => Pair::Ratio(a, whole(b).into()),
         (a, N::Ratio(b)) => Pair::Ratio(whole(a).into(), b),
         (a, b) => Pair::Big(whole(a), whole(b)),

@@ -9,44 +9,44 @@ use crate::error::Result;
 use crate::value::{Set, Value};
 
 macro_rules! type_predicates {
-    ($($name:ident: $pattern:pat $(if $guard:expr)?;)*) => {
+    ($($name:ident: $pattern:pat,)*) => {
         $(pub(super) fn $name(args: &[Value]) -> Result<Value> {
-            Ok(Value::Bool(matches!(&args[0], $pattern $(if $guard)?)))
+            Ok(Value::Bool(matches!(&args[0], $pattern)))
         })*
     };
 }
 
 type_predicates! {
-    is_nil: Value::Nil;
-    is_true: Value::Bool(true);
-    is_false: Value::Bool(false);
-    is_boolean: Value::Bool(_);
-    is_string: Value::Str(_);
-    is_char: Value::Char(_);
-    is_keyword: Value::Keyword(_);
-    is_symbol: Value::Symbol(_);
-    is_ident: Value::Keyword(_) | Value::Symbol(_);
-    is_uuid: Value::Uuid(_);
-    is_inst: Value::Instant(_);
-    is_bytes: Value::Bytes(_);
-    is_fixed_integer: Value::Long(_);
-    is_integer: Value::Long(_) | Value::BigInt(_);
-    is_float: Value::Double(_) | Value::Float(_);
-    is_double: Value::Double(_);
-    is_decimal: Value::BigDec(_);
-    is_ratio: Value::Ratio(_);
-    is_rational: Value::Long(_) | Value::BigInt(_) | Value::Ratio(_) | Value::BigDec(_);
-    is_vector: Value::Vector(_);
-    is_list: Value::List(_);
-    is_map: Value::Map(_);
-    is_set: Value::Set(_);
-    is_sequential: Value::List(_) | Value::Vector(_);
-    is_collection: Value::List(_) | Value::Vector(_) | Value::Map(_) | Value::Set(_);
-    is_associative: Value::Vector(_) | Value::Map(_);
-    is_counted: Value::List(_) | Value::Vector(_) | Value::Map(_) | Value::Set(_);
-    is_reversible: Value::Vector(_);
-    is_callable: Value::Keyword(_) | Value::Symbol(_) | Value::Map(_) | Value::Set(_) | Value::Vector(_);
-    is_tagged_literal: Value::Tagged(_);
+    is_nil: Value::Nil,
+    is_true: Value::Bool(true),
+    is_false: Value::Bool(false),
+    is_boolean: Value::Bool(_),
+    is_string: Value::Str(_),
+    is_char: Value::Char(_),
+    is_keyword: Value::Keyword(_),
+    is_symbol: Value::Symbol(_),
+    is_ident: Value::Keyword(_) | Value::Symbol(_),
+    is_uuid: Value::Uuid(_),
+    is_inst: Value::Instant(_),
+    is_bytes: Value::Bytes(_),
+    is_fixed_integer: Value::Long(_),
+    is_integer: Value::Long(_) | Value::BigInt(_),
+    is_float: Value::Double(_) | Value::Float(_),
+    is_double: Value::Double(_),
+    is_decimal: Value::BigDec(_),
+    is_ratio: Value::Ratio(_),
+    is_rational: Value::Long(_) | Value::BigInt(_) | Value::Ratio(_) | Value::BigDec(_),
+    is_vector: Value::Vector(_),
+    is_list: Value::List(_),
+    is_map: Value::Map(_),
+    is_set: Value::Set(_),
+    is_sequential: Value::List(_) | Value::Vector(_),
+    is_collection: Value::List(_) | Value::Vector(_) | Value::Map(_) | Value::Set(_),
+    is_associative: Value::Vector(_) | Value::Map(_),
+    is_counted: Value::List(_) | Value::Vector(_) | Value::Map(_) | Value::Set(_),
+    is_reversible: Value::Vector(_),
+    is_callable: Value::Keyword(_) | Value::Symbol(_) | Value::Map(_) | Value::Set(_) | Value::Vector(_),
+    is_tagged_literal: Value::Tagged(_),
 }
 
 pub(super) fn never(_: &[Value]) -> Result<Value> {

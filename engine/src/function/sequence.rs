@@ -256,12 +256,10 @@ pub(super) fn partition(args: &[Value]) -> Result<Value> {
     let step = if args.len() > 2 { size(&args[1])? } else { n };
     let all = items(&args[args.len() - 1])?;
     let pad = if args.len() == 4 { Some(items(&args[2])?) } else { None };
-    windows(&all, n, step, |part| match (&pad, part.len() < n) {
-        (_, false) => Some(part.to_vec()),
-        (None, true) => None,
-        (Some(pad), true) => {
-            Some(part.iter().chain(pad.iter()).take(n).cloned().collect())
-        }
+    windows(&all, n, step, |part| match &pad {
+        _ if part.len() >= n => Cut::Whole(part),
+        None => Cut::End,
+        Some(pad) => Cut::Last(part.iter().chain(pad.iter()).take(n).cloned().collect()),
     })
 }
 
@@ -269,14 +267,21 @@ pub(super) fn partition_all(args: &[Value]) -> Result<Value> {
     let n = size(&args[0])?;
     let step = if args.len() > 2 { size(&args[1])? } else { n };
     let all = items(&args[args.len() - 1])?;
-    windows(&all, n, step, |part| Some(part.to_vec()))
+    windows(&all, n, step, |part| Cut::Whole(part))
+}
+
+/// What becomes of a window.
+enum Cut<'a> {
+    Whole(&'a [Value]),
+    Last(Vec<Value>),
+    End,
 }
 
 fn windows(
     all: &[Value],
     n: usize,
     step: usize,
-    cut: impl Fn(&[Value]) -> Option<Vec<Value>>,
+    cut: impl for<'a> Fn(&'a [Value]) -> Cut<'a>,
 ) -> Result<Value> {
     if step == 0 && !all.is_empty() {
         return Err(over_limit("function-items", limits::FUNCTION_ITEMS));
@@ -285,12 +290,17 @@ fn windows(
     let (mut from, mut held) = (0, 0);
     while from < all.len() {
         let part = &all[from..all.len().min(from.saturating_add(n))];
-        if let Some(part) = cut(part) {
-            held += part.len();
-            check_count(held)?;
-            out.push(Value::list(part))?;
-        } else {
-            break;
+        match cut(part) {
+            Cut::Whole(part) => {
+                held += part.len();
+                check_count(held)?;
+                out.push(Value::list(part.iter().cloned()))?;
+            }
+            Cut::Last(part) => {
+                out.push(Value::list(part))?;
+                break;
+            }
+            Cut::End => break,
         }
         from = from.saturating_add(step);
     }
