@@ -60,4 +60,4 @@ pub const FUNCTION_DECIMAL_SCALE: i64 = 10_000;
 /// Most functions that call one another, as in `(map f …)`.
 pub const FUNCTION_CALL_DEPTH: usize = 64;
 /// Most items that the calls within one function make, all together.
-pub const FUNCTION_WORK: usize = 100_000_000;
+pub const FUNCTION_WORK: usize = 32_000_000;

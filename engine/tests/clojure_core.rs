@@ -19,7 +19,12 @@ fn functions_answer_as_clojure_does() {
             })
         })
         .collect();
-    assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differ\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 fn agrees(answer: &Result<Value, Error>, expected: &str) -> bool {
@@ -27,8 +32,7 @@ fn agrees(answer: &Result<Value, Error>, expected: &str) -> bool {
         (Err(error), Some(kind)) => cause(error) == kind,
         (Ok(value @ (Value::List(_) | Value::Vector(_) | Value::Map(_) | Value::Set(_))), None) => {
             edn::read(expected).is_ok_and(|wanted| {
-                *value == wanted
-                    && std::mem::discriminant(value) == std::mem::discriminant(&wanted)
+                *value == wanted && std::mem::discriminant(value) == std::mem::discriminant(&wanted)
             })
         }
         (Ok(value), None) => value.to_string() == expected,
@@ -38,12 +42,18 @@ fn agrees(answer: &Result<Value, Error>, expected: &str) -> bool {
 
 fn cause(error: &Error) -> &str {
     let found = error.data().iter().find(|(key, _)| *key == "cause");
-    found.and_then(|(_, value)| value.as_keyword()).map_or("?", |k| k.as_str())
+    found
+        .and_then(|(_, value)| value.as_keyword())
+        .map_or("?", |k| k.as_str())
 }
 
 fn evaluate(form: &Value) -> Result<Value, Error> {
-    let Value::List(items) = form else { return Ok(form.clone()) };
-    let Some((Value::Symbol(name), args)) = items.split_first() else { return Ok(form.clone()) };
+    let Value::List(items) = form else {
+        return Ok(form.clone());
+    };
+    let Some((Value::Symbol(name), args)) = items.split_first() else {
+        return Ok(form.clone());
+    };
     if name.as_str() == "quote" {
         return Ok(args[0].clone());
     }

@@ -67,14 +67,19 @@ impl Aggregate {
     /// A built-in aggregate, or else a function of the table as a custom one.
     pub fn lookup(name: &str) -> Option<Aggregate> {
         let found = AGGREGATES.iter().find(|(known, _)| *known == name);
-        found.map(|(_, aggregate)| *aggregate).or_else(|| super::lookup(name).map(Aggregate::Custom))
+        found
+            .map(|(_, aggregate)| *aggregate)
+            .or_else(|| super::lookup(name).map(Aggregate::Custom))
     }
 
     /// Its name as a query writes it.
     pub fn name(self) -> &'static str {
         match self {
             Aggregate::Custom(builtin) => builtin.name(),
-            known => AGGREGATES.iter().find(|(_, a)| *a == known).map_or("", |(name, _)| *name),
+            known => AGGREGATES
+                .iter()
+                .find(|(_, a)| *a == known)
+                .map_or("", |(name, _)| *name),
         }
     }
 
@@ -129,11 +134,15 @@ impl Aggregate {
             Aggregate::Rand if values.is_empty() => Ok(Value::vector([])),
             Aggregate::Rand => {
                 check_count(n)?;
-                Ok(Value::vector((0..n).map(|_| values[random::below(values.len())].clone())))
+                Ok(Value::vector(
+                    (0..n).map(|_| values[random::below(values.len())].clone()),
+                ))
             }
             Aggregate::Sample => {
                 let picked = random::sample(values.len(), n);
-                Ok(Value::vector(picked.into_iter().map(|row| values[row].clone())))
+                Ok(Value::vector(
+                    picked.into_iter().map(|row| values[row].clone()),
+                ))
             }
             _ => Err(self.wrong_arity(2)),
         }
@@ -141,7 +150,9 @@ impl Aggregate {
 
     fn wrong_arity(self, given: usize) -> crate::Error {
         let name = self.name();
-        Cause::Arity.error(format!("Wrong number of args ({given}) passed to the aggregate {name}"))
+        Cause::Arity.error(format!(
+            "Wrong number of args ({given}) passed to the aggregate {name}"
+        ))
     }
 }
 
@@ -151,7 +162,9 @@ fn distinct(values: &[Value]) -> Set {
 
 /// The first of the values that no other beats; `nil` for none.
 fn extreme(values: &[Value], beats: fn(Ordering) -> bool) -> Value {
-    let best = values.iter().reduce(|best, x| if beats(compare(x, best)) { x } else { best });
+    let best = values
+        .iter()
+        .reduce(|best, x| if beats(compare(x, best)) { x } else { best });
     best.cloned().unwrap_or_default()
 }
 
@@ -160,7 +173,16 @@ fn longs(values: &[Value]) -> Option<Vec<i64>> {
 }
 
 fn doubles(values: &[Value]) -> Option<Vec<f64>> {
-    values.iter().map(|v| if let Value::Double(x) = v { Some(*x) } else { None }).collect()
+    values
+        .iter()
+        .map(|v| {
+            if let Value::Double(x) = v {
+                Some(*x)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 fn sum(values: &[Value]) -> Result<Value> {
@@ -170,7 +192,9 @@ fn sum(values: &[Value]) -> Result<Value> {
     if let Some(column) = doubles(values) {
         return Ok(Value::Double(kernel::sum_doubles(&column)));
     }
-    values.iter().try_fold(Value::Long(0), |total, value| plus(&total, value))
+    values
+        .iter()
+        .try_fold(Value::Long(0), |total, value| plus(&total, value))
 }
 
 fn avg(values: &[Value]) -> Result<f64> {
@@ -205,7 +229,9 @@ fn median(values: &[Value]) -> Result<Value> {
     }
     let sorted = sort_with(values, &mut super::compare::order)?;
     let middle = sorted.len() / 2;
-    let upper = sorted.get(middle).ok_or_else(|| Cause::Index.error("median of nothing"))?;
+    let upper = sorted
+        .get(middle)
+        .ok_or_else(|| Cause::Index.error("median of nothing"))?;
     if sorted.len() % 2 == 1 {
         return Ok(if is_number(upper) {
             Value::Double(Number::of(upper)?.to_double())
@@ -231,7 +257,11 @@ pub(super) fn least(args: &[Value]) -> Result<Value> {
 
 fn extreme_of(args: &[Value], which: Aggregate) -> Result<Value> {
     if args.iter().all(is_number) {
-        let wins = if which == Aggregate::Max { Ordering::is_gt } else { Ordering::is_lt };
+        let wins = if which == Aggregate::Max {
+            Ordering::is_gt
+        } else {
+            Ordering::is_lt
+        };
         let mut best = &args[0];
         for arg in &args[1..] {
             let order = Number::of(arg)?.order(&Number::of(best)?)?;
@@ -245,5 +275,102 @@ fn extreme_of(args: &[Value], which: Aggregate) -> Result<Value> {
         [all] => which.apply(&[], &items(all)?),
         [n, all] => which.apply(std::slice::from_ref(n), &items(all)?),
         _ => Err(not_seqable(&args[0])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(aggregate: &str, constants: &str, values: &str, expected: &str) {
+        let read = |text: &str| match crate::edn::read(text).unwrap() {
+            Value::Vector(items) => items.to_vec(),
+            other => vec![other],
+        };
+        let answer = match Aggregate::lookup(aggregate)
+            .unwrap()
+            .apply(&read(constants), &read(values))
+        {
+            Ok(value) => value.to_string(),
+            Err(error) => error.message().to_owned(),
+        };
+        assert_eq!(answer, expected, "({aggregate} {constants} {values})");
+    }
+
+    #[test]
+    fn numbers() {
+        check("avg", "[]", "[10 15 20 35 75]", "31.0");
+        check("avg", "[]", "[1 2.5 3]", "2.1666666666666665");
+        check("avg", "[]", "[1/2 3/2]", "1.0");
+        check("variance", "[]", "[10 20 30 12]", "62.0");
+        check("stddev", "[]", "[10 15 20 35 75]", "23.53720459187964");
+        check("stddev", "[]", "[7]", "0.0");
+        check("median", "[]", "[10 20 30 12]", "16.0");
+        check("median", "[]", "[3 1 2]", "2.0");
+        check(
+            "median",
+            "[]",
+            "[9223372036854775807 9223372036854775807]",
+            "9.223372036854776E18",
+        );
+        check("median", "[]", "[1 2.5]", "1.75");
+        check("sum", "[]", "[2.5 10]", "12.5");
+        check("sum", "[]", "[1N 2]", "3N");
+        check("sum", "[]", "[9223372036854775807 1]", "integer overflow");
+        check(
+            "sum",
+            "[]",
+            "[\"a\"]",
+            "expected a number, got java.lang.String",
+        );
+    }
+
+    #[test]
+    fn any_values() {
+        check("count", "[]", "[1 1 2]", "3");
+        check("count-distinct", "[]", "[1 1 2 1.0]", "3");
+        check("distinct", "[]", "[1 1 2]", "#{1 2}");
+        check("min", "[]", "[:a-/b :a/b]", ":a/b");
+        check("max", "[]", "[1.0 ##NaN 2.0]", "##NaN");
+        check("min", "[]", "[]", "nil");
+        check("min", "[2]", "[:a/b :a-/b :a/c]", "[:a/b :a/c]");
+        check("max", "[3]", "[1 2 3 4 5]", "[3 4 5]");
+        check("max", "[0]", "[1 2]", "[]");
+        check("sample", "[0]", "[1 2]", "[]");
+        check("rand", "[2]", "[7]", "[7 7]");
+        check("rand", "[]", "[7]", "7");
+        check(
+            "sample",
+            "[]",
+            "[7]",
+            "Wrong number of args (1) passed to the aggregate sample",
+        );
+        check("sort", "[]", "[3 1 2]", "(1 2 3)");
+        check("reduce", "[+]", "[3 1 2]", "6");
+    }
+
+    /// The kernels and the aggregates over values are two doors to one answer.
+    #[test]
+    fn columns_give_the_bits_that_values_give() {
+        let column = [0.1, 2.5, -0.0, 1e300, 0.1, 7.25, 0.0];
+        let values: Vec<Value> = column.iter().map(|x| Value::Double(*x)).collect();
+        let same = |aggregate: Aggregate, kernel: f64| match aggregate.apply(&[], &values) {
+            Ok(Value::Double(x)) => assert_eq!(x.to_bits(), kernel.to_bits(), "{aggregate:?}"),
+            other => panic!("{other:?}"),
+        };
+        same(Aggregate::Sum, kernel::sum_doubles(&column));
+        same(Aggregate::Avg, kernel::avg_doubles(&column));
+        same(Aggregate::Variance, kernel::variance_doubles(&column));
+        same(Aggregate::Stddev, kernel::stddev_doubles(&column));
+        same(
+            Aggregate::Median,
+            kernel::median_doubles(&mut column.clone()),
+        );
+        same(Aggregate::Min, kernel::min_doubles(&column).unwrap());
+        same(Aggregate::Max, kernel::max_doubles(&column).unwrap());
+        assert_eq!(
+            kernel::count_distinct_doubles(&column),
+            distinct(&values).len()
+        );
     }
 }

@@ -4,7 +4,7 @@ use bigdecimal::BigDecimal;
 use num_bigint::BigInt;
 use num_integer::Integer;
 use num_rational::BigRational;
-use num_traits::{ToPrimitive, Zero};
+use num_traits::Zero;
 
 use super::failure::{Cause, not_a};
 use super::number::{Number, Pair, pair, ratio_to_dec};
@@ -54,7 +54,12 @@ pub(super) fn subtract_promoting(args: &[Value]) -> Result<Value> {
 }
 
 pub(super) fn divide(args: &[Value]) -> Result<Value> {
-    from_first(args, |x, how| quotient(Number::Long(1), x, how), quotient, Overflow::Fails)
+    from_first(
+        args,
+        |x, how| quotient(Number::Long(1), x, how),
+        quotient,
+        Overflow::Fails,
+    )
 }
 
 pub(super) fn inc(args: &[Value]) -> Result<Value> {
@@ -87,7 +92,11 @@ pub(super) fn modulo(args: &[Value]) -> Result<Value> {
     let (x, y) = (Number::of(&args[0])?, Number::of(&args[1])?);
     let same_sign = (x.sign() > 0) == (y.sign() > 0);
     let (_, r) = divide_whole(x, y.clone())?;
-    if r.is_zero() || same_sign { r.into_value() } else { sum(r, y, Overflow::Fails)?.into_value() }
+    if r.is_zero() || same_sign {
+        r.into_value()
+    } else {
+        sum(r, y, Overflow::Fails)?.into_value()
+    }
 }
 
 pub(super) fn abs(args: &[Value]) -> Result<Value> {
@@ -212,7 +221,10 @@ fn divide_whole(a: Number, b: Number) -> Result<(Number, Number)> {
         return Err(zero_divide());
     }
     Ok(match pair(a, b)? {
-        Pair::Long(a, b) => (Number::Long(a.wrapping_div(b)), Number::Long(a.wrapping_rem(b))),
+        Pair::Long(a, b) => (
+            Number::Long(a.wrapping_div(b)),
+            Number::Long(a.wrapping_rem(b)),
+        ),
         Pair::Big(a, b) => {
             let (q, r) = a.div_rem(&b);
             (Number::Big(q), Number::Big(r))
@@ -223,11 +235,16 @@ fn divide_whole(a: Number, b: Number) -> Result<(Number, Number)> {
             (Number::Big(q), r)
         }
         Pair::Dec(a, b) => {
-            let exact = Number::Dec(a.clone()).to_ratio().zip(Number::Dec(b.clone()).to_ratio());
+            let exact = Number::Dec(a.clone())
+                .to_ratio()
+                .zip(Number::Dec(b.clone()).to_ratio());
             let q = exact.map(|(a, b)| (a / b).to_integer()).unwrap_or_default();
             let scale = (a.as_bigint_and_exponent().1 - b.as_bigint_and_exponent().1).max(0);
             let r = a - b * BigDecimal::from(q.clone());
-            (Number::Dec(BigDecimal::from(q).with_scale(scale)), Number::Dec(r))
+            (
+                Number::Dec(BigDecimal::from(q).with_scale(scale)),
+                Number::Dec(r),
+            )
         }
         Pair::Double(a, b) => {
             let q = (a / b).trunc();
@@ -346,7 +363,6 @@ fn bit_operand(value: &Value) -> Result<i64> {
     match value {
         Value::Long(n) => Ok(*n),
         Value::Nil => Err(not_a("a long", value)),
-        Value::BigInt(n) if n.to_i64().is_some() => Ok(n.to_i64().unwrap_or_default()),
         _ => Err(Cause::IllegalArgument.error("bit operation not supported for this value")),
     }
 }
@@ -359,7 +375,6 @@ pub(super) fn parity(value: &Value) -> Option<bool> {
         _ => None,
     }
 }
-
 
 pub(super) fn unchecked_add(args: &[Value]) -> Result<Value> {
     wrapping(args, i64::wrapping_add, add)

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use super::collection;
 use super::compare::{order, sort_with};
 use super::failure::{Cause, not_a, over_limit};
+use super::number::Number;
 use super::seq::{self, Items, items};
 use crate::error::Result;
 use crate::limits;
@@ -36,9 +37,15 @@ pub(super) fn start() {
 pub(super) fn call(function: &Value, args: &[Value]) -> Result<Value> {
     let depth = NESTED.get().depth;
     if depth >= limits::FUNCTION_CALL_DEPTH {
-        return Err(over_limit("function-call-depth", limits::FUNCTION_CALL_DEPTH));
+        return Err(over_limit(
+            "function-call-depth",
+            limits::FUNCTION_CALL_DEPTH,
+        ));
     }
-    NESTED.set(Nested { depth: depth + 1, work: NESTED.get().work + args.len() });
+    NESTED.set(Nested {
+        depth: depth + 1,
+        work: NESTED.get().work + args.len(),
+    });
     let result = call_unbounded(function, args);
     let made = result.as_ref().map_or(0, size);
     let work = NESTED.get().work + 1 + made;
@@ -258,10 +265,9 @@ fn order_by(comparator: &Value, a: &Value, b: &Value) -> Result<Ordering> {
                 Ordering::Equal
             }
         }
-        number => super::number::Number::of(&number)?.sign().cmp(&0),
+        number => Number::of(&number)?.sign().cmp(&0),
     })
 }
-
 
 pub(super) fn group_by(args: &[Value]) -> Result<Value> {
     let mut groups: indexmap::IndexMap<Value, Vec<Value>> = indexmap::IndexMap::new();
@@ -269,7 +275,11 @@ pub(super) fn group_by(args: &[Value]) -> Result<Value> {
         let key = call(&args[0], std::slice::from_ref(item))?;
         groups.entry(key).or_default().push(item.clone());
     }
-    Ok(Value::map(groups.into_iter().map(|(key, group)| (key, Value::from(group)))))
+    Ok(Value::map(
+        groups
+            .into_iter()
+            .map(|(key, group)| (key, Value::from(group))),
+    ))
 }
 
 pub(super) fn partition_by(args: &[Value]) -> Result<Value> {
@@ -281,7 +291,9 @@ pub(super) fn partition_by(args: &[Value]) -> Result<Value> {
             _ => runs.push((key, vec![item.clone()])),
         }
     }
-    Ok(Value::list(runs.into_iter().map(|(_, run)| Value::list(run))))
+    Ok(Value::list(
+        runs.into_iter().map(|(_, run)| Value::list(run)),
+    ))
 }
 
 pub(super) fn max_key(args: &[Value]) -> Result<Value> {
@@ -297,7 +309,10 @@ fn extreme(args: &[Value], wins: fn(Ordering) -> bool) -> Result<Value> {
     for item in &args[1..] {
         let key = call(&args[0], std::slice::from_ref(item))?;
         let better = match &best {
-            Some((held, _)) => wins(order(&key, held)?),
+            Some((held, _)) => {
+                let order = Number::of(&key)?.order(&Number::of(held)?)?;
+                order.is_none_or(wins)
+            }
             None => true,
         };
         if better {
@@ -343,5 +358,9 @@ pub(super) fn merge_with(args: &[Value]) -> Result<Value> {
         }
         seq::check_count(out.len())?;
     }
-    Ok(if args[1..].iter().all(Value::is_nil) { Value::Nil } else { Value::from(out) })
+    Ok(if args[1..].iter().all(Value::is_nil) {
+        Value::Nil
+    } else {
+        Value::from(out)
+    })
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use num_traits::ToPrimitive;
+
 use super::compare::{order, sort_with};
 use super::failure::{Cause, class_name, not_a};
 use super::seq::{self, Items, entry, items, not_seqable};
@@ -24,12 +26,18 @@ pub(super) fn hash_map(args: &[Value]) -> Result<Value> {
             .error("No value supplied for key")
             .with("key", last.clone()));
     }
-    Ok(Value::map(args.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()))))
+    Ok(Value::map(
+        args.chunks_exact(2)
+            .map(|pair| (pair[0].clone(), pair[1].clone())),
+    ))
 }
 
 pub(super) fn sorted_map(args: &[Value]) -> Result<Value> {
     let pairs: Vec<Value> = match hash_map(args)? {
-        Value::Map(map) => map.iter().map(|(k, v)| entry(k.clone(), v.clone())).collect(),
+        Value::Map(map) => map
+            .iter()
+            .map(|(k, v)| entry(k.clone(), v.clone()))
+            .collect(),
         _ => Vec::new(),
     };
     let sorted = sort_with(&pairs, &mut |a, b| order(key_of(a), key_of(b)))?;
@@ -59,11 +67,15 @@ pub(super) fn vec(args: &[Value]) -> Result<Value> {
 }
 
 pub(super) fn map_entry_key(args: &[Value]) -> Result<Value> {
-    pair_of(&args[0]).map(|(key, _)| key).ok_or_else(|| not_a("a map entry", &args[0]))
+    pair_of(&args[0])
+        .map(|(key, _)| key)
+        .ok_or_else(|| not_a("a map entry", &args[0]))
 }
 
 pub(super) fn map_entry_value(args: &[Value]) -> Result<Value> {
-    pair_of(&args[0]).map(|(_, value)| value).ok_or_else(|| not_a("a map entry", &args[0]))
+    pair_of(&args[0])
+        .map(|(_, value)| value)
+        .ok_or_else(|| not_a("a map entry", &args[0]))
 }
 
 fn pair_of(value: &Value) -> Option<(Value, Value)> {
@@ -74,7 +86,10 @@ fn pair_of(value: &Value) -> Option<(Value, Value)> {
 }
 
 fn key_of(value: &Value) -> &Value {
-    value.as_sequential().and_then(<[Value]>::first).unwrap_or(value)
+    value
+        .as_sequential()
+        .and_then(<[Value]>::first)
+        .unwrap_or(value)
 }
 
 pub(super) fn count(args: &[Value]) -> Result<Value> {
@@ -87,8 +102,9 @@ pub(super) fn count(args: &[Value]) -> Result<Value> {
             Ok(items) => items.len(),
             Err(_) => {
                 let class = class_name(other);
-                return Err(Cause::Unsupported
-                    .error(format!("count not supported on this type: {class}")));
+                return Err(
+                    Cause::Unsupported.error(format!("count not supported on this type: {class}"))
+                );
             }
         },
     }))
@@ -105,7 +121,11 @@ pub(super) fn empty(args: &[Value]) -> Result<Value> {
 }
 
 pub(super) fn not_empty(args: &[Value]) -> Result<Value> {
-    Ok(if items(&args[0])?.is_empty() { Value::Nil } else { args[0].clone() })
+    Ok(if items(&args[0])?.is_empty() {
+        Value::Nil
+    } else {
+        args[0].clone()
+    })
 }
 
 pub(super) fn contains(args: &[Value]) -> Result<Value> {
@@ -123,8 +143,9 @@ pub(super) fn contains(args: &[Value]) -> Result<Value> {
         Value::DoubleArray(xs) => xs.len(),
         other => {
             let class = class_name(other);
-            return Err(Cause::IllegalArgument
-                .error(format!("contains? not supported on type: {class}")));
+            return Err(
+                Cause::IllegalArgument.error(format!("contains? not supported on type: {class}"))
+            );
         }
     };
     match key {
@@ -134,7 +155,12 @@ pub(super) fn contains(args: &[Value]) -> Result<Value> {
 }
 
 fn index_in(key: &Value, length: usize) -> Option<usize> {
-    key.as_long().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < length)
+    let index = match key {
+        Value::Long(n) => usize::try_from(*n).ok(),
+        Value::BigInt(n) => n.to_usize(),
+        _ => None,
+    };
+    index.filter(|n| *n < length)
 }
 
 pub(super) fn get(args: &[Value]) -> Result<Value> {
@@ -143,9 +169,9 @@ pub(super) fn get(args: &[Value]) -> Result<Value> {
         Value::Map(map) => map.get(key).cloned(),
         Value::Set(set) => set.get(key).cloned(),
         Value::Vector(items) => index_in(key, items.len()).map(|n| items[n].clone()),
-        Value::Str(text) => {
-            index_in(key, text.len()).and_then(|n| text.chars().nth(n)).map(Value::Char)
-        }
+        Value::Str(text) => index_in(key, text.len())
+            .and_then(|n| text.chars().nth(n))
+            .map(Value::Char),
         array @ (Value::Bytes(_) | Value::FloatArray(_) | Value::DoubleArray(_)) => {
             let items = items(array)?;
             index_in(key, items.len()).map(|n| items[n].clone())
@@ -190,21 +216,25 @@ pub(super) fn find(args: &[Value]) -> Result<Value> {
 }
 
 pub(super) fn nth(args: &[Value]) -> Result<Value> {
-    let Value::Long(index) = args[1] else {
-        return Err(not_a("an index", &args[1]));
-    };
+    let index = super::number::index(&args[1])?;
     let all = match &args[0] {
         Value::Nil => return Ok(args.get(2).cloned().unwrap_or_default()),
         Value::Map(_) | Value::Set(_) => {
             let class = class_name(&args[0]);
-            return Err(Cause::Unsupported.error(format!("nth not supported on this type: {class}")));
+            return Err(
+                Cause::Unsupported.error(format!("nth not supported on this type: {class}"))
+            );
         }
         other => items(other).map_err(|_| {
             let class = class_name(other);
             Cause::Unsupported.error(format!("nth not supported on this type: {class}"))
         })?,
     };
-    match usize::try_from(index).ok().and_then(|n| all.get(n)).or(args.get(2)) {
+    match usize::try_from(index)
+        .ok()
+        .and_then(|n| all.get(n))
+        .or(args.get(2))
+    {
         Some(item) => Ok(item.clone()),
         None => Err(Cause::Index.error(format!("index {index} out of bounds"))),
     }
@@ -244,8 +274,9 @@ pub(super) fn conj(args: &[Value]) -> Result<Value> {
                     }
                     (Value::Nil, _) => {}
                     (Value::Vector(_), _) => {
-                        return Err(Cause::IllegalArgument
-                            .error("Vector arg to map conj must be a pair"));
+                        return Err(
+                            Cause::IllegalArgument.error("Vector arg to map conj must be a pair")
+                        );
                     }
                     (other, _) if items(other).is_err() => return Err(not_seqable(other)),
                     _ => return Err(not_a("a map entry", item)),
@@ -270,12 +301,16 @@ pub(super) fn into(args: &[Value]) -> Result<Value> {
 }
 
 pub(super) fn assoc(args: &[Value]) -> Result<Value> {
-    if args.len() % 2 == 0 {
-        return Err(Cause::IllegalArgument.error("assoc expects even number of arguments after map"));
+    if args.len().is_multiple_of(2) {
+        return Err(
+            Cause::IllegalArgument.error("assoc expects even number of arguments after map")
+        );
     }
     let pairs = args[1..].chunks_exact(2);
     match &args[0] {
-        Value::Nil => Ok(Value::map(pairs.map(|pair| (pair[0].clone(), pair[1].clone())))),
+        Value::Nil => Ok(Value::map(
+            pairs.map(|pair| (pair[0].clone(), pair[1].clone())),
+        )),
         Value::Map(held) => {
             let mut out = Map::clone(held);
             out.extend(pairs.map(|pair| (pair[0].clone(), pair[1].clone())));
@@ -353,7 +388,10 @@ pub(super) fn keys(args: &[Value]) -> Result<Value> {
 }
 
 pub(super) fn vals(args: &[Value]) -> Result<Value> {
-    let values: Vec<Value> = entries(&args[0])?.into_iter().map(|(_, value)| value).collect();
+    let values: Vec<Value> = entries(&args[0])?
+        .into_iter()
+        .map(|(_, value)| value)
+        .collect();
     Ok(seq::seq_or_nil(&values))
 }
 
@@ -412,12 +450,12 @@ pub(super) fn pop(args: &[Value]) -> Result<Value> {
     let none = || Cause::Unsupported.error("Can't pop empty collection");
     match &args[0] {
         Value::Nil => Ok(Value::Nil),
-        Value::Vector(items) => {
-            Ok(Value::vector(items.split_last().ok_or_else(none)?.1.iter().cloned()))
-        }
-        Value::List(items) => {
-            Ok(Value::list(items.split_first().ok_or_else(none)?.1.iter().cloned()))
-        }
+        Value::Vector(items) => Ok(Value::vector(
+            items.split_last().ok_or_else(none)?.1.iter().cloned(),
+        )),
+        Value::List(items) => Ok(Value::list(
+            items.split_first().ok_or_else(none)?.1.iter().cloned(),
+        )),
         other => Err(not_a("a stack", other)),
     }
 }
@@ -426,9 +464,14 @@ pub(super) fn subvec(args: &[Value]) -> Result<Value> {
     let Value::Vector(items) = &args[0] else {
         return Err(not_a("a vector", &args[0]));
     };
-    let end = args.get(2).map_or(Some(items.len()), |v| v.as_long().and_then(|n| n.try_into().ok()));
+    let end = args.get(2).map_or(Some(items.len()), |v| {
+        v.as_long().and_then(|n| n.try_into().ok())
+    });
     let start = args[1].as_long().and_then(|n| usize::try_from(n).ok());
-    match start.zip(end).and_then(|(start, end)| items.get(start..end)) {
+    match start
+        .zip(end)
+        .and_then(|(start, end)| items.get(start..end))
+    {
         Some(part) => Ok(Value::vector(part.iter().cloned())),
         None => Err(Cause::Index.error("subvec out of bounds")),
     }
@@ -440,7 +483,11 @@ pub(super) fn union(args: &[Value]) -> Result<Value> {
         out.extend(items(arg)?.iter().cloned());
     }
     let none = !args.is_empty() && args.iter().all(Value::is_nil);
-    Ok(if none { Value::Nil } else { Value::Set(Arc::new(out)) })
+    Ok(if none {
+        Value::Nil
+    } else {
+        Value::Set(Arc::new(out))
+    })
 }
 
 pub(super) fn intersection(args: &[Value]) -> Result<Value> {
@@ -462,7 +509,9 @@ fn kept(args: &[Value], wanted: bool) -> Result<Value> {
 
 pub(super) fn is_subset(args: &[Value]) -> Result<Value> {
     let outer: Set = items(&args[1])?.iter().cloned().collect();
-    Ok(Value::Bool(items(&args[0])?.iter().all(|item| outer.contains(item))))
+    Ok(Value::Bool(
+        items(&args[0])?.iter().all(|item| outer.contains(item)),
+    ))
 }
 
 pub(super) fn is_superset(args: &[Value]) -> Result<Value> {

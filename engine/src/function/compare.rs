@@ -77,7 +77,10 @@ fn ordered(args: &[Value], holds: fn(Ordering) -> bool) -> Result<Value> {
     }
 }
 
-fn all_pairs(args: &[Value], mut holds: impl FnMut(&Value, &Value) -> Result<bool>) -> Result<Value> {
+fn all_pairs(
+    args: &[Value],
+    mut holds: impl FnMut(&Value, &Value) -> Result<bool>,
+) -> Result<Value> {
     for pair in args.windows(2) {
         if !holds(&pair[0], &pair[1])? {
             return Ok(Value::Bool(false));

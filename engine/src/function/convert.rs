@@ -36,10 +36,13 @@ fn whole(value: &Value, least: i64, most: i64, kind: &str) -> Result<Value> {
     if number.is_nan() && kind != "byte" && kind != "short" {
         return Ok(Value::Long(0));
     }
-    let n = number.truncate().and_then(|n| n.to_i64()).filter(|n| (least..=most).contains(n));
-    match (n, value) {
+    let n = number
+        .truncate()
+        .and_then(|n| n.to_i64())
+        .filter(|n| (least..=most).contains(n));
+    match (n, kind) {
         (Some(n), _) => Ok(Value::Long(n)),
-        (None, Value::Long(_)) if kind == "int" => Err(super::arithmetic::overflow()),
+        (None, "int") => Err(super::arithmetic::overflow()),
         (None, _) => Err(out_of_range(kind, value)),
     }
 }
@@ -83,7 +86,9 @@ pub(super) fn boolean(args: &[Value]) -> Result<Value> {
 
 pub(super) fn bigint(args: &[Value]) -> Result<Value> {
     if let Value::Str(text) = &args[0] {
-        let n = checked_digits(text)?.parse::<BigInt>().map_err(|_| no_number(text))?;
+        let n = checked_digits(text)?
+            .parse::<BigInt>()
+            .map_err(|_| no_number(text))?;
         return Number::Big(n).into_value();
     }
     match Number::of(&args[0])? {
@@ -97,7 +102,9 @@ pub(super) fn bigint(args: &[Value]) -> Result<Value> {
 
 pub(super) fn bigdec(args: &[Value]) -> Result<Value> {
     if let Value::Str(text) = &args[0] {
-        let d = checked_digits(text)?.parse::<BigDecimal>().map_err(|_| no_number(text))?;
+        let d = checked_digits(text)?
+            .parse::<BigDecimal>()
+            .map_err(|_| no_number(text))?;
         return Number::Dec(d).into_value();
     }
     Number::Dec(to_decimal(&Number::of(&args[0])?)?).into_value()
@@ -111,11 +118,16 @@ fn checked_digits(text: &str) -> Result<&str> {
 }
 
 fn no_number(text: &str) -> Error {
-    Cause::NumberFormat.error("text is no number").with("value", text)
+    Cause::NumberFormat
+        .error("text is no number")
+        .with("value", text)
 }
 
 pub(super) fn parse_long(args: &[Value]) -> Result<Value> {
-    Ok(parsed(&args[0])?.parse().map(Value::Long).unwrap_or_default())
+    Ok(parsed(&args[0])?
+        .parse()
+        .map(Value::Long)
+        .unwrap_or_default())
 }
 
 pub(super) fn parse_double(args: &[Value]) -> Result<Value> {
@@ -144,7 +156,11 @@ pub(super) fn parse_boolean(args: &[Value]) -> Result<Value> {
 pub(super) fn parse_uuid(args: &[Value]) -> Result<Value> {
     let text = parsed(&args[0])?;
     let hyphenated = text.len() == 36;
-    let uuid = if hyphenated { uuid::Uuid::try_parse(text).ok() } else { None };
+    let uuid = if hyphenated {
+        uuid::Uuid::try_parse(text).ok()
+    } else {
+        None
+    };
     Ok(uuid.map(Value::Uuid).unwrap_or_default())
 }
 
@@ -168,12 +184,17 @@ pub(super) fn byte_array(args: &[Value]) -> Result<Value> {
 
 pub(super) fn double_array(args: &[Value]) -> Result<Value> {
     let items = super::seq::items(&args[0])?;
-    let xs = items.iter().map(|x| Ok(Number::of(x)?.to_double())).collect::<Result<Vec<_>>>()?;
+    let xs = items
+        .iter()
+        .map(|x| Ok(Number::of(x)?.to_double()))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Value::DoubleArray(Arc::from(xs)))
 }
 
 pub(super) fn float_array(args: &[Value]) -> Result<Value> {
     let items = super::seq::items(&args[0])?;
     let xs = items.iter().map(|x| Ok(Number::of(x)?.to_double() as f32));
-    Ok(Value::FloatArray(Arc::from(xs.collect::<Result<Vec<_>>>()?)))
+    Ok(Value::FloatArray(Arc::from(
+        xs.collect::<Result<Vec<_>>>()?,
+    )))
 }

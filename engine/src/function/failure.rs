@@ -54,7 +54,11 @@ impl Cause {
 /// A wrong number of arguments is an `IllegalArgumentException` too, but never depends on the data,
 /// so it is not swallowed here.
 pub fn is_swallowed(error: &Error) -> bool {
-    const SWALLOWED: [Cause; 3] = [Cause::ClassCast, Cause::IllegalArgument, Cause::NumberFormat];
+    const SWALLOWED: [Cause; 3] = [
+        Cause::ClassCast,
+        Cause::IllegalArgument,
+        Cause::NumberFormat,
+    ];
     error.code() == Code::QueryFunction
         && error.data().iter().any(|(key, value)| {
             *key == "cause"
@@ -76,8 +80,11 @@ pub(super) fn not_a(wanted: &str, value: &Value) -> Error {
 
 /// A result over the limit called `limit` in [`crate::limits`].
 pub(super) fn over_limit(limit: &'static str, bound: usize) -> Error {
-    Error::new(Code::Limit, format!("a function's result is over the limit {limit} of {bound}"))
-        .with("limit", Value::keyword(limit))
+    Error::new(
+        Code::Limit,
+        format!("a function's result is over the limit {limit} of {bound}"),
+    )
+    .with("limit", Value::keyword(limit))
 }
 
 /// The Java class a Clojure program would see.

@@ -43,9 +43,12 @@ pub(super) fn format(args: &[Value]) -> Result<Value> {
                     next += 1;
                     next
                 });
-                let value = index.checked_sub(1).and_then(|n| values.get(n)).ok_or_else(|| {
-                    bad(format!("Format specifier '%{conversion}' has no argument"))
-                })?;
+                let value = index
+                    .checked_sub(1)
+                    .and_then(|n| values.get(n))
+                    .ok_or_else(|| {
+                        bad(format!("Format specifier '%{conversion}' has no argument"))
+                    })?;
                 out.push(&pad(convert(&field, conversion, value)?, &field))?;
             }
         }
@@ -89,13 +92,22 @@ fn read_field(text: &str) -> Result<(Field, char, &str)> {
     if field.width > WIDTH_MAX || field.precision.is_some_and(|p| p > WIDTH_MAX) {
         return Err(over_limit("format-width", WIDTH_MAX));
     }
-    let conversion = rest.chars().next().ok_or_else(|| bad("conversion is missing".into()))?;
+    let conversion = rest
+        .chars()
+        .next()
+        .ok_or_else(|| bad("conversion is missing".into()))?;
     Ok((field, conversion, &rest[conversion.len_utf8()..]))
 }
 
 fn digits(text: &str) -> (Option<usize>, &str) {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number = if end == 0 { None } else { Some(text[..end].parse().unwrap_or(usize::MAX)) };
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let number = if end == 0 {
+        None
+    } else {
+        Some(text[..end].parse().unwrap_or(usize::MAX))
+    };
     (number, &text[end..])
 }
 
@@ -115,21 +127,31 @@ fn convert(field: &Field, conversion: char, value: &Value) -> Result<String> {
             let number = Number::of(value)?.truncate().unwrap_or_default();
             signed(number.abs().to_string(), number.is_negative(), field)
         }
+        ('x', Value::Long(n)) if field.alternate => format!("{n:#x}"),
         ('x', Value::Long(n)) => format!("{n:x}"),
+        ('o', Value::Long(n)) if field.alternate => format!("0{n:o}"),
         ('o', Value::Long(n)) => format!("{n:o}"),
         ('f', Value::Double(_) | Value::Float(_) | Value::BigDec(_)) => {
             fixed(&Number::of(value)?, field)
         }
         ('e', Value::Double(_) | Value::Float(_)) => {
             let x = Number::of(value)?.to_double();
-            signed(scientific(x.abs(), field.precision.unwrap_or(6)), x < 0.0, field)
+            signed(
+                scientific(x.abs(), field.precision.unwrap_or(6)),
+                x < 0.0,
+                field,
+            )
         }
         (letter, _) if "sdxofecbg".contains(letter) => {
             return Err(bad(format!("{conversion} != {}", class_name(value))));
         }
         _ => return Err(bad(format!("Unknown format conversion '%{conversion}'"))),
     };
-    Ok(if conversion.is_ascii_uppercase() { text.to_uppercase() } else { text })
+    Ok(if conversion.is_ascii_uppercase() {
+        text.to_uppercase()
+    } else {
+        text
+    })
 }
 
 fn cut(text: String, field: &Field) -> String {
@@ -143,7 +165,11 @@ fn cut(text: String, field: &Field) -> String {
 fn fixed(number: &Number, field: &Field) -> String {
     let x = number.to_double();
     if !x.is_finite() {
-        return if x.is_nan() { "NaN".into() } else { signed("Infinity".into(), x < 0.0, field) };
+        return if x.is_nan() {
+            "NaN".into()
+        } else {
+            signed("Infinity".into(), x < 0.0, field)
+        };
     }
     let precision = field.precision.unwrap_or(6);
     let decimal = super::number::to_decimal(number).unwrap_or_default();
@@ -186,7 +212,9 @@ fn signed(mut digits: String, negative: bool, field: &Field) -> String {
 }
 
 fn grouped(digits: &str) -> String {
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(w, f)| (w, Some(f)));
+    let (whole, fraction) = digits
+        .split_once('.')
+        .map_or((digits, None), |(w, f)| (w, Some(f)));
     let mut out = String::new();
     for (n, digit) in whole.chars().enumerate() {
         if n > 0 && (whole.len() - n) % 3 == 0 {
@@ -203,5 +231,9 @@ fn grouped(digits: &str) -> String {
 
 fn pad(text: String, field: &Field) -> String {
     let width = field.width;
-    if field.left { format!("{text:<width$}") } else { format!("{text:>width$}") }
+    if field.left {
+        format!("{text:<width$}")
+    } else {
+        format!("{text:>width$}")
+    }
 }

@@ -11,7 +11,10 @@ use crate::error::Result;
 
 /// The sum; an error where it outgrows 64 bits on the way, as Clojure's `+` raises.
 pub fn sum_longs(column: &[i64]) -> Result<i64> {
-    column.iter().try_fold(0i64, |sum, n| sum.checked_add(*n)).ok_or_else(overflow)
+    column
+        .iter()
+        .try_fold(0i64, |sum, n| sum.checked_add(*n))
+        .ok_or_else(overflow)
 }
 
 /// The sum from left to right.
@@ -59,20 +62,29 @@ pub fn stddev_doubles(column: &[f64]) -> f64 {
 /// The middle value, or the mean of the two in the middle. Reorders the column. O(rows).
 pub fn median_longs(column: &mut [i64]) -> f64 {
     let middle = column.len() / 2;
-    let even = column.len() % 2 == 0;
+    let even = column.len().is_multiple_of(2);
     let (below, upper, _) = column.select_nth_unstable(middle);
     let lower = below.iter().copied().max().filter(|_| even);
-    lower.map_or(*upper as f64, |lower| (i128::from(lower) + i128::from(*upper)) as f64 / 2.0)
+    lower.map_or(*upper as f64, |lower| {
+        (i128::from(lower) + i128::from(*upper)) as f64 / 2.0
+    })
 }
 
 /// The middle value, or the mean of the two in the middle; NaN is the greatest. Reorders the
 /// column. O(rows).
 pub fn median_doubles(column: &mut [f64]) -> f64 {
     let middle = column.len() / 2;
-    let even = column.len() % 2 == 0;
-    column.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = f64::NAN);
+    let even = column.len().is_multiple_of(2);
+    column
+        .iter_mut()
+        .filter(|x| x.is_nan())
+        .for_each(|x| *x = f64::NAN);
     let (below, upper, _) = column.select_nth_unstable_by(middle, f64::total_cmp);
-    let lower = below.iter().copied().max_by(f64::total_cmp).filter(|_| even);
+    let lower = below
+        .iter()
+        .copied()
+        .max_by(f64::total_cmp)
+        .filter(|_| even);
     lower.map_or(*upper, |lower| (lower + *upper) / 2.0)
 }
 
@@ -88,12 +100,18 @@ pub fn max_longs(column: &[i64]) -> Option<i64> {
 
 /// The least value, the first of equals; NaN is the greatest.
 pub fn min_doubles(column: &[f64]) -> Option<f64> {
-    column.iter().copied().reduce(|best, x| if before(x, best) { x } else { best })
+    column
+        .iter()
+        .copied()
+        .reduce(|best, x| if before(x, best) { x } else { best })
 }
 
 /// The greatest value, the first of equals; NaN is the greatest.
 pub fn max_doubles(column: &[f64]) -> Option<f64> {
-    column.iter().copied().reduce(|best, x| if before(best, x) { x } else { best })
+    column
+        .iter()
+        .copied()
+        .reduce(|best, x| if before(best, x) { x } else { best })
 }
 
 fn before(a: f64, b: f64) -> bool {
@@ -102,7 +120,10 @@ fn before(a: f64, b: f64) -> bool {
 
 /// How many different values.
 pub fn count_distinct_longs(column: &[i64]) -> usize {
-    column.iter().collect::<HashSet<_, foldhash::fast::FixedState>>().len()
+    column
+        .iter()
+        .collect::<HashSet<_, foldhash::fast::FixedState>>()
+        .len()
 }
 
 /// How many different values; `0.0` is `-0.0`, and NaN is itself.
@@ -112,5 +133,9 @@ pub fn count_distinct_doubles(column: &[f64]) -> usize {
         x if *x == 0.0 => 0,
         x => x.to_bits(),
     };
-    column.iter().map(bits).collect::<HashSet<_, foldhash::fast::FixedState>>().len()
+    column
+        .iter()
+        .map(bits)
+        .collect::<HashSet<_, foldhash::fast::FixedState>>()
+        .len()
 }

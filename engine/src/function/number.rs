@@ -83,7 +83,11 @@ impl Number {
 
     /// A quotient in lowest terms: a big integer where it is whole.
     pub(super) fn of_ratio(ratio: BigRational) -> Number {
-        if ratio.denom().is_one() { Number::Big(ratio.numer().clone()) } else { Number::Ratio(ratio) }
+        if ratio.denom().is_one() {
+            Number::Big(ratio.numer().clone())
+        } else {
+            Number::Ratio(ratio)
+        }
     }
 
     /// The closest double.
@@ -150,6 +154,17 @@ impl Number {
     }
 }
 
+/// The integer an index is given as; fractions are cut off, as Java's `intValue` does.
+pub(super) fn index(value: &Value) -> Result<i64> {
+    match value {
+        Value::Long(n) => Ok(*n),
+        other => {
+            let n = Number::of(other)?.truncate().and_then(|n| n.to_i64());
+            n.ok_or_else(|| Cause::IllegalArgument.error("an index out of the range of an int"))
+        }
+    }
+}
+
 fn sign_of(positive: bool, negative: bool) -> i32 {
     i32::from(positive) - i32::from(negative)
 }
@@ -186,7 +201,7 @@ pub(super) fn to_decimal(number: &Number) -> Result<BigDecimal> {
         Number::Dec(d) => Ok(d.clone()),
         Number::Ratio(r) => ratio_to_dec(r, 0),
         // As Java's BigDecimal/valueOf: the digits that print.
-        Number::Double(x) => format!("{x:?}")
+        Number::Double(x) => crate::edn::display_str(&Value::Double(*x))
             .parse()
             .map_err(|_| Cause::NumberFormat.error(format!("{x} is no decimal"))),
     }
@@ -206,9 +221,8 @@ pub(super) fn ratio_to_dec(ratio: &BigRational, scale: i64) -> Result<BigDecimal
     };
     let digits = power(2).max(power(5)).max(scale);
     if !rest.is_one() {
-        return Err(Cause::Arithmetic.error(
-            "Non-terminating decimal expansion; no exact representable decimal result.",
-        ));
+        return Err(Cause::Arithmetic
+            .error("Non-terminating decimal expansion; no exact representable decimal result."));
     }
     if digits.abs() > limits::FUNCTION_DECIMAL_SCALE {
         return Err(scale_error());
@@ -229,22 +243,36 @@ pub(super) fn ratio_to_dec(ratio: &BigRational, scale: i64) -> Result<BigDecimal
 fn dec_to_ratio(d: &BigDecimal) -> BigRational {
     let (unscaled, scale) = d.as_bigint_and_exponent();
     let power = BigInt::from(10).pow(scale.unsigned_abs().min(u64::from(u32::MAX)) as u32);
-    if scale >= 0 { BigRational::new(unscaled, power) } else { BigRational::from(unscaled * power) }
+    if scale >= 0 {
+        BigRational::new(unscaled, power)
+    } else {
+        BigRational::from(unscaled * power)
+    }
 }
 
 fn check_scale(d: &BigDecimal) -> Result<()> {
     let scale = d.as_bigint_and_exponent().1;
     let bound = limits::FUNCTION_DECIMAL_SCALE;
-    if scale > bound || scale < -bound { Err(scale_error()) } else { Ok(()) }
+    if scale > bound || scale < -bound {
+        Err(scale_error())
+    } else {
+        Ok(())
+    }
 }
 
 fn scale_error() -> crate::Error {
-    over_limit("function-decimal-scale", limits::FUNCTION_DECIMAL_SCALE as usize)
+    over_limit(
+        "function-decimal-scale",
+        limits::FUNCTION_DECIMAL_SCALE as usize,
+    )
 }
 
 fn check_bits(n: &BigInt) -> Result<()> {
     if n.bits() > limits::FUNCTION_NUMBER_BITS {
-        return Err(over_limit("function-number-bits", limits::FUNCTION_NUMBER_BITS as usize));
+        return Err(over_limit(
+            "function-number-bits",
+            limits::FUNCTION_NUMBER_BITS as usize,
+        ));
     }
     Ok(())
 }

@@ -83,7 +83,9 @@ pub(super) fn is_nan(args: &[Value]) -> Result<Value> {
 
 pub(super) fn is_infinite(args: &[Value]) -> Result<Value> {
     let number = Number::of(&args[0])?;
-    Ok(Value::Bool(matches!(number, Number::Double(x) if x.is_infinite())))
+    Ok(Value::Bool(
+        matches!(number, Number::Double(x) if x.is_infinite()),
+    ))
 }
 
 pub(super) fn is_zero(args: &[Value]) -> Result<Value> {
@@ -109,7 +111,10 @@ pub(super) fn is_odd(args: &[Value]) -> Result<Value> {
 fn odd(value: &Value) -> Result<bool> {
     parity(value).ok_or_else(|| {
         Cause::IllegalArgument
-            .error(format!("Argument must be an integer: {}", class_name(value)))
+            .error(format!(
+                "Argument must be an integer: {}",
+                class_name(value)
+            ))
             .with("value", value.clone())
     })
 }
@@ -123,19 +128,31 @@ pub(super) fn is_qualified(args: &[Value]) -> Result<Value> {
 }
 
 pub(super) fn is_simple_keyword(args: &[Value]) -> Result<Value> {
-    Ok(Value::Bool(args[0].as_keyword().is_some_and(|k| k.namespace().is_none())))
+    Ok(Value::Bool(
+        args[0]
+            .as_keyword()
+            .is_some_and(|k| k.namespace().is_none()),
+    ))
 }
 
 pub(super) fn is_qualified_keyword(args: &[Value]) -> Result<Value> {
-    Ok(Value::Bool(args[0].as_keyword().is_some_and(|k| k.namespace().is_some())))
+    Ok(Value::Bool(
+        args[0]
+            .as_keyword()
+            .is_some_and(|k| k.namespace().is_some()),
+    ))
 }
 
 pub(super) fn is_simple_symbol(args: &[Value]) -> Result<Value> {
-    Ok(Value::Bool(args[0].as_symbol().is_some_and(|s| s.namespace().is_none())))
+    Ok(Value::Bool(
+        args[0].as_symbol().is_some_and(|s| s.namespace().is_none()),
+    ))
 }
 
 pub(super) fn is_qualified_symbol(args: &[Value]) -> Result<Value> {
-    Ok(Value::Bool(args[0].as_symbol().is_some_and(|s| s.namespace().is_some())))
+    Ok(Value::Bool(
+        args[0].as_symbol().is_some_and(|s| s.namespace().is_some()),
+    ))
 }
 
 fn named(value: &Value, qualified: bool) -> bool {

@@ -121,11 +121,7 @@ pub(super) fn println_str(args: &[Value]) -> Result<Value> {
     spaced(args, Text::push_print, "\n")
 }
 
-fn spaced(
-    args: &[Value],
-    push: fn(&mut Text, &Value) -> Result<()>,
-    end: &str,
-) -> Result<Value> {
+fn spaced(args: &[Value], push: fn(&mut Text, &Value) -> Result<()>, end: &str) -> Result<Value> {
     let mut text = Text::default();
     for (n, arg) in args.iter().enumerate() {
         if n > 0 {

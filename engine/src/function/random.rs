@@ -33,7 +33,9 @@ pub(super) fn sample(count: usize, wanted: usize) -> Vec<usize> {
 }
 
 pub(super) fn rand(args: &[Value]) -> Result<Value> {
-    let bound = args.first().map_or(Ok(1.0), |n| Number::of(n).map(|n| n.to_double()))?;
+    let bound = args
+        .first()
+        .map_or(Ok(1.0), |n| Number::of(n).map(|n| n.to_double()))?;
     Ok(Value::Double(unit() * bound))
 }
 

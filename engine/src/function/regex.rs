@@ -22,7 +22,9 @@ thread_local! {
 /// The compiled pattern; the last few of a thread are kept.
 fn compile(pattern: &str) -> Result<Arc<Regex>> {
     let held = KEPT.with_borrow(|kept| {
-        kept.iter().find(|(text, _)| text == pattern).map(|(_, regex)| Arc::clone(regex))
+        kept.iter()
+            .find(|(text, _)| text == pattern)
+            .map(|(_, regex)| Arc::clone(regex))
     });
     if let Some(regex) = held {
         return Ok(regex);
@@ -57,7 +59,11 @@ pub(super) fn matcher(pattern: &Value, text: &str) -> Result<Arc<Regex>> {
         Value::Str(source) => source,
         other => return Err(not_a("a pattern", other)),
     };
-    if text.is_ascii() { compile(source) } else { compile(&ascii_classes(source)) }
+    if text.is_ascii() {
+        compile(source)
+    } else {
+        compile(&ascii_classes(source))
+    }
 }
 
 /// The same pattern with the shorthand classes spelt out.
@@ -101,14 +107,20 @@ pub(super) fn re_pattern(args: &[Value]) -> Result<Value> {
 
 pub(super) fn re_find(args: &[Value]) -> Result<Value> {
     let text = text_of(&args[1])?;
-    Ok(matcher(&args[0], text)?.captures(text).map(|found| groups(&found)).unwrap_or_default())
+    Ok(matcher(&args[0], text)?
+        .captures(text)
+        .map(|found| groups(&found))
+        .unwrap_or_default())
 }
 
 pub(super) fn re_matches(args: &[Value]) -> Result<Value> {
     let text = text_of(&args[1])?;
     let inner = matcher(&args[0], text)?;
     let whole = compile(&format!(r"\A(?:{})\z", inner.as_str()))?;
-    Ok(whole.captures(text).map(|found| groups(&found)).unwrap_or_default())
+    Ok(whole
+        .captures(text)
+        .map(|found| groups(&found))
+        .unwrap_or_default())
 }
 
 pub(super) fn re_seq(args: &[Value]) -> Result<Value> {
@@ -117,12 +129,21 @@ pub(super) fn re_seq(args: &[Value]) -> Result<Value> {
     for captures in matcher(&args[0], text)?.captures_iter(text) {
         found.push(groups(&captures))?;
     }
-    Ok(if found.len() == 0 { Value::Nil } else { found.into_list() })
+    Ok(if found.len() == 0 {
+        Value::Nil
+    } else {
+        found.into_list()
+    })
 }
 
 /// The match alone, or with its groups as a vector.
 pub(super) fn groups(captures: &Captures<'_>) -> Value {
-    let part = |n: usize| captures.get(n).map(|m| Value::str(m.as_str())).unwrap_or_default();
+    let part = |n: usize| {
+        captures
+            .get(n)
+            .map(|m| Value::str(m.as_str()))
+            .unwrap_or_default()
+    };
     match captures.len() {
         1 => part(0),
         count => Value::vector((0..count).map(part)),

@@ -13,13 +13,18 @@ pub(super) fn items(value: &Value) -> Result<Cow<'_, [Value]>> {
         Value::Nil => Cow::Borrowed(&[]),
         Value::List(items) | Value::Vector(items) => Cow::Borrowed(items),
         Value::Map(map) => Cow::Owned(
-            map.iter().map(|(key, value)| entry(key.clone(), value.clone())).collect(),
+            map.iter()
+                .map(|(key, value)| entry(key.clone(), value.clone()))
+                .collect(),
         ),
         Value::Set(set) => Cow::Owned(set.iter().cloned().collect()),
         Value::Str(text) => Cow::Owned(text.chars().map(Value::Char).collect()),
-        Value::Bytes(bytes) => {
-            Cow::Owned(bytes.iter().map(|b| Value::Long(i64::from(*b as i8))).collect())
-        }
+        Value::Bytes(bytes) => Cow::Owned(
+            bytes
+                .iter()
+                .map(|b| Value::Long(i64::from(*b as i8)))
+                .collect(),
+        ),
         Value::FloatArray(xs) => Cow::Owned(xs.iter().map(|x| Value::Float(*x)).collect()),
         Value::DoubleArray(xs) => Cow::Owned(xs.iter().map(|x| Value::Double(*x)).collect()),
         other => return Err(not_seqable(other)),
@@ -29,7 +34,10 @@ pub(super) fn items(value: &Value) -> Result<Cow<'_, [Value]>> {
 /// Clojure's error for `seq` of a scalar.
 pub(super) fn not_seqable(value: &Value) -> Error {
     Cause::IllegalArgument
-        .error(format!("Don't know how to create ISeq from: {}", class_name(value)))
+        .error(format!(
+            "Don't know how to create ISeq from: {}",
+            class_name(value)
+        ))
         .with("value", value.clone())
 }
 
@@ -40,12 +48,20 @@ pub(super) fn entry(key: Value, value: Value) -> Value {
 
 /// How many UTF-16 units, which is what Java counts and indexes.
 pub(super) fn utf16_len(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.encode_utf16().count()
+    }
 }
 
 /// A list of `items`, or `nil` for none: what `seq` gives.
 pub(super) fn seq_or_nil(items: &[Value]) -> Value {
-    if items.is_empty() { Value::Nil } else { Value::list(items.iter().cloned()) }
+    if items.is_empty() {
+        Value::Nil
+    } else {
+        Value::list(items.iter().cloned())
+    }
 }
 
 /// Items collected up to [`limits::FUNCTION_ITEMS`].
@@ -89,9 +105,10 @@ pub(super) fn check_count(count: usize) -> Result<()> {
 /// An error if a result nests too deep, holds too many items or is too long a text.
 pub(super) fn check_result(value: &Value) -> Result<()> {
     match value {
-        Value::Str(text) if text.len() > limits::FUNCTION_TEXT_BYTES => {
-            Err(over_limit("function-text-bytes", limits::FUNCTION_TEXT_BYTES))
-        }
+        Value::Str(text) if text.len() > limits::FUNCTION_TEXT_BYTES => Err(over_limit(
+            "function-text-bytes",
+            limits::FUNCTION_TEXT_BYTES,
+        )),
         Value::List(_) | Value::Vector(_) | Value::Map(_) | Value::Set(_) | Value::Tagged(_) => {
             let mut left = limits::FUNCTION_ITEMS;
             walk(value, limits::FUNCTION_DEPTH, &mut left)

@@ -26,7 +26,11 @@ pub(super) fn range(args: &[Value]) -> Result<Value> {
     let mut next = start;
     loop {
         let before = Number::of(&next)?.order(&last)?;
-        let inside = if by < 0 { before.is_some_and(|o| o.is_gt()) } else { before.is_some_and(|o| o.is_lt()) };
+        let inside = if by < 0 {
+            before.is_some_and(|o| o.is_gt())
+        } else {
+            before.is_some_and(|o| o.is_lt())
+        };
         if !inside {
             return Ok(out.into_list());
         }
@@ -40,7 +44,9 @@ pub(super) fn range(args: &[Value]) -> Result<Value> {
 
 pub(super) fn repeat(args: &[Value]) -> Result<Value> {
     let [times, value] = args else {
-        return Err(Cause::Unsupported.error("(repeat x) has no end: give it a count, (repeat 3 x)"));
+        return Err(
+            Cause::Unsupported.error("(repeat x) has no end: give it a count, (repeat 3 x)")
+        );
     };
     let times = size(times)?;
     check_count(times)?;
@@ -57,7 +63,11 @@ fn size(value: &Value) -> Result<usize> {
         return Ok(0);
     }
     let whole = number.to_double().ceil();
-    Ok(if whole >= usize::MAX as f64 { usize::MAX } else { whole as usize })
+    Ok(if whole >= usize::MAX as f64 {
+        usize::MAX
+    } else {
+        whole as usize
+    })
 }
 
 pub(super) fn seq(args: &[Value]) -> Result<Value> {
@@ -128,7 +138,9 @@ pub(super) fn drop_last(args: &[Value]) -> Result<Value> {
         _ => (size(&args[0])?, &args[1]),
     };
     let all = items(place)?;
-    Ok(Value::list(all[..all.len().saturating_sub(n)].iter().cloned()))
+    Ok(Value::list(
+        all[..all.len().saturating_sub(n)].iter().cloned(),
+    ))
 }
 
 pub(super) fn nth_rest(args: &[Value]) -> Result<Value> {
@@ -183,9 +195,7 @@ pub(super) fn reverse(args: &[Value]) -> Result<Value> {
 
 pub(super) fn rseq(args: &[Value]) -> Result<Value> {
     match &args[0] {
-        Value::Vector(held) => {
-            Ok(seq_or_nil(&held.iter().rev().cloned().collect::<Vec<_>>()))
-        }
+        Value::Vector(held) => Ok(seq_or_nil(&held.iter().rev().cloned().collect::<Vec<_>>())),
         other => Err(not_a("a vector", other)),
     }
 }
@@ -206,7 +216,9 @@ pub(super) fn frequencies(args: &[Value]) -> Result<Value> {
     for item in items(&args[0])?.iter() {
         *counts.entry(item.clone()).or_default() += 1;
     }
-    Ok(Value::map(counts.into_iter().map(|(item, n)| (item, Value::Long(n)))))
+    Ok(Value::map(
+        counts.into_iter().map(|(item, n)| (item, Value::Long(n))),
+    ))
 }
 
 pub(super) fn flatten(args: &[Value]) -> Result<Value> {
@@ -255,7 +267,11 @@ pub(super) fn partition(args: &[Value]) -> Result<Value> {
     let n = size(&args[0])?;
     let step = if args.len() > 2 { size(&args[1])? } else { n };
     let all = items(&args[args.len() - 1])?;
-    let pad = if args.len() == 4 { Some(items(&args[2])?) } else { None };
+    let pad = if args.len() == 4 {
+        Some(items(&args[2])?)
+    } else {
+        None
+    };
     windows(&all, n, step, |part| match &pad {
         _ if part.len() >= n => Cut::Whole(part),
         None => Cut::End,
@@ -311,7 +327,11 @@ pub(super) fn replace(args: &[Value]) -> Result<Value> {
     let mut out = Items::default();
     for item in items(&args[1])?.iter() {
         let found = super::collection::find(&[args[0].clone(), item.clone()])?;
-        out.push(found.as_sequential().map_or_else(|| item.clone(), |pair| pair[1].clone()))?;
+        out.push(
+            found
+                .as_sequential()
+                .map_or_else(|| item.clone(), |pair| pair[1].clone()),
+        )?;
     }
     Ok(match args[1] {
         Value::Vector(_) => out.into_vec().into(),

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    aggregate, arithmetic, callable, collection, compare, convert, format, name, predicate, print, random, regex, sequence, text,
+    aggregate, arithmetic, callable, collection, compare, convert, format, name, predicate, print,
+    random, regex, sequence, text,
 };
 use crate::error::Result;
 use crate::value::Value;
@@ -60,38 +61,94 @@ pub fn absence(name: &str) -> Option<&'static str> {
     if bare.starts_with(|c: char| c.is_ascii_uppercase()) && bare.contains('/') {
         return Some("static methods of a host language do not exist here");
     }
-    ABSENT.iter().find(|(names, _)| names.contains(&bare)).map(|(_, why)| *why)
+    ABSENT
+        .iter()
+        .find(|(names, _)| names.contains(&bare))
+        .map(|(_, why)| *why)
 }
 
 const ABSENT: &[(&[&str], &str)] = &[
     (
-        &["iterate", "cycle", "repeatedly", "lazy-seq", "line-seq", "iterator-seq", "tree-seq"],
+        &[
+            "iterate",
+            "cycle",
+            "repeatedly",
+            "lazy-seq",
+            "line-seq",
+            "iterator-seq",
+            "tree-seq",
+        ],
         "endless and lazy sequences do not exist here",
     ),
     (
-        &["comp", "partial", "complement", "constantly", "juxt", "fnil", "every-pred", "some-fn", "memoize"],
+        &[
+            "comp",
+            "partial",
+            "complement",
+            "constantly",
+            "juxt",
+            "fnil",
+            "every-pred",
+            "some-fn",
+            "memoize",
+        ],
         "functions are no values here, so none can be made; name one of the table by its symbol",
     ),
     (
-        &["atom", "deref", "reset!", "swap!", "ref", "agent", "future", "promise", "deliver", "volatile!"],
+        &[
+            "atom",
+            "deref",
+            "reset!",
+            "swap!",
+            "ref",
+            "agent",
+            "future",
+            "promise",
+            "deliver",
+            "volatile!",
+        ],
         "a query has no state to change",
     ),
     (
-        &["slurp", "spit", "print", "println", "pr", "prn", "printf", "read-line", "flush"],
+        &[
+            "slurp",
+            "spit",
+            "print",
+            "println",
+            "pr",
+            "prn",
+            "printf",
+            "read-line",
+            "flush",
+        ],
         "a query neither reads nor writes outside the database",
     ),
     (
-        &["eval", "read-string", "load-string", "resolve", "requiring-resolve", "require", "load-file"],
+        &[
+            "eval",
+            "read-string",
+            "load-string",
+            "resolve",
+            "requiring-resolve",
+            "require",
+            "load-file",
+        ],
         "a query runs no code but its own clauses",
     ),
 ];
 
 const fn exactly(count: usize) -> Arity {
-    Arity { least: count, most: Some(count) }
+    Arity {
+        least: count,
+        most: Some(count),
+    }
 }
 
 const fn between(least: usize, most: usize) -> Arity {
-    Arity { least, most: Some(most) }
+    Arity {
+        least,
+        most: Some(most),
+    }
 }
 
 const fn at_least(least: usize) -> Arity {
@@ -99,7 +156,12 @@ const fn at_least(least: usize) -> Arity {
 }
 
 const fn row(name: &'static str, arity: Arity, run: Run, doc: &'static str) -> Entry {
-    Entry { name, arity, doc, run }
+    Entry {
+        name,
+        arity,
+        doc,
+        run,
+    }
 }
 
 #[rustfmt::skip]

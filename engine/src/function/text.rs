@@ -2,6 +2,7 @@
 
 use super::callable;
 use super::failure::{Cause, not_a};
+use super::number::index;
 use super::print::Text;
 use super::regex::{groups, matcher, text_of};
 use super::seq::{items, utf16_len};
@@ -12,8 +13,11 @@ pub(super) fn subs(args: &[Value]) -> Result<Value> {
     let text = text_of(&args[0])?;
     let length = utf16_len(text);
     let bound = |value: &Value| -> Result<usize> {
-        let Value::Long(n) = *value else { return Err(not_a("an index", value)) };
-        usize::try_from(n).ok().filter(|n| *n <= length).ok_or_else(|| out_of_range(n, length))
+        let n = index(value)?;
+        usize::try_from(n)
+            .ok()
+            .filter(|n| *n <= length)
+            .ok_or_else(|| out_of_range(n, length))
     };
     let start = bound(&args[1])?;
     let end = args.get(2).map_or(Ok(length), bound)?;
@@ -28,7 +32,9 @@ pub(super) fn subs(args: &[Value]) -> Result<Value> {
 }
 
 fn out_of_range(index: i64, length: usize) -> crate::Error {
-    Cause::Index.error(format!("String index out of range: {index}, length {length}"))
+    Cause::Index.error(format!(
+        "String index out of range: {index}, length {length}"
+    ))
 }
 
 /// What `.toString` gives of anything but `nil`, for the functions that take any object.
@@ -52,7 +58,10 @@ pub(super) fn lower_case(args: &[Value]) -> Result<Value> {
 pub(super) fn capitalize(args: &[Value]) -> Result<Value> {
     let text = to_text(&args[0])?;
     let mut chars = text.chars();
-    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    let first: String = chars
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
     Ok(Value::from(first + &chars.as_str().to_lowercase()))
 }
 
@@ -74,7 +83,9 @@ pub(super) fn trim_right(args: &[Value]) -> Result<Value> {
 }
 
 pub(super) fn trim_newline(args: &[Value]) -> Result<Value> {
-    Ok(Value::str(text_of(&args[0])?.trim_end_matches(['\n', '\r'])))
+    Ok(Value::str(
+        text_of(&args[0])?.trim_end_matches(['\n', '\r']),
+    ))
 }
 
 pub(super) fn is_blank(args: &[Value]) -> Result<Value> {
@@ -85,15 +96,21 @@ pub(super) fn is_blank(args: &[Value]) -> Result<Value> {
 }
 
 pub(super) fn reverse(args: &[Value]) -> Result<Value> {
-    Ok(Value::from(text_of(&args[0])?.chars().rev().collect::<String>()))
+    Ok(Value::from(
+        text_of(&args[0])?.chars().rev().collect::<String>(),
+    ))
 }
 
 pub(super) fn starts_with(args: &[Value]) -> Result<Value> {
-    Ok(Value::Bool(to_text(&args[0])?.starts_with(text_of(&args[1])?)))
+    Ok(Value::Bool(
+        to_text(&args[0])?.starts_with(text_of(&args[1])?),
+    ))
 }
 
 pub(super) fn ends_with(args: &[Value]) -> Result<Value> {
-    Ok(Value::Bool(to_text(&args[0])?.ends_with(text_of(&args[1])?)))
+    Ok(Value::Bool(
+        to_text(&args[0])?.ends_with(text_of(&args[1])?),
+    ))
 }
 
 pub(super) fn includes(args: &[Value]) -> Result<Value> {
@@ -109,7 +126,9 @@ pub(super) fn index_of(args: &[Value]) -> Result<Value> {
         .map(|(at, _)| at)
         .chain([text.len()])
         .find(|at| text[*at..].starts_with(&wanted) && utf16_len(&text[..*at]) >= from);
-    Ok(found.map(|at| Value::from(utf16_len(&text[..at]))).unwrap_or_default())
+    Ok(found
+        .map(|at| Value::from(utf16_len(&text[..at])))
+        .unwrap_or_default())
 }
 
 pub(super) fn last_index_of(args: &[Value]) -> Result<Value> {
@@ -149,12 +168,18 @@ pub(super) fn join(args: &[Value]) -> Result<Value> {
 pub(super) fn split(args: &[Value]) -> Result<Value> {
     let text = text_of(&args[0])?;
     let limit = args.get(2).and_then(Value::as_long).unwrap_or(0);
-    Ok(Value::vector(parts(text, &args[1], limit)?.into_iter().map(Value::str)))
+    Ok(Value::vector(
+        parts(text, &args[1], limit)?.into_iter().map(Value::str),
+    ))
 }
 
 pub(super) fn split_lines(args: &[Value]) -> Result<Value> {
     let text = text_of(&args[0])?;
-    Ok(Value::vector(parts(text, &Value::str("\r?\n"), 0)?.into_iter().map(Value::str)))
+    Ok(Value::vector(
+        parts(text, &Value::str("\r?\n"), 0)?
+            .into_iter()
+            .map(Value::str),
+    ))
 }
 
 /// As Java's `Pattern.split`: no empty part before a match of no width at the start, and trailing
@@ -207,6 +232,9 @@ fn replaced(args: &[Value], reach: Reach) -> Result<Value> {
         }
         (Value::Str(from), Value::Str(to)) => literal(text, from, to, reach),
         (pattern @ Value::Regex(_), with) => by_pattern(text, pattern, with, reach),
+        (Value::Char(_) | Value::Str(_), with) => {
+            Err(not_a("a replacement of the same kind", with))
+        }
         (other, _) => Err(Cause::IllegalArgument
             .error("replace takes a string, a character or a pattern, and its like")
             .with("value", other.clone())),
@@ -256,13 +284,20 @@ fn expand(template: &str, captures: &regex::Captures<'_>, out: &mut Text) -> Res
         let (mark, after) = rest[at..].split_at(1);
         let mut chars = after.chars();
         if mark == "\\" {
-            let c = chars.next().ok_or_else(|| template_error("character to be escaped is missing"))?;
+            let c = chars
+                .next()
+                .ok_or_else(|| template_error("character to be escaped is missing"))?;
             out.push(c.encode_utf8(&mut [0; 4]))?;
             rest = chars.as_str();
             continue;
         }
         if let Some((name, tail)) = after.strip_prefix('{').and_then(|s| s.split_once('}')) {
-            out.push(captures.name(name).ok_or_else(|| template_error("no such group"))?.as_str())?;
+            out.push(
+                captures
+                    .name(name)
+                    .ok_or_else(|| template_error("no such group"))?
+                    .as_str(),
+            )?;
             rest = tail;
             continue;
         }
@@ -271,7 +306,11 @@ fn expand(template: &str, captures: &regex::Captures<'_>, out: &mut Text) -> Res
             return Err(template_error("Illegal group reference"));
         }
         // The longest number that is a group, as Java reads it.
-        while digits > 1 && after[..digits].parse().is_ok_and(|n: usize| n >= captures.len()) {
+        while digits > 1
+            && after[..digits]
+                .parse()
+                .is_ok_and(|n: usize| n >= captures.len())
+        {
             digits -= 1;
         }
         let group: usize = after[..digits].parse().unwrap_or(usize::MAX);
