@@ -18,8 +18,8 @@ pub const TX_DATOMS: usize = 1_000_000;
 pub const PULL_VALUES: usize = 1_000;
 /// Most nested levels of a pull.
 pub const PULL_DEPTH: usize = 1_000;
-/// Most entities and values that one pull returns.
-pub const PULL_ITEMS: usize = 5_000_000;
+/// Most entities and values that a pull returns for one entity.
+pub const PULL_ITEMS: usize = 1_000_000;
 /// Default wall time of a query, in milliseconds; `:timeout` overrides it. 0 means none.
 pub const QUERY_TIMEOUT_MS: u64 = 0;
 /// Most bytes of columns a query may hold at one time.

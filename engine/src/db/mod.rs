@@ -5,6 +5,8 @@
 
 mod apply;
 mod describe;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod options;
 mod read;
 mod resolve;

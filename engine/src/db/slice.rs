@@ -283,3 +283,111 @@ fn forward(a: &Value) -> Value {
     let unreversed = a.as_keyword().and_then(Keyword::unreversed);
     unreversed.map_or_else(|| a.clone(), Value::Keyword)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::fixture::{database, edn};
+    use crate::db::{rseek_datoms, seek_datoms};
+
+    /// Checks what a call gives as `e a v` (and whether asserted, in a history).
+    fn check(call: &str, expected: &str) {
+        check_in(&sample(), call, expected);
+    }
+
+    fn sample() -> Db {
+        database(
+            "{:name #{:identity} :friend #{:ref :many} :age #{:index}}",
+            &[
+                r#"[[1 :name "Ivan"] [1 :friend 2] [1 :friend 3] [2 :name "Petr"] [2 :friend 3]
+                    [3 :name "Oleg"] [1 :age 15] [2 :age 20.0] [3 :age 7] [3 "note" "x"]]"#,
+                r#"[[1 :age 15 false] [1 :age 16]]"#,
+            ],
+        )
+    }
+
+    fn check_in(db: &Db, call: &str, expected: &str) {
+        let call = edn(call);
+        let [name, index, components @ ..] = call.as_sequential().unwrap() else { panic!() };
+        let index = || Index::from_value(index).unwrap();
+        let found = match name.as_symbol().unwrap().as_str() {
+            "datoms" => datoms(db, index(), components),
+            "seek" => seek_datoms(db, index(), components),
+            "rseek" => rseek_datoms(db, index(), components),
+            _ => index_range(db, &components[0], &components[1], &components[2]),
+        };
+        let shown = match found {
+            Ok(found) => {
+                let shown = found.iter().map(|d| {
+                    let added = (d.op == crate::datom::Op::Retract).then(|| " false");
+                    format!("[{} {} {}{}]", d.e.0, d.a, d.v, added.unwrap_or(""))
+                });
+                shown.collect::<Vec<_>>().join(" ")
+            }
+            Err(error) => format!("{:?}", error.code()),
+        };
+        assert_eq!(shown, expected, "{call}");
+    }
+
+    #[test]
+    fn datoms_begin_with_all_components() {
+        check("(datoms :eavt 3)", r#"[3 :age 7] [3 :name "Oleg"] [3 "note" "x"]"#);
+        check("(datoms :eavt 1 :friend)", "[1 :friend 2] [1 :friend 3]");
+        check("(datoms :eavt [:name \"Ivan\"] :friend [:name \"Oleg\"])", "[1 :friend 3]");
+        check("(datoms :eavt 1 :friend 3 536870913)", "[1 :friend 3]");
+        check("(datoms :eavt 1 :friend 3 536870914)", "");
+        check("(datoms :aevt :friend)", "[1 :friend 2] [1 :friend 3] [2 :friend 3]");
+        check("(datoms :avet :friend 3)", "[1 :friend 3] [2 :friend 3]");
+        check("(datoms :avet :friend 3 2)", "[2 :friend 3]");
+        check("(datoms :avet :age)", "[3 :age 7] [1 :age 16] [2 :age 20.0]");
+        check("(datoms :avet :age 20)", "[2 :age 20.0]");
+        check("(datoms :avet \"note\")", "");
+        check("(datoms :aevt :unknown)", "");
+        check("(datoms :eavt [:name \"Nobody\"])", "EntityIdMissing");
+        check("(datoms :eavt 1 7)", "TransactSyntax");
+        assert_eq!(datoms(&sample(), Index::Eavt, &[]).unwrap().len(), 10);
+    }
+
+    #[test]
+    fn components_after_a_gap_filter() {
+        check("(datoms :eavt nil :friend)", "[1 :friend 2] [1 :friend 3] [2 :friend 3]");
+        check("(datoms :eavt 1 nil 3)", "[1 :friend 3]");
+        check("(datoms :aevt nil 2)", r#"[2 :age 20.0] [2 :friend 3] [2 :name "Petr"]"#);
+        check("(datoms :eavt nil nil nil 536870914)", "[1 :age 16]");
+    }
+
+    #[test]
+    fn a_seek_goes_on_to_the_end_and_a_reverse_seek_to_the_beginning() {
+        check("(seek :eavt 2 :name)", r#"[2 :name "Petr"] [3 :age 7] [3 :name "Oleg"] [3 "note" "x"]"#);
+        check("(seek :eavt 2 :g)", r#"[2 :name "Petr"] [3 :age 7] [3 :name "Oleg"] [3 "note" "x"]"#);
+        check("(seek :avet :friend 3 2)", r#"[2 :friend 3] [1 :name "Ivan"] [3 :name "Oleg"] [2 :name "Petr"]"#);
+        check("(seek :avet :name \"J\")", r#"[3 :name "Oleg"] [2 :name "Petr"]"#);
+        check("(seek :aevt :name 3)", r#"[3 :name "Oleg"] [3 "note" "x"]"#);
+        check("(rseek :avet :age 16)", "[1 :age 16] [3 :age 7]");
+        check("(rseek :avet :friend)", "[2 :friend 3] [1 :friend 3] [1 :friend 2] [2 :age 20.0] [1 :age 16] [3 :age 7]");
+        check("(rseek :eavt 1)", r#"[1 :name "Ivan"] [1 :friend 3] [1 :friend 2] [1 :age 16]"#);
+        check("(rseek :eavt 2 :age)", r#"[2 :age 20.0] [1 :name "Ivan"] [1 :friend 3] [1 :friend 2] [1 :age 16]"#);
+    }
+
+    #[test]
+    fn a_range_takes_both_bounds_in() {
+        check("(range :avet :age 7 16)", "[3 :age 7] [1 :age 16]");
+        check("(range :avet :age nil 15)", "[3 :age 7]");
+        check("(range :avet :age 16.5 nil)", "[2 :age 20.0]");
+        check("(range :avet :age 20 7)", "");
+        check("(range :avet :friend [:name \"Petr\"] [:name \"Petr\"])", "[1 :friend 2]");
+        check("(range :avet \"note\" nil nil)", "IndexAccess");
+    }
+
+    #[test]
+    fn views_show_their_own_datoms() {
+        let db = sample();
+        let tx = |n: i64| crate::db::TimePoint::Tx(crate::datom::TxId(536_870_912 + n));
+        let history = db.history().unwrap();
+        check_in(&history, "(datoms :eavt 1 :age)", "[1 :age 15] [1 :age 15 false] [1 :age 16]");
+        check_in(&history, "(datoms :avet :age 15)", "[1 :age 15] [1 :age 15 false]");
+        check_in(&db.as_of(tx(1)).unwrap(), "(datoms :eavt 1 :age)", "[1 :age 15]");
+        check_in(&db.as_of(tx(1)).unwrap(), "(seek :avet :age 8)", r#"[1 :age 15] [2 :age 20.0] [1 :friend 2] [1 :friend 3] [2 :friend 3] [1 :name "Ivan"] [3 :name "Oleg"] [2 :name "Petr"]"#);
+        check_in(&db.since(tx(1)).unwrap(), "(datoms :eavt)", "[1 :age 16]");
+    }
+}

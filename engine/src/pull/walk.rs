@@ -18,6 +18,16 @@ use crate::value::{Map, Value};
 
 /// The maps of the entities that have anything of a shape, in order.
 pub(super) fn walk(db: &Db, shape: &Shape, entities: Vec<i64>) -> Result<Vec<Value>> {
+    walk_within(PULL_ITEMS, db, shape, entities)
+}
+
+/// As [`walk`], with at most so many entities and values for each of the given entities.
+pub(super) fn walk_within(
+    items_max: usize,
+    db: &Db,
+    shape: &Shape,
+    entities: Vec<i64>,
+) -> Result<Vec<Value>> {
     let everything = Shape::everything();
     let root = List {
         shape,
@@ -29,7 +39,7 @@ pub(super) fn walk(db: &Db, shape: &Shape, entities: Vec<i64>) -> Result<Vec<Val
         maps: Vec::new(),
     };
     let mut walk =
-        Walk { db, everything: &everything, stack: Vec::new(), trails: Vec::new(), items: 0 };
+        Walk { db, everything: &everything, stack: Vec::new(), trails: Vec::new(), items: 0, items_max };
     walk.run(root)
 }
 
@@ -39,6 +49,7 @@ struct Walk<'p> {
     stack: Vec<Frame<'p>>,
     trails: Vec<Trail>,
     items: usize,
+    items_max: usize,
 }
 
 enum Frame<'p> {
@@ -319,11 +330,15 @@ impl<'p> Walk<'p> {
     /// Entities and values so far are kept below a limit: a web of references has far more paths
     /// than entities.
     fn count(&mut self, items: usize) -> Result<()> {
+        // Each entity asked for has a budget of its own.
+        if self.stack.is_empty() {
+            self.items = 0;
+        }
         self.items += items;
-        if self.items <= PULL_ITEMS {
+        if self.items <= self.items_max {
             return Ok(());
         }
-        let message = format!("A pull returns more than {PULL_ITEMS} entities and values");
+        let message = format!("A pull returns more than {} entities and values", self.items_max);
         Err(Error::new(Code::Limit, message))
     }
 
