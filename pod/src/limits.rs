@@ -14,6 +14,8 @@ pub const QUEUE_BYTES: usize = 256 << 20;
 pub const CONNECTIONS: usize = 4 << 10;
 /// Most database values held for clients at one time.
 pub const DATABASES: usize = 256 << 10;
+/// How many handles given back are remembered, to name a dead one as such.
+pub const RELEASED_NAMES: usize = 16 << 10;
 /// Most prepared queries held for clients at one time.
 pub const PREPARED_QUERIES: usize = 16 << 10;
 /// Most listeners at one time.

@@ -1,6 +1,6 @@
 //! What a client holds by name: connections, database values, prepared queries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use datalith_engine::db::Db;
 use datalith_engine::{Code, Error, Result, Value};
 use uuid::Uuid;
 
-use crate::limits::{CONNECTIONS, DATABASES, PREPARED_QUERIES};
+use crate::limits::{CONNECTIONS, DATABASES, PREPARED_QUERIES, RELEASED_NAMES};
 use crate::lock::hold;
 use crate::ops::call::Face;
 
@@ -26,7 +26,27 @@ const QUERY_KEY: &str = "datalith/query";
 pub(crate) struct Handles {
     connections: Mutex<HashMap<String, Conn>>,
     databases: Mutex<HashMap<Uuid, Db>>,
+    released: Mutex<Released>,
     queries: Mutex<HashMap<Uuid, Value>>,
+}
+
+/// The names given back last, to tell a dead handle from a text.
+#[derive(Default)]
+struct Released {
+    ids: HashSet<Uuid>,
+    order: VecDeque<Uuid>,
+}
+
+impl Released {
+    fn add(&mut self, id: Uuid) {
+        if self.order.len() == RELEASED_NAMES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        self.order.push_back(id);
+        self.ids.insert(id);
+    }
 }
 
 impl Handles {
@@ -112,19 +132,32 @@ impl Handles {
     /// The database value that an input of a query stands for; none if it is a plain value.
     pub(crate) fn database_input(&self, input: &Value) -> Result<Option<Db>> {
         match input {
-            Value::Str(_) => {
-                Ok(uuid(input, DB_KEY).and_then(|id| hold(&self.databases).get(&id).cloned()))
-            }
+            Value::Str(_) => match uuid(input, DB_KEY) {
+                Some(id) => self.named_database(id, input),
+                None => Ok(None),
+            },
             Value::Map(_) if input.get(DB_KEY).is_some() => self.database(input).map(Some),
             _ => Ok(None),
         }
     }
 
+    /// The database value of this name. Any text may look like a name: only one that was given
+    /// back is an error.
+    fn named_database(&self, id: Uuid, input: &Value) -> Result<Option<Db>> {
+        let found = hold(&self.databases).get(&id).cloned();
+        if found.is_none() && hold(&self.released).ids.contains(&id) {
+            return Err(missing_database(input));
+        }
+        Ok(found)
+    }
+
     /// Forgets a database value.
     pub(crate) fn remove_database(&self, handle: &Value) -> Result<()> {
-        let id = uuid(handle, DB_KEY);
-        let found = id.and_then(|id| hold(&self.databases).remove(&id));
-        found.map(drop).ok_or_else(|| missing_database(handle))
+        let id = uuid(handle, DB_KEY).ok_or_else(|| missing_database(handle))?;
+        let found = hold(&self.databases).remove(&id);
+        found.ok_or_else(|| missing_database(handle))?;
+        hold(&self.released).add(id);
+        Ok(())
     }
 
     /// Keeps a query under a fresh name.

@@ -1,6 +1,6 @@
 //! Queries: the forms in which a client asks, and the databases its handles stand for.
 
-use datalith_engine::{Result, Value};
+use datalith_engine::{Result, Value, query};
 
 use crate::ops::call::Call;
 use crate::ops::doors::exec::{self, Answer, Input, QueryOptions};
@@ -22,6 +22,7 @@ pub(crate) fn q_boxed(call: &Call<'_>) -> Result<Outcome> {
 
 /// `prepare`
 pub(crate) fn prepare(call: &Call<'_>) -> Result<Value> {
+    query::parse(call.arg(0), None)?;
     call.session.handles.add_query(call.arg(0).clone())
 }
 

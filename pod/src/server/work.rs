@@ -168,10 +168,20 @@ fn answer(service: &dyn Service, gate: &Gate, job: Job, args: Result<Vec<Value>>
     match outcome {
         Ok(Outcome::Done(payload)) => reply.done(&payload),
         Ok(Outcome::Open) => {}
-        Err(error) => reply.failed(&error),
+        Err(error) => fail(&reply, &error),
     }
     drop(changing);
     drop(pass);
+}
+
+/// Sends an error; if its data cannot be written, an error that says so.
+fn fail(reply: &ReplyTo, error: &Error) {
+    if let Err(broken) = guarded(|| {
+        reply.failed(error);
+        Ok(())
+    }) {
+        reply.failed(&broken);
+    }
 }
 
 /// Turns a panic into an error: one call fails, the others live.

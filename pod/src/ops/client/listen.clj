@@ -23,5 +23,6 @@
                                (println "listener" key "ended:" ex-message)))
                            (deliver started (ex-info ex-message ex-data)))
                   :done (fn [])}})
-     (when-some [failure @started] (throw failure))
+     (when-some [failure (deref started 60000 (ex-info "The pod does not answer" {}))]
+       (throw failure))
      key)))
