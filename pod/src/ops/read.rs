@@ -1,43 +1,44 @@
 //! Reading without a query: pull, entities, indexes, schema, counts.
 
 use datalith_engine::datom::Datom;
-use datalith_engine::db::Db;
-use datalith_engine::{Result, Value};
+use datalith_engine::db::{self, DatomIter};
+use datalith_engine::{self as engine, Db, Index, Result, Value};
 
 use crate::ops::call::Call;
-use crate::ops::doors::lookup::Index;
-use crate::ops::doors::{lookup, pull as pulling};
 
 /// `pull`
 pub(crate) fn pull(call: &Call<'_>) -> Result<Value> {
     let [selector, eid] = call.options(1, ["selector", "eid"])?;
-    Ok(pulling::pull(&source(call)?, &selector, &eid)?.unwrap_or_default())
+    Ok(engine::pull(&source(call)?, &selector, &eid)?.unwrap_or_default())
 }
 
 /// `pull-many`
 pub(crate) fn pull_many(call: &Call<'_>) -> Result<Value> {
     let [selector, eids] = call.options(1, ["selector", "eids"])?;
-    pulling::pull_many(&source(call)?, &selector, &eids)
+    let eids = eids
+        .as_sequential()
+        .ok_or_else(|| call.bad_argument("a list of entities", &eids))?;
+    Ok(engine::pull_many(&source(call)?, &selector, eids)?.into())
 }
 
 /// `entity`
 pub(crate) fn entity(call: &Call<'_>) -> Result<Value> {
-    Ok(pulling::entity(&source(call)?, call.arg(1))?.unwrap_or_default())
+    Ok(engine::entity(&source(call)?, call.arg(1))?.unwrap_or_default())
 }
 
 /// `datoms`
 pub(crate) fn datoms(call: &Call<'_>) -> Result<Value> {
-    indexed(call, lookup::datoms)
+    indexed(call, db::datoms_iter)
 }
 
 /// `seek-datoms`
 pub(crate) fn seek_datoms(call: &Call<'_>) -> Result<Value> {
-    indexed(call, lookup::seek_datoms)
+    indexed(call, db::seek_datoms_iter)
 }
 
 /// `rseek-datoms`
 pub(crate) fn rseek_datoms(call: &Call<'_>) -> Result<Value> {
-    indexed(call, lookup::rseek_datoms)
+    indexed(call, db::rseek_datoms_iter)
 }
 
 /// `index-range`
@@ -48,7 +49,7 @@ pub(crate) fn index_range(call: &Call<'_>) -> Result<Value> {
     }
     let [attribute, start, end] =
         ["attrid", "start", "end"].map(|key| options.get(key).cloned().unwrap_or_default());
-    Ok(datom_lists(&lookup::index_range(
+    Ok(datom_lists(&engine::index_range(
         &source(call)?,
         &attribute,
         &start,
@@ -58,17 +59,17 @@ pub(crate) fn index_range(call: &Call<'_>) -> Result<Value> {
 
 /// `schema`
 pub(crate) fn schema(call: &Call<'_>) -> Result<Value> {
-    lookup::schema_map(&source(call)?)
+    Ok(engine::schema_map(&source(call)?))
 }
 
 /// `reverse-schema`
 pub(crate) fn reverse_schema(call: &Call<'_>) -> Result<Value> {
-    lookup::reverse_schema(&source(call)?)
+    Ok(engine::reverse_schema(&source(call)?))
 }
 
 /// `metrics`
 pub(crate) fn metrics(call: &Call<'_>) -> Result<Value> {
-    lookup::metrics(&source(call)?)
+    Ok(engine::metrics(&source(call)?))
 }
 
 /// A datom as clients see it: the list `(e a v tx added)`.
@@ -79,8 +80,10 @@ pub(crate) fn datom_list(datom: &Datom) -> Value {
     }
 }
 
-/// Reads an index: both `[db {:index … :components …}]` and `[db index & components]`.
-fn indexed(call: &Call<'_>, read: fn(&Db, Index, &[Value]) -> Result<Vec<Datom>>) -> Result<Value> {
+/// Reads an index: both `[db {:index … :components …}]` and `[db index & components]`. The map may
+/// carry a `:limit`; a negative one is none.
+fn indexed(call: &Call<'_>, scan: fn(&Db, Index, &[Value]) -> Result<DatomIter>) -> Result<Value> {
+    let mut limit = usize::MAX;
     let (index, components) = match call.args_from(1) {
         [options @ Value::Map(_)] => {
             let components = match options.get("components") {
@@ -89,6 +92,10 @@ fn indexed(call: &Call<'_>, read: fn(&Db, Index, &[Value]) -> Result<Vec<Datom>>
                     .as_sequential()
                     .ok_or_else(|| call.bad_argument(":components to be a list", components))?,
             };
+            let most = options.get("limit").and_then(Value::as_long);
+            limit = most
+                .and_then(|most| usize::try_from(most).ok())
+                .unwrap_or(limit);
             (
                 options.get("index").cloned().unwrap_or_default(),
                 components,
@@ -96,11 +103,10 @@ fn indexed(call: &Call<'_>, read: fn(&Db, Index, &[Value]) -> Result<Vec<Datom>>
         }
         _ => (call.arg(1).clone(), call.args_from(2)),
     };
-    Ok(datom_lists(&read(
-        &source(call)?,
-        Index::from_value(&index)?,
-        components,
-    )?))
+    let datoms = scan(&source(call)?, Index::from_value(&index)?, components)?;
+    Ok(Value::list(
+        datoms.take(limit).map(|datom| datom_list(&datom)),
+    ))
 }
 
 fn datom_lists(datoms: &[Datom]) -> Value {

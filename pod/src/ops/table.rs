@@ -285,7 +285,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "datoms",
-        arglists: "([db {:keys [index components]}] [db index & components])",
+        arglists: "([db {:keys [index components limit]}] [db index & components])",
         args_min: 2,
         args_max: VARIADIC,
         doc: "The datoms of an index that match these components: lists of (e a v tx added).",
@@ -294,7 +294,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "seek-datoms",
-        arglists: "([db {:keys [index components]}] [db index & components])",
+        arglists: "([db {:keys [index components limit]}] [db index & components])",
         args_min: 2,
         args_max: VARIADIC,
         doc: "The datoms of an index from these components to its end.",
@@ -303,7 +303,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "rseek-datoms",
-        arglists: "([db {:keys [index components]}] [db index & components])",
+        arglists: "([db {:keys [index components limit]}] [db index & components])",
         args_min: 2,
         args_max: VARIADIC,
         doc: "The datoms of an index from these components back to its start.",

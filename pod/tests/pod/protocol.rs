@@ -181,3 +181,106 @@ fn serves_a_socket() {
     assert_eq!(pod.exit_code(), Some(0));
     assert!(!port_file.exists());
 }
+
+#[test]
+fn errors_say_what_kind_they_are() {
+    let mut pod = client::start();
+    let mut check = |var: &str, args: &str, data: &str| {
+        let found = pod.call(var, args).ex_data.expect("an error has data");
+        assert!(found.contains(data), "{var} {args}: {found}");
+    };
+    check("datahike.pod/nothing", "nil", ":error :pod/message");
+    check("datahike.pod/db", "nil", ":error :pod/arguments");
+    check(
+        "datahike.pod/db",
+        "(\"conn:x\")",
+        ":error :pod/connection-not-found",
+    );
+    check("datahike.pod/db", "(\"conn:x\")", ":conn-id \"conn:x\"");
+    check(
+        "datahike.pod/history",
+        "(\"x\")",
+        ":error :pod/database-not-found",
+    );
+    check("datahike.pod/history", "(\"x\")", ":db-id \"x\"");
+    check(
+        "pod.datalith/history",
+        "({:datalith/db \"x\" :t 1})",
+        ":db-id \"x\"",
+    );
+    check(
+        "pod.datalith/release-query",
+        "(7)",
+        ":error :pod/query-not-found",
+    );
+    check(
+        "datahike.pod/connect",
+        "({:store {:backend :memory}})",
+        ":error :config/invalid",
+    );
+    pod.shut_down();
+}
+
+#[test]
+fn handles_live_until_they_are_given_back() {
+    let config = "{:store {:backend :memory :id #uuid \"00000000-0000-0000-0000-000000000002\"}}";
+    let mut pod = client::start();
+    let connect = format!("({config})");
+    assert!(pod.call("datahike.pod/connect", &connect).is_error());
+    pod.call("datahike.pod/create-database", &connect).answer();
+    let conn = pod
+        .call("datahike.pod/connect", &connect)
+        .answer()
+        .to_owned();
+    assert!(conn.starts_with("\"conn:"), "{conn}");
+    assert_eq!(pod.call("datahike.pod/connect", &connect).answer(), conn);
+    let ours = pod
+        .call("pod.datalith/connect", &connect)
+        .answer()
+        .to_owned();
+    assert_eq!(ours, format!("{{:datalith/conn {conn}}}"));
+    let db = pod
+        .call("datahike.pod/db", &format!("({conn})"))
+        .answer()
+        .to_owned();
+    assert_ne!(
+        pod.call("datahike.pod/db", &format!("({conn})")).answer(),
+        db
+    );
+    let ours = pod
+        .call("pod.datalith/db", &format!("({ours})"))
+        .answer()
+        .to_owned();
+    assert!(
+        ours.starts_with("{:datalith/db \"") && ours.contains(":t "),
+        "{ours}"
+    );
+    assert_eq!(
+        pod.call("datahike.pod/release", &format!("({conn})"))
+            .answer(),
+        "nil"
+    );
+    assert!(pod.call("datahike.pod/db", &format!("({conn})")).is_error());
+    assert_eq!(
+        pod.call("datahike.pod/schema", &format!("({db})")).answer(),
+        "{}"
+    );
+    assert_eq!(
+        pod.call("datahike.pod/release-db", &format!("({db})"))
+            .answer(),
+        "{}"
+    );
+    assert!(
+        pod.call("datahike.pod/schema", &format!("({db})"))
+            .is_error()
+    );
+    assert_eq!(
+        pod.call("datahike.pod/delete-database", &connect).answer(),
+        "nil"
+    );
+    assert_eq!(
+        pod.call("datahike.pod/database-exists?", &connect).answer(),
+        "false"
+    );
+    pod.shut_down();
+}
