@@ -113,6 +113,11 @@ impl Dictionary {
         })
     }
 
+    /// Whether the other is this very dictionary, so that ids mean the same in both.
+    pub fn is_same(&self, other: &Dictionary) -> bool {
+        self.len == other.len && (self.len == 0 || Arc::ptr_eq(&self.runs, &other.runs))
+    }
+
     /// The values from an id on, in order: what was interned since the dictionary had that length.
     pub fn since(&self, start: u32) -> impl Iterator<Item = &Value> {
         self.runs.iter().flat_map(move |run| {

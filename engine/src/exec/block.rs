@@ -1,0 +1,135 @@
+//! Running a block: each step turns the relation so far into the next.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::budget::Budget;
+use super::call;
+use super::fixpoint;
+use super::join::{natural_join, semi_join_rows};
+use super::relation::Relation;
+use super::scan::scan;
+use super::source::Sources;
+use crate::error::{Error, Result};
+use crate::index::Interner;
+use crate::plan::{Block, Op, Program, Step, VarId};
+use crate::value::Value;
+
+/// Everything a running query reads and the dictionary it adds to.
+pub(super) struct Context<'a> {
+    pub(super) program: Arc<Program>,
+    pub(super) sources: Sources,
+    pub(super) interner: Interner,
+    pub(super) budget: &'a Budget,
+    /// The rules as given, for nested queries.
+    pub(super) rules: Value,
+    /// How many queries are around this one.
+    pub(super) depth: usize,
+    /// What each step did, if somebody asked.
+    pub(super) trace: Option<Vec<StepStats>>,
+}
+
+/// What one step did.
+#[derive(Clone, Debug)]
+pub(super) struct StepStats {
+    pub(super) form: Value,
+    pub(super) operator: &'static str,
+    pub(super) rows_in: usize,
+    pub(super) rows_out: usize,
+    pub(super) bound: Vec<VarId>,
+    pub(super) nanos: u128,
+    pub(super) depth: usize,
+}
+
+/// Runs a block from a relation.
+pub(super) fn run_block(
+    context: &mut Context<'_>,
+    block: &Block,
+    mut relation: Relation,
+) -> Result<Relation> {
+    for step in &block.steps {
+        context.budget.check()?;
+        let (rows_in, started) = (relation.len(), Instant::now());
+        relation = run_step(context, step, relation).map_err(|error| error.at(step.span))?;
+        context.budget.check_rows(relation.len(), relation.vars().len())?;
+        relation = prune(relation, step);
+        if let Some(trace) = &mut context.trace {
+            trace.push(StepStats {
+                form: step.form.clone(),
+                operator: step.op.name(),
+                rows_in,
+                rows_out: relation.len(),
+                bound: relation.vars().to_vec(),
+                nanos: started.elapsed().as_nanos(),
+                depth: 0,
+            });
+        }
+    }
+    Ok(relation)
+}
+
+/// Drops what nothing needs any more, and the duplicates that this leaves.
+fn prune(relation: Relation, step: &Step) -> Relation {
+    let dropped = relation.vars().iter().any(|var| !step.keep.contains(var));
+    let relation = if dropped { relation.project(&step.keep) } else { relation };
+    let may_repeat = dropped || matches!(&step.op, Op::Scan(pattern) if pattern.has_blank());
+    if may_repeat && step.distinct { relation.distinct() } else { relation }
+}
+
+fn run_step(context: &mut Context<'_>, step: &Step, relation: Relation) -> Result<Relation> {
+    match &step.op {
+        Op::Scan(pattern) => scan(context, pattern, &relation, &step.form),
+        Op::Filter(call) => call::filter(context, call, &relation, &step.form),
+        Op::Compute(call, bind) => call::compute(context, call, bind, &relation, &step.form),
+        Op::Union { inputs, outputs, branches } => {
+            union(context, (inputs, outputs), branches, &relation)
+        }
+        Op::AntiJoin { on, block } => {
+            if relation.is_empty() {
+                return Ok(relation);
+            }
+            let found = run_block(context, block, relation.project(on).distinct())?;
+            let rows = semi_join_rows(&relation, &found, on, false);
+            Ok(if rows.len() == relation.len() { relation } else { relation.gather(&rows) })
+        }
+        Op::Rule { predicate, args } => fixpoint::call(context, *predicate, args, &relation),
+    }
+}
+
+/// The union of the alternatives, each started from what the relation knows of their variables.
+fn union(
+    context: &mut Context<'_>,
+    (inputs, outputs): (&[VarId], &[VarId]),
+    branches: &[Block],
+    relation: &Relation,
+) -> Result<Relation> {
+    let seed = if inputs.is_empty() { Relation::unit() } else { relation.project(inputs).distinct() };
+    let mut found = Vec::with_capacity(branches.len());
+    for block in branches {
+        let result = if relation.is_empty() {
+            Relation::empty(outputs)
+        } else {
+            run_block(context, block, seed.clone())?
+        };
+        found.push(complete(result, outputs)?);
+    }
+    let found = Relation::concat(outputs, &found).distinct();
+    if relation.vars().is_empty() && relation.len() == 1 {
+        return Ok(found);
+    }
+    natural_join(relation, &found, context.budget)
+}
+
+/// A branch binds all variables of its union; the planner has seen to it.
+fn complete(relation: Relation, outputs: &[VarId]) -> Result<Relation> {
+    if relation.is_empty() {
+        return Ok(Relation::empty(outputs));
+    }
+    match outputs.iter().find(|var| !relation.binds(**var)) {
+        None => Ok(relation.project(outputs)),
+        Some(_) => Err(Error::new(
+            crate::error::Code::QueryWhere,
+            "All clauses in 'or' must use same set of free vars",
+        )),
+    }
+}

@@ -1,0 +1,367 @@
+//! Function clauses: filters and computed values, a relation at a time.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use super::block::Context;
+use super::budget::Budget;
+use super::input::TupleBuilder;
+use super::query::nested;
+use super::relation::Relation;
+use crate::db::Db;
+use crate::error::{Code, Error, Result};
+use crate::function::{self, Builtin};
+use crate::index::{Cell, Column, Interner, Kind, SortOrder};
+use crate::plan::{ArgSlot, Bind, CallGoal, Callable, Special};
+use crate::value::Value;
+
+/// Keeps the rows for which the function is true. What the function cannot take is not true.
+pub(super) fn filter(
+    context: &mut Context<'_>,
+    call: &CallGoal,
+    relation: &Relation,
+    form: &Value,
+) -> Result<Relation> {
+    if let Some(keep) = compare_columns(call, relation) {
+        return Ok(relation.gather(&keep));
+    }
+    let mut results: HashMap<Cell, bool> = HashMap::new();
+    let memo = single_column(call, relation).filter(|_| is_pure(call));
+    let mut keep = Vec::new();
+    let mut caller = Caller::new(context, call, relation, form)?;
+    for row in 0..relation.len() {
+        if row % Budget::CHECK_ROWS == 0 {
+            context.budget.check()?;
+        }
+        let key = memo.map(|column| column.cell(row));
+        let known = key.and_then(|key| results.get(&key).copied());
+        let is_true = match known {
+            Some(known) => known,
+            None => {
+                let is_true = match caller.call(context, row) {
+                    Ok(value) => value.is_truthy(),
+                    Err(error) if function::is_swallowed(&error) => false,
+                    Err(error) => return Err(error.with("form", form.clone())),
+                };
+                if let Some(key) = key {
+                    results.insert(key, is_true);
+                }
+                is_true
+            }
+        };
+        if is_true {
+            keep.push(row as u32);
+        }
+    }
+    Ok(if keep.len() == relation.len() { relation.clone() } else { relation.gather(&keep) })
+}
+
+/// Adds what the function returns; rows for which it returns nil drop.
+pub(super) fn compute(
+    context: &mut Context<'_>,
+    call: &CallGoal,
+    bind: &Bind,
+    relation: &Relation,
+    form: &Value,
+) -> Result<Relation> {
+    let mut tuples = TupleBuilder::new(bind);
+    let mut caller = Caller::new(context, call, relation, form)?;
+    for row in 0..relation.len() {
+        if row % Budget::CHECK_ROWS == 0 {
+            context.budget.check()?;
+        }
+        let value = caller.call(context, row).map_err(|error| error.with("form", form.clone()))?;
+        if !value.is_nil() {
+            tuples.bind(row as u32, bind, &value, &mut context.interner)?;
+        }
+        context.budget.check_rows(tuples.left.len(), relation.vars().len() + 1)?;
+    }
+    let (found, left) = tuples.finish();
+    let mut out = relation.gather(&left);
+    let mut keep: Option<Vec<bool>> = None;
+    for (&var, column) in found.vars().iter().zip(found.columns()) {
+        match out.column(var) {
+            None => out.push(var, column.clone()),
+            Some(bound) => {
+                let keep = keep.get_or_insert_with(|| vec![true; found.len()]);
+                for (row, keep) in keep.iter_mut().enumerate() {
+                    *keep &= bound.cell(row) == column.cell(row);
+                }
+            }
+        }
+    }
+    let Some(keep) = keep else { return Ok(out) };
+    let rows: Vec<u32> = (0..keep.len() as u32).filter(|&row| keep[row as usize]).collect();
+    Ok(out.gather(&rows))
+}
+
+/// The only column the arguments read, if there is just one.
+fn single_column<'r>(call: &CallGoal, relation: &'r Relation) -> Option<&'r Column> {
+    let mut vars = call.vars();
+    let var = vars.next()?;
+    vars.next().is_none().then(|| relation.column(var)).flatten()
+}
+
+fn is_pure(call: &CallGoal) -> bool {
+    match call.callable {
+        Callable::Builtin(builtin) => !builtin.name().starts_with("rand"),
+        _ => false,
+    }
+}
+
+/// Comparisons of integers, instants and floats of one kind, without decoding: the rows that pass.
+fn compare_columns(call: &CallGoal, relation: &Relation) -> Option<Vec<u32>> {
+    let Callable::Builtin(builtin) = call.callable else { return None };
+    let test: fn(Ordering) -> bool = match builtin.name() {
+        "<" => Ordering::is_lt,
+        ">" => Ordering::is_gt,
+        "<=" => Ordering::is_le,
+        ">=" => Ordering::is_ge,
+        "=" => Ordering::is_eq,
+        "not=" | "!=" => Ordering::is_ne,
+        _ => return None,
+    };
+    let [a, b] = &call.args[..] else { return None };
+    let rows = relation.len();
+    let (a, b) = (fixed(a, relation)?, fixed(b, relation)?);
+    if a.kind() != b.kind() {
+        return None;
+    }
+    let keep = |compare: &dyn Fn(usize) -> Ordering| {
+        (0..rows as u32).filter(|&row| test(compare(row as usize))).collect()
+    };
+    match a.kind() {
+        Kind::Long | Kind::Instant => {
+            Some(keep(&|row| (a.bits(row) as i64).cmp(&(b.bits(row) as i64))))
+        }
+        Kind::Double => {
+            let float = |bits| f64::from_bits(bits);
+            // NaN compares with nothing: leave such columns to the function itself.
+            let has_nan = (0..rows).any(|row| {
+                float(a.bits(row)).is_nan() || float(b.bits(row)).is_nan()
+            });
+            (!has_nan).then(|| {
+                keep(&|row| {
+                    float(a.bits(row)).partial_cmp(&float(b.bits(row))).unwrap_or(Ordering::Equal)
+                })
+            })
+        }
+        _ => None,
+    }
+}
+
+/// An argument of one fixed-width kind.
+enum Fixed<'a> {
+    Column(Kind, &'a [u64]),
+    Constant(Cell),
+}
+
+impl Fixed<'_> {
+    fn kind(&self) -> Kind {
+        match self {
+            Fixed::Column(kind, _) => *kind,
+            Fixed::Constant(cell) => cell.kind,
+        }
+    }
+
+    fn bits(&self, row: usize) -> u64 {
+        match self {
+            Fixed::Column(_, bits) => bits[row],
+            Fixed::Constant(cell) => cell.bits,
+        }
+    }
+}
+
+fn fixed<'a>(arg: &ArgSlot, relation: &'a Relation) -> Option<Fixed<'a>> {
+    match arg {
+        ArgSlot::Const(value) => Cell::inline(value).map(Fixed::Constant),
+        ArgSlot::Var(var) => {
+            let column = relation.column(*var)?;
+            Some(Fixed::Column(column.kind()?, column.bits()))
+        }
+        _ => None,
+    }
+}
+
+/// A call ready to be made row by row.
+struct Caller<'a> {
+    target: Target,
+    args: Vec<ArgColumn<'a>>,
+    values: Vec<Value>,
+    form: &'a Value,
+}
+
+enum Target {
+    Builtin(Builtin),
+    Special(Special),
+    /// Named by a column.
+    Named(Column),
+}
+
+enum ArgColumn<'a> {
+    Column(&'a Column),
+    Const(&'a Value),
+    Source(usize),
+    Rules,
+}
+
+impl<'a> Caller<'a> {
+    fn new(
+        context: &Context<'_>,
+        call: &'a CallGoal,
+        relation: &'a Relation,
+        form: &'a Value,
+    ) -> Result<Caller<'a>> {
+        let unbound = || {
+            Error::new(Code::QueryWhere, format!("Insufficient bindings in {form}"))
+                .with("form", form.clone())
+        };
+        let target = match call.callable {
+            Callable::Builtin(builtin) => Target::Builtin(builtin),
+            Callable::Special(special) => Target::Special(special),
+            Callable::Var(var) => {
+                Target::Named(relation.column(var).cloned().ok_or_else(unbound)?)
+            }
+        };
+        let mut args = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            args.push(match arg {
+                ArgSlot::Var(var) => ArgColumn::Column(relation.column(*var).ok_or_else(unbound)?),
+                ArgSlot::Const(value) => ArgColumn::Const(value),
+                ArgSlot::Source(at) => ArgColumn::Source(*at),
+                ArgSlot::Rules => ArgColumn::Rules,
+            });
+        }
+        let _ = context;
+        Ok(Caller { target, args, values: Vec::new(), form })
+    }
+
+    fn call(&mut self, context: &mut Context<'_>, row: usize) -> Result<Value> {
+        match &self.target {
+            Target::Special(special) => self.call_special(context, *special, row),
+            Target::Builtin(builtin) => {
+                let builtin = *builtin;
+                self.decode(&context.interner, row)?;
+                builtin.call(&self.values)
+            }
+            Target::Named(column) => {
+                let name = context.interner.value(column.cell(row));
+                let builtin = match &name {
+                    Value::Symbol(symbol) => function::lookup(symbol.as_str()),
+                    _ => None,
+                };
+                let builtin = builtin.ok_or_else(|| {
+                    Error::new(Code::QueryWhere, format!("Unknown function {name} in {}", self.form))
+                        .with("form", self.form.clone())
+                })?;
+                self.decode(&context.interner, row)?;
+                builtin.call(&self.values)
+            }
+        }
+    }
+
+    fn decode(&mut self, interner: &Interner, row: usize) -> Result<()> {
+        self.values.clear();
+        for arg in &self.args {
+            self.values.push(match arg {
+                ArgColumn::Column(column) => interner.value(column.cell(row)),
+                ArgColumn::Const(value) => (*value).clone(),
+                ArgColumn::Source(_) | ArgColumn::Rules => {
+                    let message = format!("A source is no argument of this function in {}", self.form);
+                    return Err(Error::new(Code::QueryWhere, message));
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn value(&self, context: &Context<'_>, at: usize, row: usize) -> Result<Value> {
+        match self.args.get(at) {
+            Some(ArgColumn::Column(column)) => Ok(context.interner.value(column.cell(row))),
+            Some(ArgColumn::Const(value)) => Ok((*value).clone()),
+            _ => Err(self.wrong_arguments()),
+        }
+    }
+
+    fn wrong_arguments(&self) -> Error {
+        Error::new(Code::QueryWhere, format!("Wrong arguments in {}", self.form))
+            .with("form", self.form.clone())
+    }
+
+    fn db(&self, context: &Context<'_>) -> Result<Db> {
+        match self.args.first() {
+            Some(ArgColumn::Source(at)) => Ok(context.sources.db(*at, self.form)?.db.clone()),
+            _ => Err(self.wrong_arguments()),
+        }
+    }
+
+    fn call_special(
+        &mut self,
+        context: &mut Context<'_>,
+        special: Special,
+        row: usize,
+    ) -> Result<Value> {
+        match special {
+            Special::Ground | Special::Untuple => match self.args.len() {
+                1 => self.value(context, 0, row),
+                _ => Err(self.wrong_arguments()),
+            },
+            Special::Tuple => {
+                let items = (0..self.args.len()).map(|at| self.value(context, at, row));
+                Ok(Value::Vector(items.collect::<Result<_>>()?))
+            }
+            Special::Missing => {
+                let found = self.first_value(context, 2, row)?;
+                Ok(Value::Bool(found.is_none()))
+            }
+            Special::GetElse => {
+                let default = self.value(context, 3, row)?;
+                if default.is_nil() {
+                    let message = "get-else: nil default value is not supported";
+                    return Err(Error::new(Code::QueryWhere, message));
+                }
+                Ok(self.first_value(context, 2, row)?.unwrap_or(default))
+            }
+            Special::GetSome => {
+                for at in 2..self.args.len() {
+                    if let Some(value) = self.first_value(context, at, row)? {
+                        let name = self.value(context, at, row)?;
+                        return Ok(Value::vector([name, value]));
+                    }
+                }
+                Ok(Value::Nil)
+            }
+            Special::Query => self.query(context, row),
+        }
+    }
+
+    /// The first value that the entity of argument 1 has for the attribute of argument `at`.
+    fn first_value(&self, context: &Context<'_>, at: usize, row: usize) -> Result<Option<Value>> {
+        let db = self.db(context)?;
+        let e = match self.value(context, 1, row)? {
+            Value::Long(e) => Some(e),
+            other => db.entid(&other)?.map(|e| e.0),
+        };
+        let (Some(e), Some(a)) = (e, db.attr_of(&self.value(context, at, row)?)) else {
+            return Ok(None);
+        };
+        let Some(run) = db.run(a, SortOrder::ByEntity) else { return Ok(None) };
+        let first = run.rows_in(run.entity_range(e)).find(|row| {
+            run.extra() != crate::index::Extra::Added || row.extra == 1
+        });
+        Ok(first.map(|row| db.value(row.v)))
+    }
+
+    fn query(&self, context: &mut Context<'_>, row: usize) -> Result<Value> {
+        let query = self.value(context, 0, row)?;
+        let mut inputs = Vec::with_capacity(self.args.len());
+        for (at, arg) in self.args.iter().enumerate().skip(1) {
+            inputs.push(match arg {
+                ArgColumn::Source(at) => context.sources.input(*at),
+                ArgColumn::Rules => super::query::Input::Value(context.rules.clone()),
+                _ => super::query::Input::Value(self.value(context, at, row)?),
+            });
+        }
+        nested(context, &query, &inputs)
+    }
+}

@@ -1,0 +1,131 @@
+//! Joins of two relations on the variables they share.
+
+use super::budget::Budget;
+use super::key::{hash_rows, RowMap};
+use super::relation::Relation;
+use crate::error::Result;
+use crate::index::Column;
+use crate::plan::VarId;
+
+/// All pairs of tuples that agree on the shared variables; a product if they share none.
+///
+/// The result is in the order of `left`. Cost: O(left + right + out).
+pub(super) fn natural_join(left: &Relation, right: &Relation, budget: &Budget) -> Result<Relation> {
+    let shared: Vec<VarId> = left.vars().iter().copied().filter(|v| right.binds(*v)).collect();
+    let (rows_left, rows_right) = if shared.is_empty() {
+        product_rows(left.len(), right.len(), left.vars().len() + right.vars().len(), budget)?
+    } else {
+        let (a, b) = (columns(left, &shared), columns(right, &shared));
+        join_rows((&a, left.len()), (&b, right.len()), budget)?
+    };
+    let mut out = left.gather(&rows_left);
+    for (&var, column) in right.vars().iter().zip(right.columns()) {
+        if !left.binds(var) {
+            out.push(var, column.gather(&rows_right));
+        }
+    }
+    Ok(out)
+}
+
+/// The columns of some variables, all bound.
+pub(super) fn columns<'a>(relation: &'a Relation, vars: &[VarId]) -> Vec<&'a Column> {
+    vars.iter().filter_map(|var| relation.column(*var)).collect()
+}
+
+/// Pairs of rows whose keys are equal, ordered by the left row then the right.
+pub(super) fn join_rows(
+    (left, left_rows): (&[&Column], usize),
+    (right, right_rows): (&[&Column], usize),
+    budget: &Budget,
+) -> Result<(Vec<u32>, Vec<u32>)> {
+    let mut pairs = Pairs::new(left.len() + right.len(), budget);
+    if left_rows >= right_rows {
+        let map = RowMap::new(right.to_vec(), right_rows);
+        let hashes = hash_rows(left, left_rows);
+        for (row, &hash) in hashes.iter().enumerate() {
+            for other in map.matches(hash, left, row) {
+                pairs.push(row as u32, other)?;
+            }
+        }
+        return Ok((pairs.left, pairs.right));
+    }
+    let map = RowMap::new(left.to_vec(), left_rows);
+    let hashes = hash_rows(right, right_rows);
+    for (row, &hash) in hashes.iter().enumerate() {
+        for other in map.matches(hash, right, row) {
+            pairs.push(other, row as u32)?;
+        }
+    }
+    Ok(pairs.sorted_by_left(left_rows))
+}
+
+/// The rows of `left` that have (or lack) a partner in `right`, by shared variables.
+pub(super) fn semi_join_rows(left: &Relation, right: &Relation, on: &[VarId], want: bool) -> Vec<u32> {
+    let all = || (0..left.len() as u32).collect();
+    if on.is_empty() {
+        return if right.is_empty() != want { all() } else { Vec::new() };
+    }
+    if right.is_empty() {
+        return if want { Vec::new() } else { all() };
+    }
+    let (a, b) = (columns(left, on), columns(right, on));
+    let map = RowMap::new(b, right.len());
+    let hashes = hash_rows(&a, left.len());
+    let has = |row: &u32| map.contains(hashes[*row as usize], &a, *row as usize);
+    (0..left.len() as u32).filter(|row| has(row) == want).collect()
+}
+
+fn product_rows(
+    left: usize,
+    right: usize,
+    columns: usize,
+    budget: &Budget,
+) -> Result<(Vec<u32>, Vec<u32>)> {
+    budget.check_rows(left.saturating_mul(right), columns)?;
+    let rows_left = (0..left as u32).flat_map(|row| std::iter::repeat_n(row, right)).collect();
+    let rows_right = (0..left).flat_map(|_| 0..right as u32).collect();
+    Ok((rows_left, rows_right))
+}
+
+/// Pairs of rows, growing within a budget.
+pub(super) struct Pairs<'a> {
+    pub(super) left: Vec<u32>,
+    pub(super) right: Vec<u32>,
+    columns: usize,
+    budget: &'a Budget,
+}
+
+impl<'a> Pairs<'a> {
+    pub(super) fn new(columns: usize, budget: &'a Budget) -> Pairs<'a> {
+        Pairs { left: Vec::new(), right: Vec::new(), columns, budget }
+    }
+
+    pub(super) fn push(&mut self, left: u32, right: u32) -> Result<()> {
+        self.left.push(left);
+        self.right.push(right);
+        if self.left.len() % Budget::CHECK_ROWS == 0 {
+            self.budget.check_rows(self.left.len(), self.columns + 1)?;
+        }
+        Ok(())
+    }
+
+    /// Counting sort by the left row; stable, so right rows keep their order.
+    pub(super) fn sorted_by_left(self, left_rows: usize) -> (Vec<u32>, Vec<u32>) {
+        if self.left.is_sorted() {
+            return (self.left, self.right);
+        }
+        let mut starts = vec![0u32; left_rows + 1];
+        self.left.iter().for_each(|&row| starts[row as usize + 1] += 1);
+        for row in 0..left_rows {
+            starts[row + 1] += starts[row];
+        }
+        let (mut left, mut right) = (vec![0; self.left.len()], vec![0; self.left.len()]);
+        for (&row, &other) in self.left.iter().zip(&self.right) {
+            let at = &mut starts[row as usize];
+            left[*at as usize] = row;
+            right[*at as usize] = other;
+            *at += 1;
+        }
+        (left, right)
+    }
+}

@@ -1,0 +1,442 @@
+//! Which rows of an index go with which rows of a relation.
+//!
+//! The access path is chosen by what is known of entity and value and by how many rows either
+//! side has: a range by binary search, probes, a sweep with a direct-address table, or a hash join.
+
+use std::ops::Range;
+
+use super::budget::Budget;
+use super::join::Pairs;
+use super::key::{hash_rows, RowMap};
+use crate::error::Result;
+use crate::index::{Cell, Chunk, Column, Dictionary, Extra, Kind, Run};
+
+/// What is known of the entity or the value of a pattern's rows.
+pub(super) enum Access {
+    /// Nothing.
+    Free,
+    /// It is this.
+    Const(Cell),
+    /// It is what the relation's column says, row by row.
+    Column(Column),
+    /// As `Column`, but resolved from lookup refs, idents or another dictionary: the index's own
+    /// rows say something else than the relation's column.
+    Resolved(Column),
+}
+
+impl Access {
+    fn column(&self) -> Option<&Column> {
+        match self {
+            Access::Column(column) | Access::Resolved(column) => Some(column),
+            _ => None,
+        }
+    }
+
+    fn constant(&self) -> Option<Cell> {
+        match self {
+            Access::Const(cell) => Some(*cell),
+            _ => None,
+        }
+    }
+}
+
+/// Index rows a probe costs at most: beyond, sweeping the index once is cheaper.
+const PROBE_ROWS: usize = 16;
+/// As [`PROBE_ROWS`], where a probe compares values through the dictionary.
+const PROBE_INTERNED_ROWS: usize = 128;
+
+/// Pairs of a relation's rows and an index's rows.
+pub(super) struct Matches {
+    left: Vec<u32>,
+    rows: Rows,
+    by_value: bool,
+}
+
+enum Rows {
+    /// Rows of the run in order, one relation row to all of them.
+    Ranges(Vec<Range<usize>>),
+    /// Single rows, as [`RowRef`]s.
+    Refs(Vec<RowRef>),
+}
+
+/// A row of a run: chunk and row within, packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct RowRef(u32);
+
+const ROW_BITS: u32 = 11;
+const _: () = assert!(Chunk::ROWS_MAX <= 1 << ROW_BITS);
+
+impl RowRef {
+    fn new(chunk: usize, row: usize) -> RowRef {
+        RowRef(((chunk as u32) << ROW_BITS) | row as u32)
+    }
+
+    fn chunk(self) -> usize {
+        (self.0 >> ROW_BITS) as usize
+    }
+
+    fn row(self) -> usize {
+        (self.0 & ((1 << ROW_BITS) - 1)) as usize
+    }
+}
+
+/// Pairs the rows of a relation with the rows of an index that have its entities and values.
+///
+/// - `by_entity`, `by_value`: the index in either order; by value only where kept.
+/// - `rows`: rows of the relation; columns of `e` and `v` have that many.
+/// - Pairs come in the order of the relation's rows.
+pub(super) fn match_rows(
+    (by_entity, by_value): (&Run, Option<&Run>),
+    (e, v): (&Access, &Access),
+    rows: usize,
+    dictionary: &Dictionary,
+    budget: &Budget,
+) -> Result<Matches> {
+    match (e, v, by_value) {
+        (Access::Const(e), _, _) => {
+            let range = match e.as_long() {
+                Some(e) => by_entity.entity_range(e),
+                None => 0..0,
+            };
+            among(by_entity, range, v, rows, budget, false)
+        }
+        (Access::Free, Access::Const(v), Some(run)) => {
+            let range = run.value_range(*v, dictionary);
+            among(run, range, &Access::Free, rows, budget, true)
+        }
+        (Access::Free, Access::Const(v), None) => {
+            let refs = refs_where(by_entity, |chunk, out| equal_rows(chunk, *v, out));
+            times(refs, rows, budget)
+        }
+        (Access::Free, Access::Free, _) => among(by_entity, 0..by_entity.len(), v, rows, budget, false),
+        (Access::Free, _, _) => {
+            let column = v.column().expect("the value is neither free nor constant");
+            by_value_column(by_entity, by_value, column, dictionary, budget)
+        }
+        (Access::Column(column) | Access::Resolved(column), _, _) => {
+            by_entity_column(by_entity, column, v, budget)
+        }
+    }
+}
+
+/// Every row of the relation with every row of a range whose value agrees.
+fn among(
+    run: &Run,
+    range: Range<usize>,
+    v: &Access,
+    rows: usize,
+    budget: &Budget,
+    by_value: bool,
+) -> Result<Matches> {
+    if rows == 1 && matches!(v, Access::Free) {
+        let left = vec![0; range.len()];
+        return Ok(Matches { left, rows: Rows::Ranges(vec![range]), by_value });
+    }
+    let refs = refs_of_range(run, range);
+    let mut matches = match (v.constant(), v.column()) {
+        (Some(cell), _) => {
+            let refs = refs.into_iter().filter(|&at| cell_at(run, at) == cell).collect();
+            times(refs, rows, budget)?
+        }
+        (None, None) => times(refs, rows, budget)?,
+        (None, Some(column)) => {
+            let values = Column::from_cells(refs.iter().map(|&at| cell_at(run, at)));
+            let map = RowMap::new(vec![&values], refs.len());
+            let hashes = hash_rows(&[column], rows);
+            let mut pairs = Pairs::new(2, budget);
+            for (row, &hash) in hashes.iter().enumerate() {
+                for at in map.matches(hash, &[column], row) {
+                    pairs.push(row as u32, refs[at as usize].0)?;
+                }
+            }
+            from_pairs(pairs)
+        }
+    };
+    matches.by_value = by_value;
+    Ok(matches)
+}
+
+fn from_pairs(pairs: Pairs<'_>) -> Matches {
+    let refs = pairs.right.into_iter().map(RowRef).collect();
+    Matches { left: pairs.left, rows: Rows::Refs(refs), by_value: false }
+}
+
+/// Every row of the relation with every given row of the run.
+fn times(refs: Vec<RowRef>, rows: usize, budget: &Budget) -> Result<Matches> {
+    if rows == 1 {
+        let left = vec![0; refs.len()];
+        return Ok(Matches { left, rows: Rows::Refs(refs), by_value: false });
+    }
+    budget.check_rows(refs.len().saturating_mul(rows), 2)?;
+    let left = (0..rows as u32).flat_map(|row| std::iter::repeat_n(row, refs.len())).collect();
+    let rows = Rows::Refs((0..rows).flat_map(|_| refs.iter().copied()).collect());
+    Ok(Matches { left, rows, by_value: false })
+}
+
+/// Rows whose entity is the relation's: probes if the relation is small, else a direct-address
+/// table over the entities of the run.
+fn by_entity_column(run: &Run, column: &Column, v: &Access, budget: &Budget) -> Result<Matches> {
+    let rows = column.len();
+    let mut pairs = Pairs::new(2, budget);
+    let agrees = |row: usize, at: RowRef| match v {
+        Access::Free => true,
+        Access::Const(cell) => cell_at(run, at) == *cell,
+        Access::Column(column) | Access::Resolved(column) => cell_at(run, at) == column.cell(row),
+    };
+    let is_entity = |row: usize| column.kind_at(row) == Kind::Long;
+    if rows.saturating_mul(PROBE_ROWS) < run.len() {
+        for row in (0..rows).filter(|&row| is_entity(row)) {
+            for at in refs_of_range(run, run.entity_range(column.bits()[row] as i64)) {
+                if agrees(row, at) {
+                    pairs.push(row as u32, at.0)?;
+                }
+            }
+        }
+        return Ok(from_pairs(pairs));
+    }
+    let firsts = Firsts::new(run);
+    for row in (0..rows).filter(|&row| is_entity(row)) {
+        let e = column.bits()[row] as i64;
+        let Some(mut at) = firsts.find(e) else { continue };
+        loop {
+            let chunk = &run.chunks()[at.chunk()];
+            if chunk.e[at.row()] != e {
+                break;
+            }
+            if agrees(row, at) {
+                pairs.push(row as u32, at.0)?;
+            }
+            at = if at.row() + 1 < chunk.len() {
+                RowRef(at.0 + 1)
+            } else if at.chunk() + 1 < run.chunks().len() {
+                RowRef::new(at.chunk() + 1, 0)
+            } else {
+                break;
+            };
+        }
+    }
+    Ok(from_pairs(pairs))
+}
+
+/// The first row of each entity of a run.
+enum Firsts<'a> {
+    /// By entity minus the smallest.
+    Dense { min: i64, rows: Vec<u32> },
+    Search(&'a Run),
+}
+
+const NO_ROW: u32 = u32::MAX;
+
+impl<'a> Firsts<'a> {
+    fn new(run: &'a Run) -> Firsts<'a> {
+        let (Some(first), Some(last)) = (run.chunks().first(), run.chunks().last()) else {
+            return Firsts::Search(run);
+        };
+        let (min, max) = (first.e[0], last.e[last.len() - 1]);
+        let span = max.abs_diff(min);
+        if span > 8 * run.len() as u64 + 1024 {
+            return Firsts::Search(run);
+        }
+        let mut rows = vec![NO_ROW; span as usize + 1];
+        for (at, chunk) in run.chunks().iter().enumerate().rev() {
+            for row in (0..chunk.len()).rev() {
+                rows[(chunk.e[row] - min) as usize] = RowRef::new(at, row).0;
+            }
+        }
+        Firsts::Dense { min, rows }
+    }
+
+    fn find(&self, e: i64) -> Option<RowRef> {
+        match self {
+            Firsts::Dense { min, rows } => {
+                let at = usize::try_from(e.checked_sub(*min)?).ok()?;
+                rows.get(at).copied().filter(|&row| row != NO_ROW).map(RowRef)
+            }
+            Firsts::Search(run) => {
+                let range = run.entity_range(e);
+                (!range.is_empty()).then(|| {
+                    let at = run.position(range.start);
+                    RowRef::new(at.chunk, at.row)
+                })
+            }
+        }
+    }
+}
+
+/// Rows whose value is the relation's: probes of the run by value if the relation is small, else
+/// a hash join.
+fn by_value_column(
+    by_entity: &Run,
+    by_value: Option<&Run>,
+    column: &Column,
+    dictionary: &Dictionary,
+    budget: &Budget,
+) -> Result<Matches> {
+    let rows = column.len();
+    let mut pairs = Pairs::new(2, budget);
+    let is_inline = column.kind().is_some_and(|kind| !kind.is_interned());
+    let probe_rows = if is_inline { PROBE_ROWS } else { PROBE_INTERNED_ROWS };
+    if let Some(run) = by_value
+        && rows.saturating_mul(probe_rows) < run.len()
+    {
+        for row in 0..rows {
+            let cell = column.cell(row);
+            if cell.kind == Kind::Other && cell.bits == u64::MAX {
+                continue;
+            }
+            for at in refs_of_range(run, run.value_range(cell, dictionary)) {
+                pairs.push(row as u32, at.0)?;
+            }
+        }
+        let mut matches = from_pairs(pairs);
+        matches.by_value = true;
+        return Ok(matches);
+    }
+    let map = RowMap::new(vec![column], rows);
+    for (at, chunk) in by_entity.chunks().iter().enumerate() {
+        let values = [&chunk.v];
+        for (row, &hash) in hash_rows(&values, chunk.len()).iter().enumerate() {
+            for left in map.matches(hash, &values, row) {
+                pairs.push(left, RowRef::new(at, row).0)?;
+            }
+        }
+    }
+    let (left, right) = pairs.sorted_by_left(rows);
+    let rows = Rows::Refs(right.into_iter().map(RowRef).collect());
+    Ok(Matches { left, rows, by_value: false })
+}
+
+fn cell_at(run: &Run, at: RowRef) -> Cell {
+    run.chunks()[at.chunk()].v.cell(at.row())
+}
+
+fn refs_of_range(run: &Run, range: Range<usize>) -> Vec<RowRef> {
+    let mut at = run.position(range.start);
+    let mut refs = Vec::with_capacity(range.len());
+    for _ in range {
+        refs.push(RowRef::new(at.chunk, at.row));
+        at.row += 1;
+        if at.row == run.chunks()[at.chunk].len() {
+            at.chunk += 1;
+            at.row = 0;
+        }
+    }
+    refs
+}
+
+fn refs_where(run: &Run, select: impl Fn(&Chunk, &mut Vec<u32>)) -> Vec<RowRef> {
+    let mut refs = Vec::new();
+    let mut rows = Vec::new();
+    for (at, chunk) in run.chunks().iter().enumerate() {
+        rows.clear();
+        select(chunk, &mut rows);
+        refs.extend(rows.iter().map(|&row| RowRef::new(at, row as usize)));
+    }
+    refs
+}
+
+/// Rows of a chunk with this value.
+fn equal_rows(chunk: &Chunk, v: Cell, out: &mut Vec<u32>) {
+    match chunk.v.kind() {
+        Some(kind) if kind != v.kind => {}
+        Some(_) => {
+            let bits = chunk.v.bits().iter().enumerate();
+            out.extend(bits.filter(|(_, bits)| **bits == v.bits).map(|(row, _)| row as u32));
+        }
+        None => {
+            out.extend((0..chunk.len() as u32).filter(|&row| chunk.v.cell(row as usize) == v));
+        }
+    }
+}
+
+impl Matches {
+    /// Pairs.
+    pub(super) fn len(&self) -> usize {
+        self.left.len()
+    }
+
+    /// Rows of the relation.
+    pub(super) fn left(&self) -> &[u32] {
+        &self.left
+    }
+
+    /// Which run the matched rows are of.
+    pub(super) fn run<'a>(&self, by_entity: &'a Run, by_value: Option<&'a Run>) -> &'a Run {
+        match by_value {
+            Some(run) if self.by_value => run,
+            _ => by_entity,
+        }
+    }
+
+    /// Entities of the matched rows.
+    pub(super) fn entities(&self, run: &Run) -> Column {
+        let bits = self.collect(run, |chunk, row| chunk.e[row] as u64, |chunk, out| {
+            out.extend(chunk.e.iter().map(|&e| e as u64));
+        });
+        Column::uniform(Kind::Long, bits)
+    }
+
+    /// Values of the matched rows, in the database's dictionary.
+    pub(super) fn values(&self, run: &Run) -> Column {
+        let kind = run.chunks().first().and_then(|chunk| chunk.v.kind());
+        let is_uniform = kind.is_some() && run.chunks().iter().all(|chunk| chunk.v.kind() == kind);
+        match kind.filter(|_| is_uniform) {
+            Some(kind) => {
+                let bits = self.collect(run, |chunk, row| chunk.v.bits()[row], |chunk, out| {
+                    out.extend_from_slice(chunk.v.bits());
+                });
+                Column::uniform(kind, bits)
+            }
+            None => match &self.rows {
+                Rows::Refs(refs) => Column::from_cells(refs.iter().map(|&at| cell_at(run, at))),
+                Rows::Ranges(ranges) => {
+                    let pieces: Vec<Column> = ranges
+                        .iter()
+                        .flat_map(|range| run.pieces(range.clone()))
+                        .map(|piece| piece.v)
+                        .collect();
+                    Column::concat(&pieces)
+                }
+            },
+        }
+    }
+
+    /// Transactions of the matched rows.
+    pub(super) fn txs(&self, run: &Run) -> Column {
+        let bits = self.collect(run, |chunk, row| chunk.tx[row] as u64, |chunk, out| {
+            out.extend(chunk.tx.iter().map(|&tx| tx as u64));
+        });
+        Column::uniform(Kind::Long, bits)
+    }
+
+    /// Whether the matched rows are assertions.
+    pub(super) fn added(&self, run: &Run) -> Column {
+        if run.extra() != Extra::Added {
+            return Column::constant(Cell::bool(true), self.len());
+        }
+        let flag = |chunk: &Chunk, row: usize| chunk.extra.as_ref().map_or(1, |x| x[row] as u64);
+        let bits = self.collect(run, flag, |chunk, out| {
+            out.extend((0..chunk.len()).map(|row| flag(chunk, row)));
+        });
+        Column::uniform(Kind::Bool, bits)
+    }
+
+    fn collect(
+        &self,
+        run: &Run,
+        one: impl Fn(&Chunk, usize) -> u64,
+        all: impl Fn(&Chunk, &mut Vec<u64>),
+    ) -> Vec<u64> {
+        let mut out = Vec::with_capacity(self.len());
+        match &self.rows {
+            Rows::Refs(refs) => {
+                out.extend(refs.iter().map(|at| one(&run.chunks()[at.chunk()], at.row())));
+            }
+            Rows::Ranges(ranges) => {
+                let pieces = ranges.iter().flat_map(|range| run.pieces(range.clone()));
+                pieces.for_each(|piece| all(&piece, &mut out));
+            }
+        }
+        out
+    }
+}

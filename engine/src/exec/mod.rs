@@ -1,0 +1,25 @@
+//! The executor: a physical plan to relations, columns at a time.
+//!
+//! Input: a [`Program`](crate::plan::Program), the sources and the inputs. Output: an [`Answer`].
+//! Every operator takes a whole [`Relation`] and makes another; values are decoded only for
+//! functions that need them and at the very end.
+
+mod aggregate;
+mod answer;
+mod block;
+mod budget;
+mod call;
+mod fixpoint;
+mod input;
+mod join;
+mod key;
+mod lookup;
+mod query;
+mod relation;
+mod scan;
+mod source;
+
+pub use answer::Answer;
+pub use budget::Budget;
+pub use query::{explain, q, query_stats, Input, QueryOptions};
+pub use relation::Relation;

@@ -1,0 +1,320 @@
+//! The door of the executor: a query and its inputs to an answer.
+
+use std::sync::Arc;
+
+use super::answer::{self, Answer};
+use super::block::{run_block, Context, StepStats};
+use super::budget::Budget;
+use super::input::{input_relation, join_inputs};
+use super::relation::Relation;
+use super::source::{DbSource, Source, Sources, Tuples};
+use crate::db::Db;
+use crate::error::{Code, Error, Result};
+use crate::index::Interner;
+use crate::limits;
+use crate::plan::{self, Bind, Outline, Program, VarId, Vars};
+use crate::query::ast::{self, Query, RuleBranch, SourceName, Var};
+use crate::query::{parse, parse_rules};
+use crate::value::{Map, Symbol, Value};
+
+/// What a caller passes for one element of `:in`.
+#[derive(Clone)]
+pub enum Input {
+    /// A database value.
+    Db(Db),
+    /// Any value; a collection of tuples may serve as a source.
+    Value(Value),
+}
+
+impl From<Db> for Input {
+    fn from(db: Db) -> Input {
+        Input::Db(db)
+    }
+}
+
+impl From<Value> for Input {
+    fn from(value: Value) -> Input {
+        Input::Value(value)
+    }
+}
+
+/// What a caller asks beside the query; what is set here wins over what the query says.
+#[derive(Clone, Default)]
+pub struct QueryOptions {
+    /// Rows to skip.
+    pub offset: Option<usize>,
+    /// Most rows to return.
+    pub limit: Option<usize>,
+    /// `:order-by`, as a form.
+    pub order_by: Option<Value>,
+    /// Wall time, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Ends the query soon after it is set.
+    pub cancelled: Option<Arc<std::sync::atomic::AtomicBool>>,
+    /// Bytes one relation may hold.
+    pub memory_bytes: Option<usize>,
+}
+
+/// Answers a query: a vector, a map, or text of either.
+///
+/// Errors: `Code::Parser…` for what cannot be read, `Code::Query…` for what cannot be answered.
+pub fn q(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Answer> {
+    let query = read(query, options)?;
+    Run::new(&query, inputs, 0)?.answer(options, false).map(|(answer, _)| answer)
+}
+
+/// The plan of a query as an indented tree, with the rows expected after each step.
+pub fn explain(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<String> {
+    let query = read(query, options)?;
+    let run = Run::new(&query, inputs, 0)?;
+    Ok(format!("{query}{}", run.program))
+}
+
+/// A query's result under `:ret`, and for each clause in the order it ran its rows and time.
+pub fn query_stats(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Value> {
+    let parsed = read(query, options)?;
+    let run = Run::new(&parsed, inputs, 0)?;
+    let names = run.program.vars.clone();
+    let (answer, trace) = run.answer(options, true)?;
+    let clauses = trace.iter().map(|step| stats_value(step, &names));
+    let mut out = Map::default();
+    out.insert(Value::keyword("ret"), answer.to_value());
+    out.insert(Value::keyword("query"), query.clone());
+    out.insert(Value::keyword("clauses"), Value::vector(clauses));
+    Ok(out.into())
+}
+
+fn stats_value(step: &StepStats, names: &Vars) -> Value {
+    let bound = step.bound.iter().map(|var| Value::Symbol(names.name(*var).0.clone()));
+    let rels = Value::map([
+        (Value::keyword("rows"), Value::from(step.rows_out)),
+        (Value::keyword("bound"), Value::set(bound)),
+    ]);
+    Value::map([
+        (Value::keyword("clause"), step.form.clone()),
+        (Value::keyword("type"), Value::keyword(step.operator)),
+        (Value::keyword("rows-in"), Value::from(step.rows_in)),
+        (Value::keyword("rows-out"), Value::from(step.rows_out)),
+        (Value::keyword("t"), Value::Double(step.nanos as f64 / 1e6)),
+        (Value::keyword("rels"), Value::vector([rels])),
+    ])
+}
+
+/// Runs a query within a query.
+pub(super) fn nested(context: &Context<'_>, query: &Value, inputs: &[Input]) -> Result<Value> {
+    if context.depth >= limits::QUERY_DEPTH {
+        return Err(Error::new(Code::Limit, "Queries nest too deep (QUERY_DEPTH)"));
+    }
+    let query = read(query, &QueryOptions::default())?;
+    let run = Run::new(&query, inputs, context.depth + 1)?;
+    let (answer, _) = run.run(context.budget, false)?;
+    Ok(answer.to_value())
+}
+
+/// Reads text, parses, and lets the options override what the query says.
+fn read(query: &Value, options: &QueryOptions) -> Result<Query> {
+    let mut parsed = match query {
+        Value::Str(text) => {
+            let (value, spans) = crate::edn::read_spanned(text)?;
+            parse(&value, Some(&spans))?
+        }
+        _ => parse(query, None)?,
+    };
+    parsed.offset = options.offset.or(parsed.offset);
+    parsed.limit = options.limit.or(parsed.limit);
+    parsed.timeout_ms = options.timeout_ms.or(parsed.timeout_ms);
+    if let Some(form) = &options.order_by {
+        parsed.order_by = crate::query::parse_order_by(form, &parsed.find)?;
+    }
+    Ok(parsed)
+}
+
+/// A query planned for its inputs.
+struct Run<'q> {
+    query: &'q Query,
+    program: Arc<Program>,
+    scope: std::collections::HashMap<Var, VarId>,
+    sources: Sources,
+    interner: Interner,
+    seeds: Vec<Relation>,
+    patterns: Vec<(Symbol, Value)>,
+    rules: Value,
+    depth: usize,
+}
+
+impl<'q> Run<'q> {
+    fn new(query: &'q Query, inputs: &[Input], depth: usize) -> Result<Run<'q>> {
+        check_inputs(query, inputs)?;
+        let base = inputs.iter().find_map(|input| match input {
+            Input::Db(db) => Some(db.dictionary().clone()),
+            Input::Value(_) => None,
+        });
+        let mut interner = Interner::new(base.unwrap_or_default());
+        let mut sources = Sources { names: Vec::new(), sources: Vec::new() };
+        let (mut rules, mut patterns, mut values) = (Value::Nil, Vec::new(), Vec::new());
+        for (form, input) in query.inputs.iter().zip(inputs) {
+            match (form, input) {
+                (ast::Input::Source(name), input) => {
+                    sources.names.push(name.clone());
+                    sources.sources.push(source_of(input, &mut interner));
+                }
+                (ast::Input::Rules, Input::Value(value)) => rules = value.clone(),
+                (ast::Input::Pattern(name), Input::Value(value)) => {
+                    patterns.push((name.clone(), value.clone()));
+                }
+                (ast::Input::Binding(binding), Input::Value(value)) => {
+                    note_pattern(binding, value, &mut patterns);
+                    values.push((binding, value));
+                }
+                (_, Input::Db(_)) => {
+                    return Err(Error::new(
+                        Code::QueryBinding,
+                        "A database can only be bound to a source variable such as $",
+                    ));
+                }
+            }
+        }
+        let parsed_rules = rule_branches(&rules)?;
+        let (bound, needed) = (bound_vars(&values), answer::needed_vars(query));
+        let default = sources.names.iter().position(|name| name.0.as_str() == "$").unwrap_or(0);
+        let outline = Outline {
+            clauses: &query.clauses,
+            rules: &parsed_rules,
+            sources: &sources.names,
+            default_source: default,
+            inputs: &bound,
+            input_rows: input_rows(&values),
+            needed: &needed,
+        };
+        let (program, scope) = plan::plan(&outline, &sources)?;
+        let mut seeds = Vec::with_capacity(values.len());
+        for (binding, value) in values {
+            seeds.push(input_relation(&resolve(binding, &scope), value, &mut interner)?);
+        }
+        let program = Arc::new(program);
+        Ok(Run { query, program, scope, sources, interner, seeds, patterns, rules, depth })
+    }
+
+    fn answer(self, options: &QueryOptions, traced: bool) -> Result<(Answer, Vec<StepStats>)> {
+        let mut budget = Budget::default();
+        if let Some(ms) = self.query.timeout_ms.filter(|ms| *ms > 0) {
+            budget = budget.with_timeout_ms(ms);
+        }
+        if let Some(bytes) = options.memory_bytes {
+            budget = budget.with_memory_bytes(bytes);
+        }
+        if let Some(flag) = &options.cancelled {
+            budget = budget.with_cancel(Arc::clone(flag));
+        }
+        self.run(&budget, traced)
+    }
+
+    fn run(self, budget: &Budget, traced: bool) -> Result<(Answer, Vec<StepStats>)> {
+        let mut context = Context {
+            program: Arc::clone(&self.program),
+            sources: self.sources,
+            interner: self.interner,
+            budget,
+            rules: self.rules,
+            depth: self.depth,
+            trace: traced.then(Vec::new),
+        };
+        let seed = join_inputs(self.seeds, budget)?;
+        let relation = run_block(&mut context, &self.program.block, seed)?;
+        let trace = context.trace.take().unwrap_or_default();
+        let answer = answer::shape(self.query, &self.scope, &self.patterns, context, relation)?;
+        Ok((answer, trace))
+    }
+}
+
+fn source_of(input: &Input, interner: &mut Interner) -> Source {
+    match input {
+        Input::Db(db) => Source::Db(DbSource::new(db.clone(), interner)),
+        Input::Value(value) => match Tuples::from_value(value, interner) {
+            Some(tuples) => Source::Tuples(tuples, value.clone()),
+            None => Source::Value(value.clone()),
+        },
+    }
+}
+
+fn check_inputs(query: &Query, inputs: &[Input]) -> Result<()> {
+    let (expected, got) = (query.inputs.len(), inputs.len());
+    if expected == got {
+        return Ok(());
+    }
+    let what = if got < expected { "Too few" } else { "Extra" };
+    Err(Error::new(
+        Code::QueryInputs,
+        format!("{what} inputs passed, expected: {expected}, got: {got}"),
+    )
+    .with("expected", expected)
+    .with("got", got))
+}
+
+fn rule_branches(rules: &Value) -> Result<Vec<RuleBranch>> {
+    match rules {
+        Value::Nil => Ok(Vec::new()),
+        Value::Str(text) => {
+            let (value, spans) = crate::edn::read_spanned(text)?;
+            parse_rules(&value, Some(&spans))
+        }
+        _ => parse_rules(rules, None),
+    }
+}
+
+/// A variable of `:in` may hold the pattern of a pull.
+fn note_pattern(binding: &ast::Binding, value: &Value, patterns: &mut Vec<(Symbol, Value)>) {
+    if let ast::Binding::Scalar(var) = binding {
+        patterns.push((var.0.clone(), value.clone()));
+    }
+}
+
+fn bound_vars(values: &[(&ast::Binding, &Value)]) -> Vec<Var> {
+    fn collect(binding: &ast::Binding, out: &mut Vec<Var>) {
+        match binding {
+            ast::Binding::Ignore => {}
+            ast::Binding::Scalar(var) => out.push(var.clone()),
+            ast::Binding::Tuple(items) => items.iter().for_each(|item| collect(item, out)),
+            ast::Binding::Collection(item) => collect(item, out),
+        }
+    }
+    let mut vars = Vec::new();
+    values.iter().for_each(|(binding, _)| collect(binding, &mut vars));
+    vars
+}
+
+fn input_rows(values: &[(&ast::Binding, &Value)]) -> usize {
+    let rows = |(binding, value): &(&ast::Binding, &Value)| match (binding, value) {
+        (ast::Binding::Collection(_), Value::List(items) | Value::Vector(items)) => items.len(),
+        (ast::Binding::Collection(_), Value::Set(items)) => items.len(),
+        (ast::Binding::Collection(_), Value::Map(entries)) => entries.len(),
+        _ => 1,
+    };
+    values.iter().map(rows).fold(1, usize::saturating_mul)
+}
+
+fn resolve(binding: &ast::Binding, scope: &std::collections::HashMap<Var, VarId>) -> Bind {
+    match binding {
+        ast::Binding::Ignore => Bind::Ignore,
+        ast::Binding::Scalar(var) => Bind::Scalar(scope[var]),
+        ast::Binding::Tuple(items) => {
+            Bind::Tuple(items.iter().map(|item| resolve(item, scope)).collect())
+        }
+        ast::Binding::Collection(item) => Bind::Collection(Box::new(resolve(item, scope))),
+    }
+}
+
+impl Sources {
+    /// The source at a position as an input of a nested query.
+    pub(super) fn input(&self, at: usize) -> Input {
+        match &self.sources[at] {
+            Source::Db(source) => Input::Db(source.db.clone()),
+            Source::Tuples(_, value) | Source::Value(value) => Input::Value(value.clone()),
+        }
+    }
+
+    /// The position of a source.
+    pub(super) fn position(&self, name: &SourceName) -> Option<usize> {
+        self.names.iter().position(|other| other == name)
+    }
+}

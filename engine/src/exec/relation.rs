@@ -1,0 +1,139 @@
+//! A relation: a bag of tuples over variables, as columns.
+
+use super::key::RowSet;
+use crate::index::{Cell, Column, ColumnBuilder};
+use crate::plan::VarId;
+
+/// Tuples over variables. Columns are shared on clone.
+#[derive(Clone, Debug, Default)]
+pub struct Relation {
+    vars: Vec<VarId>,
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+impl Relation {
+    /// One tuple over no variable: what a conjunction starts from.
+    pub fn unit() -> Relation {
+        Relation { rows: 1, ..Relation::default() }
+    }
+
+    /// No tuple.
+    pub fn empty(vars: &[VarId]) -> Relation {
+        Relation { vars: vars.to_vec(), columns: vec![Column::default(); vars.len()], rows: 0 }
+    }
+
+    /// From one column of `rows` cells per variable.
+    pub fn new(vars: Vec<VarId>, columns: Vec<Column>, rows: usize) -> Relation {
+        debug_assert!(vars.len() == columns.len() && columns.iter().all(|c| c.len() == rows));
+        Relation { vars, columns, rows }
+    }
+
+    /// Tuples.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is no tuple.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The variables, in the order of the columns.
+    pub fn vars(&self) -> &[VarId] {
+        &self.vars
+    }
+
+    /// The columns, in the order of the variables.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The column of a variable, if it is bound.
+    pub fn column(&self, var: VarId) -> Option<&Column> {
+        self.vars.iter().position(|v| *v == var).map(|at| &self.columns[at])
+    }
+
+    /// Whether a variable is bound.
+    pub fn binds(&self, var: VarId) -> bool {
+        self.vars.contains(&var)
+    }
+
+    /// Adds a column.
+    pub fn push(&mut self, var: VarId, column: Column) {
+        debug_assert!(column.len() == self.rows && !self.binds(var));
+        self.vars.push(var);
+        self.columns.push(column);
+    }
+
+    /// The given rows, in the given order.
+    pub fn gather(&self, rows: &[u32]) -> Relation {
+        Relation {
+            vars: self.vars.clone(),
+            columns: self.columns.iter().map(|column| column.gather(rows)).collect(),
+            rows: rows.len(),
+        }
+    }
+
+    /// Only these variables, in this order; those it does not bind are left out.
+    pub fn project(&self, vars: &[VarId]) -> Relation {
+        let mut out = Relation { rows: self.rows, ..Relation::default() };
+        for &var in vars {
+            if let Some(column) = self.column(var)
+                && !out.binds(var)
+            {
+                out.push(var, column.clone());
+            }
+        }
+        out
+    }
+
+    /// Each tuple once, in order of first appearance.
+    pub fn distinct(self) -> Relation {
+        if self.columns.is_empty() {
+            return Relation { rows: self.rows.min(1), ..self };
+        }
+        if self.rows < 2 {
+            return self;
+        }
+        let rows = RowSet::distinct_rows(&self.columns, self.rows);
+        if rows.len() == self.rows { self } else { self.gather(&rows) }
+    }
+
+    /// The same variables in the same order under other names.
+    pub fn renamed(self, vars: Vec<VarId>) -> Relation {
+        debug_assert!(vars.len() == self.vars.len());
+        Relation { vars, ..self }
+    }
+
+    /// All tuples of relations over the same variables (in any order).
+    pub fn concat(vars: &[VarId], relations: &[Relation]) -> Relation {
+        let relations: Vec<&Relation> = relations.iter().filter(|r| !r.is_empty()).collect();
+        match relations[..] {
+            [] => Relation::empty(vars),
+            [one] => one.project(vars),
+            _ => {
+                let rows = relations.iter().map(|relation| relation.rows).sum();
+                let column = |var: &VarId| {
+                    let mut builder = ColumnBuilder::default();
+                    for relation in &relations {
+                        let column = relation.column(*var).expect("all bind the same variables");
+                        builder.extend(column);
+                    }
+                    builder.finish()
+                };
+                Relation::new(vars.to_vec(), vars.iter().map(column).collect(), rows)
+            }
+        }
+    }
+
+    /// One tuple, as cells.
+    pub fn row(&self, row: usize) -> Vec<Cell> {
+        self.columns.iter().map(|column| column.cell(row)).collect()
+    }
+
+    /// Bytes its columns hold, not counting what they share.
+    pub fn bytes(&self) -> usize {
+        self.rows * self.columns.len() * size_of::<u64>()
+    }
+}

@@ -1,0 +1,17 @@
+//! A parsed query to a physical plan: names become ids, clauses an order, rules adorned predicates.
+//!
+//! Input: a [`Query`](crate::query::ast::Query), the rules, what the sources are. Output: a
+//! [`Program`]. Nothing is read here but statistics.
+
+mod display;
+mod estimate;
+mod logical;
+mod order;
+mod physical;
+mod rules;
+
+pub use estimate::Statistics;
+pub use logical::{ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, Pattern, Slot, Special, VarId, Vars};
+pub use order::op_vars;
+pub use physical::{Block, Branch, BranchCall, Op, Predicate, Program, Step, TailCall};
+pub use rules::{plan, Outline};

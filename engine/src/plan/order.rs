@@ -1,0 +1,252 @@
+//! Which goal runs next: cheap filters at once, then the goal that yields fewest rows.
+
+use std::collections::HashSet;
+
+use super::estimate::{estimate, Statistics};
+use super::logical::unique;
+use super::physical::{Block, Op, Step};
+use super::{Goal, GoalKind, Slot, VarId, Vars};
+use crate::error::{Code, Error, Result};
+use crate::value::{Symbol, Value};
+
+/// Finds (or makes) the predicate for a rule call; none if the rule cannot run with only these
+/// arguments bound.
+pub trait RuleCalls {
+    /// The position of the predicate for a call with these arguments bound.
+    fn predicate(&mut self, call: &RuleCall<'_>) -> Result<Option<usize>>;
+    /// From here on calls are within a negation.
+    fn enter_negation(&mut self);
+    /// The innermost negation ends.
+    fn leave_negation(&mut self);
+}
+
+/// A rule call being planned.
+pub struct RuleCall<'a> {
+    /// The rule.
+    pub name: &'a Symbol,
+    /// The source its body sees as `$`.
+    pub source: usize,
+    /// Which arguments are bound.
+    pub bound: Vec<bool>,
+    /// The clause, for messages.
+    pub goal: &'a Goal,
+}
+
+/// What ordering needs beside the goals.
+pub struct Order<'a> {
+    /// Names, for messages.
+    pub vars: &'a Vars,
+    /// What is known of the sources.
+    pub statistics: &'a dyn Statistics,
+    /// The rules.
+    pub rules: &'a mut dyn RuleCalls,
+}
+
+impl Order<'_> {
+    /// Orders a conjunction.
+    ///
+    /// - `bound`: variables bound before it.
+    /// - `rows`: rows expected before it.
+    /// - `needed`: variables needed after it.
+    /// - Errors: `InsufficientBindings` (as [`Code::QueryWhere`]) naming the first clause that
+    ///   cannot run.
+    pub fn block(
+        &mut self,
+        goals: &[Goal],
+        bound: &HashSet<VarId>,
+        rows: f64,
+        needed: &[VarId],
+    ) -> Result<Block> {
+        let mut bound = bound.clone();
+        let mut rows = rows;
+        let mut left: Vec<&Goal> = goals.iter().collect();
+        let mut steps = Vec::with_capacity(goals.len());
+        while !left.is_empty() {
+            let Some((at, op, estimate)) = self.next(&left, &bound, rows)? else {
+                return Err(self.insufficient(&left, &bound));
+            };
+            let goal = left.remove(at);
+            rows = estimate;
+            let mut vars = Vec::new();
+            goal.vars(&mut vars);
+            if !matches!(goal.kind, GoalKind::Not { .. }) {
+                bound.extend(vars);
+            }
+            steps.push(Step {
+                op,
+                keep: Vec::new(),
+                distinct: false,
+                estimate,
+                form: goal.form.clone(),
+                span: goal.span,
+            });
+        }
+        mark_live(&mut steps, needed);
+        Ok(Block { steps })
+    }
+
+    fn next(
+        &mut self,
+        left: &[&Goal],
+        bound: &HashSet<VarId>,
+        rows: f64,
+    ) -> Result<Option<(usize, Op, f64)>> {
+        for (at, goal) in left.iter().enumerate() {
+            if is_filter(goal) && is_ready(goal, left, bound) {
+                let estimate = estimate(goal, rows, bound, self.statistics);
+                return Ok(Some((at, self.filter(goal, bound, rows)?, estimate)));
+            }
+        }
+        let mut candidates: Vec<(f64, usize)> = Vec::new();
+        for (at, goal) in left.iter().enumerate() {
+            if !is_filter(goal) {
+                candidates.push((self.cost(goal, rows, bound), at));
+            }
+        }
+        candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (estimate, at) in candidates {
+            if let Some(op) = self.producer(left[at], bound, rows)? {
+                return Ok(Some((at, op, estimate)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Rows after a goal; a goal that shares no variable with what is bound waits behind those
+    /// that do, lest a product be made that a join would avoid.
+    fn cost(&self, goal: &Goal, rows: f64, bound: &HashSet<VarId>) -> f64 {
+        estimate(goal, rows, bound, self.statistics)
+    }
+
+    fn filter(&mut self, goal: &Goal, bound: &HashSet<VarId>, rows: f64) -> Result<Op> {
+        Ok(match &goal.kind {
+            GoalKind::Predicate(call) => Op::Filter(call.clone()),
+            GoalKind::Function(call, bind) => Op::Compute(call.clone(), bind.clone()),
+            GoalKind::Not { vars, goals } => {
+                let on: Vec<VarId> = vars.iter().copied().filter(|var| bound.contains(var)).collect();
+                let inner: HashSet<VarId> = on.iter().copied().collect();
+                self.rules.enter_negation();
+                let block = self.block(goals, &inner, rows, &on);
+                self.rules.leave_negation();
+                Op::AntiJoin { block: block?, on }
+            }
+            _ => unreachable!("only filters come here"),
+        })
+    }
+
+    fn producer(&mut self, goal: &Goal, bound: &HashSet<VarId>, rows: f64) -> Result<Option<Op>> {
+        Ok(match &goal.kind {
+            GoalKind::Pattern(pattern) => Some(Op::Scan(pattern.clone())),
+            GoalKind::Or { required, vars, branches } => {
+                if !required.iter().all(|var| bound.contains(var)) {
+                    return Ok(None);
+                }
+                let inputs: Vec<VarId> =
+                    vars.iter().copied().filter(|var| bound.contains(var)).collect();
+                let inner: HashSet<VarId> = inputs.iter().copied().collect();
+                let mut blocks = Vec::with_capacity(branches.len());
+                for goals in branches {
+                    match self.block(goals, &inner, rows, vars) {
+                        Ok(block) => blocks.push(block),
+                        Err(error) if is_insufficient(&error) => return Ok(None),
+                        Err(error) => return Err(error),
+                    }
+                }
+                Some(Op::Union { inputs, outputs: vars.clone(), branches: blocks })
+            }
+            GoalKind::Rule { name, source, args } => {
+                let bound = args.iter().map(|slot| match slot {
+                    Slot::Const(_) => true,
+                    Slot::Var(var) => bound.contains(var),
+                    Slot::Blank => false,
+                });
+                let call = RuleCall { name, source: *source, bound: bound.collect(), goal };
+                let predicate = self.rules.predicate(&call)?;
+                predicate.map(|predicate| Op::Rule { predicate, args: args.clone() })
+            }
+            _ => unreachable!("filters do not come here"),
+        })
+    }
+
+    fn insufficient(&self, left: &[&Goal], bound: &HashSet<VarId>) -> Error {
+        let goal = left[0];
+        let mut vars = Vec::new();
+        goal.vars(&mut vars);
+        if let GoalKind::Function(call, _) = &goal.kind {
+            vars = call.vars().collect();
+        }
+        vars.retain(|var| !bound.contains(var));
+        let names: Vec<String> =
+            unique(vars.clone()).iter().map(|var| self.vars.name(*var).to_string()).collect();
+        let unbound = Value::set(
+            vars.iter().map(|var| Value::Symbol(self.vars.name(*var).0.clone())),
+        );
+        Error::new(
+            Code::QueryWhere,
+            format!("Insufficient bindings: #{{{}}} not bound in {}", names.join(" "), goal.form),
+        )
+        .at(goal.span)
+        .with("form", goal.form.clone())
+        .with("vars", unbound)
+    }
+}
+
+/// Whether an error says that variables were not bound.
+pub fn is_insufficient(error: &Error) -> bool {
+    error.code() == Code::QueryWhere && error.data().iter().any(|(key, _)| *key == "vars")
+}
+
+fn is_filter(goal: &Goal) -> bool {
+    matches!(goal.kind, GoalKind::Predicate(_) | GoalKind::Function(..) | GoalKind::Not { .. })
+}
+
+/// Whether a filter can run: its arguments are bound; for a negation, everything that another
+/// goal could still bind.
+fn is_ready(goal: &Goal, left: &[&Goal], bound: &HashSet<VarId>) -> bool {
+    match &goal.kind {
+        GoalKind::Predicate(call) | GoalKind::Function(call, _) => {
+            call.vars().all(|var| bound.contains(&var))
+        }
+        GoalKind::Not { vars, .. } => {
+            let mut to_come = Vec::new();
+            left.iter().filter(|other| !is_negation(other)).for_each(|other| other.vars(&mut to_come));
+            let waits = |var: &VarId| !bound.contains(var) && to_come.contains(var);
+            (vars.is_empty() || vars.iter().any(|var| bound.contains(var)))
+                && !vars.iter().any(waits)
+        }
+        _ => false,
+    }
+}
+
+fn is_negation(goal: &Goal) -> bool {
+    matches!(goal.kind, GoalKind::Not { .. })
+}
+
+/// Fills in, from the last step back, which variables are still needed after each step.
+pub fn mark_live(steps: &mut [Step], needed: &[VarId]) {
+    let mut live: Vec<VarId> = unique(needed.to_vec());
+    let last = steps.len().saturating_sub(1);
+    for (at, step) in steps.iter_mut().enumerate().rev() {
+        step.keep.clone_from(&live);
+        // The last step's duplicates are the caller's to remove.
+        step.distinct = at < last;
+        let mut vars = live;
+        op_vars(&step.op, &mut vars);
+        live = unique(vars);
+    }
+}
+
+/// The variables an operator reads or binds.
+pub fn op_vars(op: &Op, out: &mut Vec<VarId>) {
+    match op {
+        Op::Scan(pattern) => out.extend(pattern.slots.iter().filter_map(Slot::var)),
+        Op::Filter(call) => out.extend(call.vars()),
+        Op::Compute(call, bind) => {
+            out.extend(call.vars());
+            bind.vars(out);
+        }
+        Op::Union { outputs, .. } => out.extend(outputs),
+        Op::AntiJoin { on, .. } => out.extend(on),
+        Op::Rule { args, .. } => out.extend(args.iter().filter_map(Slot::var)),
+    }
+}

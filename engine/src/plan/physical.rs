@@ -1,0 +1,138 @@
+//! The physical plan: steps in the order they run, and the adorned predicates they call.
+
+use crate::error::Span;
+use crate::value::{Symbol, Value};
+
+use super::{Bind, CallGoal, Pattern, Slot, VarId, Vars};
+
+/// Everything needed to run the clauses of a query.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The clauses of the query.
+    pub block: Block,
+    /// The rules as called: each with the arguments that are bound.
+    pub predicates: Vec<Predicate>,
+    /// Names of all variables.
+    pub vars: Vars,
+}
+
+/// A conjunction, in the order it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Block {
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+/// One step: an operator, and what of its result is still needed.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The operator.
+    pub op: Op,
+    /// Variables that later steps or the result need.
+    pub keep: Vec<VarId>,
+    /// Whether dropping the others leaves duplicates that are worth removing.
+    pub distinct: bool,
+    /// Rows expected after the step.
+    pub estimate: f64,
+    /// The clause as written.
+    pub form: Value,
+    /// Where it was written.
+    pub span: Option<Span>,
+}
+
+/// What a step does to the relation so far.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Joins it with the rows of a pattern.
+    Scan(Pattern),
+    /// Keeps the rows for which a function is true.
+    Filter(CallGoal),
+    /// Adds what a function returns.
+    Compute(CallGoal, Bind),
+    /// Joins it with the union of alternatives.
+    Union {
+        /// Bound variables the alternatives share with the outside.
+        inputs: Vec<VarId>,
+        /// All variables they share with the outside.
+        outputs: Vec<VarId>,
+        /// The alternatives.
+        branches: Vec<Block>,
+    },
+    /// Keeps the rows that a block finds nothing for.
+    AntiJoin {
+        /// Bound variables the block shares with the outside.
+        on: Vec<VarId>,
+        /// The block.
+        block: Block,
+    },
+    /// Joins it with the tuples of a rule.
+    Rule {
+        /// Position among the predicates.
+        predicate: usize,
+        /// The arguments.
+        args: Vec<Slot>,
+    },
+}
+
+impl Op {
+    /// Its name in plans and statistics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Scan(_) => "scan",
+            Op::Filter(_) => "filter",
+            Op::Compute(..) => "compute",
+            Op::Union { .. } => "union",
+            Op::AntiJoin { .. } => "anti-join",
+            Op::Rule { .. } => "rule",
+        }
+    }
+}
+
+/// A rule for one pattern of bound arguments.
+#[derive(Clone, Debug)]
+pub struct Predicate {
+    /// The rule.
+    pub name: Symbol,
+    /// The source its body sees as `$`.
+    pub source: usize,
+    /// Which arguments are bound at the call.
+    pub bound: Vec<bool>,
+    /// One for each head.
+    pub branches: Vec<Branch>,
+}
+
+/// One body of a rule, cut at its calls of rules.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// The head's variables.
+    pub head: Vec<VarId>,
+    /// `segments[k]` runs before call `k`; the last runs after all calls.
+    pub segments: Vec<Block>,
+    /// The calls.
+    pub calls: Vec<BranchCall>,
+    /// Set if the only call is the last thing the body does and calls the predicate itself.
+    pub tail: Option<TailCall>,
+}
+
+/// A call of a rule within a rule.
+#[derive(Clone, Debug)]
+pub struct BranchCall {
+    /// Position among the predicates.
+    pub predicate: usize,
+    /// The arguments.
+    pub args: Vec<Slot>,
+    /// Variables needed after the call.
+    pub keep: Vec<VarId>,
+    /// Rows expected after the call.
+    pub estimate: f64,
+}
+
+/// A body that ends in a call of its own predicate with its own free arguments: what the callee
+/// answers is the answer. Such a call is a jump: only the demand moves, the answers need not come
+/// back through every caller (right-linear recursion: Naughton, Ramakrishnan, Sagiv & Ullman,
+/// "Efficient evaluation of right-, left- and multi-linear rules", SIGMOD 1989).
+#[derive(Clone, Debug)]
+pub struct TailCall {
+    /// The slots that the callee's bound arguments take.
+    pub demand: Vec<Slot>,
+}

@@ -1,0 +1,367 @@
+//! Rules to predicates: each rule once for every pattern of bound arguments it is called with.
+
+use std::collections::{HashMap, HashSet};
+
+use super::estimate::Statistics;
+use super::logical::{Goal, GoalKind, Resolver, Scope};
+use super::order::{is_insufficient, Order, RuleCall, RuleCalls};
+use super::physical::{Block, Branch, BranchCall, Op, Predicate, Program, Step, TailCall};
+use super::{Slot, VarId, Vars};
+use crate::error::{Code, Error, Result};
+use crate::limits;
+use crate::query::ast::{Clause, RuleBranch, SourceName, Var};
+use crate::value::{Symbol, Value};
+
+/// A query's clauses and what surrounds them.
+pub struct Outline<'a> {
+    /// The clauses.
+    pub clauses: &'a [Clause],
+    /// The rules given to the query and the built-in ones.
+    pub rules: &'a [RuleBranch],
+    /// Names of the sources, by position.
+    pub sources: &'a [SourceName],
+    /// What `$` means.
+    pub default_source: usize,
+    /// Variables that the inputs bind.
+    pub inputs: &'a [Var],
+    /// Rows the inputs make.
+    pub input_rows: usize,
+    /// Variables the result needs.
+    pub needed: &'a [Var],
+}
+
+/// Plans a query. Answers the program and the scope: which variable each name is.
+pub fn plan(outline: &Outline<'_>, statistics: &dyn Statistics) -> Result<(Program, Scope)> {
+    let mut vars = Vars::default();
+    let mut scope = Scope::default();
+    let mut resolver = Resolver {
+        vars: &mut vars,
+        sources: outline.sources,
+        default_source: outline.default_source,
+    };
+    let bound: HashSet<VarId> =
+        outline.inputs.iter().map(|name| resolver.var(&mut scope, name)).collect();
+    let goals = resolver.goals(outline.clauses, &mut scope)?;
+    let needed: Vec<VarId> =
+        outline.needed.iter().map(|name| resolver.var(&mut scope, name)).collect();
+    let mut planner = RulePlanner::new(outline, statistics, vars);
+    let names = planner.vars.clone();
+    let mut order = Order { vars: &names, statistics, rules: &mut planner };
+    let block = order.block(&goals, &bound, outline.input_rows as f64, &needed)?;
+    let predicates = planner.finish()?;
+    Ok((Program { block, predicates, vars: planner.vars }, scope))
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    name: Symbol,
+    source: usize,
+    bound: Vec<bool>,
+}
+
+enum Planned {
+    /// Being planned: a call of it is recursive and taken to work.
+    Open,
+    Done(Box<Predicate>),
+    /// Cannot run with these arguments bound.
+    Insufficient,
+}
+
+struct RulePlanner<'a> {
+    outline: &'a Outline<'a>,
+    statistics: &'a dyn Statistics,
+    vars: Vars,
+    by_name: HashMap<Symbol, Vec<&'a RuleBranch>>,
+    /// Alternatives with rule calls inside rule bodies, lifted to rules of their own.
+    lifted: HashMap<Symbol, Lifted>,
+    ids: HashMap<Key, usize>,
+    planned: Vec<Planned>,
+    keys: Vec<Key>,
+    /// Which predicates each one calls.
+    edges: Vec<HashSet<usize>>,
+    /// Predicates being planned, outermost first.
+    open: Vec<usize>,
+    /// For each negation being planned, how many predicates were open around it.
+    negations: Vec<usize>,
+}
+
+#[derive(Clone)]
+struct Lifted {
+    head: Vec<VarId>,
+    branches: Vec<Vec<Goal>>,
+}
+
+impl<'a> RulePlanner<'a> {
+    fn new(outline: &'a Outline<'a>, statistics: &'a dyn Statistics, vars: Vars) -> Self {
+        let mut by_name: HashMap<Symbol, Vec<&RuleBranch>> = HashMap::new();
+        for branch in outline.rules {
+            by_name.entry(branch.name.clone()).or_default().push(branch);
+        }
+        RulePlanner {
+            outline,
+            statistics,
+            vars,
+            by_name,
+            lifted: HashMap::new(),
+            ids: HashMap::new(),
+            planned: Vec::new(),
+            keys: Vec::new(),
+            edges: Vec::new(),
+            open: Vec::new(),
+            negations: Vec::new(),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Vec<Predicate>> {
+        for (id, planned) in self.planned.iter().enumerate() {
+            let unusable = |next: &&usize| matches!(self.planned[**next], Planned::Insufficient);
+            if matches!(planned, Planned::Done(_))
+                && let Some(&next) = self.edges[id].iter().find(unusable)
+                && self.relies_on(id, next)
+            {
+                let message = format!("Insufficient bindings in rule '{}", self.keys[next].name);
+                return Err(Error::new(Code::QueryWhere, message));
+            }
+        }
+        let planned = std::mem::take(&mut self.planned);
+        let predicates = planned.into_iter().zip(&self.keys).map(|(planned, key)| match planned {
+            Planned::Done(predicate) => *predicate,
+            // Nothing that runs refers to these.
+            Planned::Open | Planned::Insufficient => Predicate {
+                name: key.name.clone(),
+                source: key.source,
+                bound: key.bound.clone(),
+                branches: Vec::new(),
+            },
+        });
+        Ok(predicates.collect())
+    }
+
+    fn plan_new(&mut self, key: &Key, goal: &Goal) -> Result<usize> {
+        let id = self.planned.len();
+        self.planned.push(Planned::Open);
+        self.edges.push(HashSet::new());
+        self.ids.insert(key.clone(), id);
+        self.keys.push(key.clone());
+        if self.open.len() > limits::QUERY_DEPTH * 16 || id > limits::QUERY_CLAUSES {
+            return Err(Error::new(Code::Limit, "The rules nest too deep (QUERY_DEPTH)"));
+        }
+        if !self.required_are_bound(key) {
+            self.planned[id] = Planned::Insufficient;
+            return Ok(id);
+        }
+        self.open.push(id);
+        let planned = self.plan_key(id, key, goal);
+        self.open.pop();
+        planned.map(|()| id)
+    }
+
+    /// Refuses a rule that negates itself through recursion: it has no least fixpoint.
+    fn check_stratified(&self, id: usize, goal: &Goal) -> Result<()> {
+        let Some(&around) = self.negations.last() else { return Ok(()) };
+        let (mut seen, mut stack) = (HashSet::from([id]), vec![id]);
+        while let Some(at) = stack.pop() {
+            if self.open[..around].contains(&at) {
+                let message =
+                    format!("Rule '{} negates itself in {}", self.keys[at].name, goal.form);
+                let error = Error::new(Code::QueryUnstratified, message);
+                return Err(error.at(goal.span).with("form", goal.form.clone()));
+            }
+            stack.extend(self.edges[at].iter().copied().filter(|next| seen.insert(*next)));
+        }
+        Ok(())
+    }
+
+    fn branches(&mut self, key: &Key, goal: &Goal) -> Result<Vec<(Vec<VarId>, Vec<Goal>)>> {
+        if let Some(lifted) = self.lifted.get(&key.name) {
+            let head = lifted.head.clone();
+            return Ok(lifted.branches.iter().map(|goals| (head.clone(), goals.clone())).collect());
+        }
+        let Some(branches) = self.by_name.get(&key.name).cloned() else {
+            return Err(Error::new(
+                Code::QueryWhere,
+                format!("Unknown rule '{} in {}", key.name, goal.form),
+            )
+            .at(goal.span)
+            .with("form", goal.form.clone()));
+        };
+        let mut resolved = Vec::with_capacity(branches.len());
+        for branch in branches {
+            let arity = branch.head().count();
+            if arity != key.bound.len() {
+                let message = format!(
+                    "Wrong number of arguments for rule '{} in {}: expected {arity}, got {}",
+                    key.name,
+                    goal.form,
+                    key.bound.len()
+                );
+                let error = Error::new(Code::QueryWhere, message);
+                return Err(error.at(goal.span).with("form", goal.form.clone()));
+            }
+            let mut resolver = Resolver {
+                vars: &mut self.vars,
+                sources: self.outline.sources,
+                default_source: key.source,
+            };
+            let mut scope = Scope::default();
+            let head: Vec<VarId> =
+                branch.head().map(|name| resolver.var(&mut scope, name)).collect();
+            resolved.push((head, resolver.goals(&branch.clauses, &mut scope)?));
+        }
+        Ok(resolved)
+    }
+
+    /// Whether a planned predicate really calls another: one that was tried may have been passed
+    /// over for another order.
+    fn relies_on(&self, id: usize, next: usize) -> bool {
+        let Planned::Done(predicate) = &self.planned[id] else { return false };
+        predicate.branches.iter().flat_map(|branch| &branch.calls).any(|call| call.predicate == next)
+    }
+
+    fn required_are_bound(&self, key: &Key) -> bool {
+        let Some(branches) = self.by_name.get(&key.name) else { return true };
+        branches.iter().all(|branch| key.bound.iter().take(branch.required.len()).all(|b| *b))
+    }
+
+    /// Alternatives that call rules become rules, so that the fixpoint sees every call.
+    fn lift(&mut self, goals: Vec<Goal>, source: usize) -> Vec<Goal> {
+        let lift_one = |goal: Goal| {
+            if !matches!(goal.kind, GoalKind::Or { .. }) || !goal.calls_rule() {
+                return goal;
+            }
+            let GoalKind::Or { vars, branches, .. } = goal.kind else {
+                unreachable!("checked above");
+            };
+            let name = Symbol::new(&format!("or%{}", self.lifted.len()));
+            let args = vars.iter().map(|var| Slot::Var(*var)).collect();
+            self.lifted.insert(name.clone(), Lifted { head: vars, branches });
+            Goal { kind: GoalKind::Rule { name, source, args }, ..goal }
+        };
+        goals.into_iter().map(lift_one).collect()
+    }
+
+    fn plan_key(&mut self, id: usize, key: &Key, goal: &Goal) -> Result<()> {
+        let branches = self.branches(key, goal)?;
+        let mut done = Vec::with_capacity(branches.len());
+        for (head, goals) in branches {
+            match self.branch(id, key, head, goals) {
+                Ok(branch) => done.push(branch),
+                Err(error) if is_insufficient(&error) => {
+                    self.planned[id] = Planned::Insufficient;
+                    // At the outermost call with everything bound, nothing can be gained by waiting.
+                    return if key.bound.iter().all(|b| *b) { Err(error) } else { Ok(()) };
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.planned[id] = Planned::Done(Box::new(Predicate {
+            name: key.name.clone(),
+            source: key.source,
+            bound: key.bound.clone(),
+            branches: done,
+        }));
+        Ok(())
+    }
+
+    fn branch(
+        &mut self,
+        id: usize,
+        key: &Key,
+        head: Vec<VarId>,
+        goals: Vec<Goal>,
+    ) -> Result<Branch> {
+        let goals = self.lift(goals, key.source);
+        let bound_head = |want: bool| {
+            let pairs = head.iter().zip(&key.bound);
+            pairs.filter(move |(_, bound)| **bound == want).map(|(var, _)| *var)
+        };
+        let bound: HashSet<VarId> = bound_head(true).collect();
+        let names = self.vars.clone();
+        let statistics = self.statistics;
+        let mut order = Order { vars: &names, statistics, rules: self };
+        let block = order.block(&goals, &bound, 1.0, &head)?;
+        let mut covered: Vec<VarId> = bound.iter().copied().collect();
+        block.steps.iter().for_each(|step| super::order::op_vars(&step.op, &mut covered));
+        if let Some(var) = head.iter().find(|var| !covered.contains(var)) {
+            let name = names.name(*var);
+            return Err(Error::new(
+                Code::QueryWhere,
+                format!("Insufficient bindings: #{{{name}}} not bound in rule {}", key.name),
+            )
+            .with("vars", Value::set([Value::Symbol(name.0.clone())])));
+        }
+        Ok(cut(id, key, head, block.steps))
+    }
+}
+
+/// Cuts a body at its rule calls.
+fn cut(id: usize, key: &Key, head: Vec<VarId>, steps: Vec<Step>) -> Branch {
+    let mut segments = vec![Block::default()];
+    let mut calls = Vec::new();
+    for step in steps {
+        if let Op::Rule { predicate, args } = step.op {
+            let (keep, estimate) = (step.keep, step.estimate);
+            calls.push(BranchCall { predicate, args, keep, estimate });
+            segments.push(Block::default());
+        } else if let Some(segment) = segments.last_mut() {
+            segment.steps.push(step);
+        }
+    }
+    // Within a rule every step's duplicates cost again in each round.
+    let tail = tail_call(id, key, &head, &segments, &calls);
+    Branch { head, segments, calls, tail }
+}
+
+fn tail_call(
+    id: usize,
+    key: &Key,
+    head: &[VarId],
+    segments: &[Block],
+    calls: &[BranchCall],
+) -> Option<TailCall> {
+    let ([call], [_, after]) = (calls, segments) else { return None };
+    if call.predicate != id || !after.steps.is_empty() || !key.bound.contains(&true) {
+        return None;
+    }
+    let mut demand = Vec::new();
+    for ((slot, var), bound) in call.args.iter().zip(head).zip(&key.bound) {
+        if *bound {
+            demand.push(slot.clone());
+        } else if *slot != Slot::Var(*var) {
+            return None;
+        }
+    }
+    // A bound head variable among the callee's free arguments would be a filter, not a jump.
+    let free = || head.iter().zip(&key.bound).filter(|(_, bound)| !**bound).map(|(var, _)| var);
+    let distinct: HashSet<_> = free().collect();
+    (distinct.len() == free().count() && !free().any(|var| demand.contains(&Slot::Var(*var))))
+        .then_some(TailCall { demand })
+}
+
+impl RuleCalls for RulePlanner<'_> {
+    fn predicate(&mut self, call: &RuleCall<'_>) -> Result<Option<usize>> {
+        let key =
+            Key { name: call.name.clone(), source: call.source, bound: call.bound.clone() };
+        let id = match self.ids.get(&key).copied() {
+            Some(id) => id,
+            None => self.plan_new(&key, call.goal)?,
+        };
+        if let Some(&caller) = self.open.last() {
+            self.edges[caller].insert(id);
+        }
+        self.check_stratified(id, call.goal)?;
+        Ok(match self.planned[id] {
+            Planned::Open | Planned::Done(_) => Some(id),
+            Planned::Insufficient => None,
+        })
+    }
+
+    fn enter_negation(&mut self) {
+        self.negations.push(self.open.len());
+    }
+
+    fn leave_negation(&mut self) {
+        self.negations.pop();
+    }
+}
+
