@@ -296,7 +296,8 @@ fn pulled(
             Some(e) => Some(EntityId(e)),
             None => db.entid(&interner.value(cell))?,
         };
-        values.push(e.and_then(|e| compiled.run(db, e)).unwrap_or(Value::Nil));
+        let pulled = e.map(|e| compiled.run(db, e)).transpose()?.flatten();
+        values.push(pulled.unwrap_or(Value::Nil));
     }
     Ok(AnswerColumn::Values(values))
 }

@@ -38,7 +38,6 @@ pub(super) struct StepStats {
     pub(super) rows_out: usize,
     pub(super) bound: Vec<VarId>,
     pub(super) nanos: u128,
-    pub(super) depth: usize,
 }
 
 /// Runs a block from a relation.
@@ -61,7 +60,6 @@ pub(super) fn run_block(
                 rows_out: relation.len(),
                 bound: relation.vars().to_vec(),
                 nanos: started.elapsed().as_nanos(),
-                depth: 0,
             });
         }
     }

@@ -19,7 +19,10 @@ mod relation;
 mod scan;
 mod source;
 
-pub use answer::Answer;
+pub use answer::{Answer, AnswerColumn, Shape};
 pub use budget::Budget;
 pub use query::{explain, q, query_stats, Input, QueryOptions};
 pub use relation::Relation;
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use crate::index::Interner;
 use crate::limits;
 use crate::plan::{self, Bind, Outline, Program, VarId, Vars};
 use crate::query::ast::{self, Query, RuleBranch, SourceName, Var};
-use crate::query::{parse, parse_rules};
+use crate::query::{override_modifiers, parse, parse_rules};
 use crate::value::{Map, Symbol, Value};
 
 /// What a caller passes for one element of `:in`.
@@ -38,17 +38,11 @@ impl From<Value> for Input {
     }
 }
 
-/// What a caller asks beside the query; what is set here wins over what the query says.
+/// What a caller asks beside the query.
 #[derive(Clone, Default)]
 pub struct QueryOptions {
-    /// Rows to skip.
-    pub offset: Option<usize>,
-    /// Most rows to return.
-    pub limit: Option<usize>,
-    /// `:order-by`, as a form.
-    pub order_by: Option<Value>,
-    /// Wall time, in milliseconds.
-    pub timeout_ms: Option<u64>,
+    /// A map whose `:limit :offset :order-by :timeout` take the place of the query's; or nil.
+    pub modifiers: Value,
     /// Ends the query soon after it is set.
     pub cancelled: Option<Arc<std::sync::atomic::AtomicBool>>,
     /// Bytes one relation may hold.
@@ -120,12 +114,7 @@ fn read(query: &Value, options: &QueryOptions) -> Result<Query> {
         }
         _ => parse(query, None)?,
     };
-    parsed.offset = options.offset.or(parsed.offset);
-    parsed.limit = options.limit.or(parsed.limit);
-    parsed.timeout_ms = options.timeout_ms.or(parsed.timeout_ms);
-    if let Some(form) = &options.order_by {
-        parsed.order_by = crate::query::parse_order_by(form, &parsed.find)?;
-    }
+    override_modifiers(&mut parsed, &options.modifiers)?;
     Ok(parsed)
 }
 

@@ -23,7 +23,7 @@ const RULE_ROWS: f64 = 50.0;
 const RULE_FREE_ROWS: f64 = 1e6;
 
 /// Rows after a goal, given `rows` before it and the bound variables.
-pub fn estimate(
+pub(super) fn estimate(
     goal: &Goal,
     rows: f64,
     bound: &HashSet<VarId>,

@@ -32,7 +32,7 @@ impl Vars {
 }
 
 /// Which variable a name means here.
-pub type Scope = HashMap<Var, VarId>;
+pub(super) type Scope = HashMap<Var, VarId>;
 
 /// A term of a pattern or rule call.
 #[derive(Clone, Debug, PartialEq)]
@@ -236,7 +236,7 @@ impl Goal {
 }
 
 /// Resolves the clauses of one scope.
-pub struct Resolver<'a> {
+pub(super) struct Resolver<'a> {
     /// All variables of the query.
     pub vars: &'a mut Vars,
     /// The sources by name.
@@ -247,7 +247,7 @@ pub struct Resolver<'a> {
 
 impl Resolver<'_> {
     /// A name's variable in a scope, made if new.
-    pub fn var(&mut self, scope: &mut Scope, name: &Var) -> VarId {
+    pub(super) fn var(&mut self, scope: &mut Scope, name: &Var) -> VarId {
         if let Some(id) = scope.get(name) {
             return *id;
         }
@@ -269,7 +269,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves a conjunction.
-    pub fn goals(&mut self, clauses: &[Clause], scope: &mut Scope) -> Result<Vec<Goal>> {
+    pub(super) fn goals(&mut self, clauses: &[Clause], scope: &mut Scope) -> Result<Vec<Goal>> {
         clauses.iter().map(|clause| self.goal(clause, scope)).collect()
     }
 
@@ -366,7 +366,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves terms.
-    pub fn slots(&mut self, terms: &[Term], scope: &mut Scope) -> Vec<Slot> {
+    pub(super) fn slots(&mut self, terms: &[Term], scope: &mut Scope) -> Vec<Slot> {
         let slot = |term: &Term| match term {
             Term::Blank => Slot::Blank,
             Term::Var(name) => Slot::Var(self.var(scope, name)),
@@ -376,7 +376,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves a binding form.
-    pub fn bind(&mut self, binding: &Binding, scope: &mut Scope) -> Bind {
+    pub(super) fn bind(&mut self, binding: &Binding, scope: &mut Scope) -> Bind {
         match binding {
             Binding::Ignore => Bind::Ignore,
             Binding::Scalar(name) => Bind::Scalar(self.var(scope, name)),
@@ -421,7 +421,7 @@ impl Resolver<'_> {
 }
 
 /// What a name calls, if anything.
-pub fn callable(name: &Symbol) -> Option<Callable> {
+pub(super) fn callable(name: &Symbol) -> Option<Callable> {
     let special = match name.as_str() {
         "get-else" => Special::GetElse,
         "get-some" => Special::GetSome,
@@ -436,7 +436,7 @@ pub fn callable(name: &Symbol) -> Option<Callable> {
 }
 
 /// The variables without repetition, in order of first mention.
-pub fn unique(vars: Vec<VarId>) -> Vec<VarId> {
+pub(super) fn unique(vars: Vec<VarId>) -> Vec<VarId> {
     let mut seen = std::collections::HashSet::new();
     vars.into_iter().filter(|var| seen.insert(*var)).collect()
 }

@@ -11,7 +11,7 @@ use crate::value::{Symbol, Value};
 
 /// Finds (or makes) the predicate for a rule call; none if the rule cannot run with only these
 /// arguments bound.
-pub trait RuleCalls {
+pub(super) trait RuleCalls {
     /// The position of the predicate for a call with these arguments bound.
     fn predicate(&mut self, call: &RuleCall<'_>) -> Result<Option<usize>>;
     /// From here on calls are within a negation.
@@ -21,7 +21,7 @@ pub trait RuleCalls {
 }
 
 /// A rule call being planned.
-pub struct RuleCall<'a> {
+pub(super) struct RuleCall<'a> {
     /// The rule.
     pub name: &'a Symbol,
     /// The source its body sees as `$`.
@@ -33,7 +33,7 @@ pub struct RuleCall<'a> {
 }
 
 /// What ordering needs beside the goals.
-pub struct Order<'a> {
+pub(super) struct Order<'a> {
     /// Names, for messages.
     pub vars: &'a Vars,
     /// What is known of the sources.
@@ -50,7 +50,7 @@ impl Order<'_> {
     /// - `needed`: variables needed after it.
     /// - Errors: `InsufficientBindings` (as [`Code::QueryWhere`]) naming the first clause that
     ///   cannot run.
-    pub fn block(
+    pub(super) fn block(
         &mut self,
         goals: &[Goal],
         bound: &HashSet<VarId>,
@@ -192,7 +192,7 @@ impl Order<'_> {
 }
 
 /// Whether an error says that variables were not bound.
-pub fn is_insufficient(error: &Error) -> bool {
+pub(super) fn is_insufficient(error: &Error) -> bool {
     error.code() == Code::QueryWhere && error.data().iter().any(|(key, _)| *key == "vars")
 }
 
@@ -223,7 +223,7 @@ fn is_negation(goal: &Goal) -> bool {
 }
 
 /// Fills in, from the last step back, which variables are still needed after each step.
-pub fn mark_live(steps: &mut [Step], needed: &[VarId]) {
+pub(super) fn mark_live(steps: &mut [Step], needed: &[VarId]) {
     let mut live: Vec<VarId> = unique(needed.to_vec());
     let last = steps.len().saturating_sub(1);
     for (at, step) in steps.iter_mut().enumerate().rev() {
