@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::memory::missing;
-use super::storage::{LockAttempt, Put, Storage, WriterLock, check_name};
+use super::storage::{LockAttempt, Put, Storage, TURN, WriterLock, check_name};
 use crate::error::{Code, Error, Result};
+use crate::limits::LOG_READ_BYTES;
 
 /// Errors of the operating system that mean "no file descriptor is left": `ENFILE`, `EMFILE`.
 const NO_DESCRIPTOR: [i32; 2] = [23, 24];
@@ -173,7 +174,12 @@ impl Storage for FileStorage {
     fn delete(&self, name: &str) -> Result<()> {
         let path = self.path(name)?;
         let remove = || {
-            present(fs::remove_file(lock_path(&path)))?;
+            for lock in [
+                lock_path(&path),
+                lock_path(&self.dir.join(format!("{name}{TURN}"))),
+            ] {
+                present(fs::remove_file(lock))?;
+            }
             if present(fs::remove_file(&path))?.is_some() {
                 sync_folder(path.parent())?;
             }
@@ -199,6 +205,25 @@ impl Storage for FileStorage {
     fn sync(&self, name: &str) -> Result<()> {
         let synced = File::open(self.path(name)?).and_then(|file| file.sync_data());
         synced.map_err(|e| failed("sync of", name, &e))
+    }
+
+    fn settle(&self, name: &str, from: u64) -> Result<()> {
+        let path = self.path(name)?;
+        let settle = || {
+            let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
+            let (mut at, mut part) = (from, vec![0; LOG_READ_BYTES]);
+            loop {
+                file.seek(SeekFrom::Start(at))?;
+                let count = file.read(&mut part)?;
+                if count == 0 {
+                    return file.sync_data();
+                }
+                file.seek(SeekFrom::Start(at))?;
+                file.write_all(&part[..count])?;
+                at += count as u64;
+            }
+        };
+        settle().map_err(|e| failed("sync of", name, &e))
     }
 
     fn truncate(&self, name: &str, size: u64) -> Result<()> {
@@ -367,4 +392,60 @@ fn failed(operation: &str, name: &str, cause: &io::Error) -> Error {
         Code::Storage
     };
     Error::new(code, format!("{operation} {name} failed: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::WriterLease;
+
+    #[test]
+    fn what_a_crashed_writer_left_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = FileStorage::at(dir.path().join("db"));
+        storage.create("log/main", b"bytes").unwrap();
+        let orphan = dir.path().join("db/log/.1.0.unpublished");
+        fs::write(&orphan, b"half").unwrap();
+        let writing = storage
+            .write_unpublished(&dir.path().join("db/log/x"), b"")
+            .unwrap();
+        assert_eq!(storage.list("").unwrap(), ["log/main"]);
+        assert_eq!(storage.sweep().unwrap(), 1);
+        assert!(!orphan.exists() && writing.path.exists());
+    }
+
+    #[test]
+    fn removal_spares_the_files_of_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = FileStorage::at(dir.path().join("db"));
+        storage.swap_ref("refs/main", None, b"head").unwrap();
+        let lock = WriterLease::acquire(&storage, "refs/main", 0, 0).unwrap();
+        fs::write(dir.path().join("db/letter.txt "), b"not ours").unwrap();
+        drop(lock);
+        storage.delete("refs/main").unwrap();
+        storage.remove_empty().unwrap();
+        assert!(storage.exists(), "somebody's file is there");
+        fs::remove_file(dir.path().join("db/letter.txt ")).unwrap();
+        storage.remove_empty().unwrap();
+        assert!(!storage.exists());
+    }
+
+    #[test]
+    fn errors_name_the_object_and_no_path() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("log"), b"a file where a folder must be").unwrap();
+        let storage = FileStorage::at(dir.path());
+        let error = storage.create("log/main", b"").unwrap_err();
+        assert_eq!(error.code(), Code::Storage);
+        assert!(
+            error.message().starts_with("creation of log/main failed: "),
+            "{error}"
+        );
+        let full = failed("append to", "log/main", &io::Error::from_raw_os_error(28));
+        let descriptors = failed("append to", "log/main", &io::Error::from_raw_os_error(24));
+        assert_eq!(
+            (full.code(), descriptors.code()),
+            (Code::StorageFull, Code::StorageFull)
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::storage::{LockAttempt, Storage, WriterLock};
+use super::storage::{LockAttempt, Storage, TURN, WriterLock};
 use crate::error::{Code, Error, Result};
 use crate::value::Value;
 
@@ -43,7 +43,7 @@ impl WriterLease {
             start: Instant::now(),
             timeout_ms,
         };
-        let _turn = wait.take(&format!("{name}.next"))?;
+        let _turn = wait.take(&format!("{name}{TURN}"))?;
         Ok(WriterLease {
             name: name.to_owned(),
             _lock: wait.take(name)?,

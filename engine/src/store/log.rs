@@ -28,6 +28,8 @@ pub struct Log {
     tip: Tip,
     /// The epoch of this handle, once it has written.
     epoch: Option<u64>,
+    /// Whether this handle knows that all up to the tip is durable, and nothing beyond it.
+    settled: bool,
     state: State,
 }
 
@@ -105,7 +107,13 @@ impl Log {
             epoch,
         };
         match storage.create(name, &header.encode())? {
-            Put::Done => Ok(Log::at(storage, name, &header, header.tip())),
+            Put::Done => {
+                let log = Log::at(storage, name, &header, header.tip());
+                Ok(Log {
+                    settled: true,
+                    ..log
+                })
+            }
             Put::Refused => Err(Error::new(
                 Code::DbAlreadyExists,
                 format!("the log {name} exists already"),
@@ -166,6 +174,7 @@ impl Log {
             seal,
             tip,
             epoch: None,
+            settled: false,
             state: State::Ready,
         }
     }
@@ -187,11 +196,14 @@ impl Log {
     /// no longer holds what this handle saw: open it again.
     pub fn follow(&mut self, visit: Visit<'_>) -> Result<Recovery> {
         let end = self.check_tip()?;
+        let before = self.tip.end;
         let mut sectors = Sectors::new(&*self.storage, &self.name, &self.seal, end);
+        let scanned = scan(&mut sectors, &mut self.tip, visit);
+        self.settled &= self.tip.end == before;
         let Scanned {
             records,
             torn_bytes,
-        } = scan(&mut sectors, &mut self.tip, visit)?;
+        } = scanned?;
         Ok(Recovery {
             records,
             torn_bytes,
@@ -203,12 +215,13 @@ impl Log {
     /// what is there is durable, what was never finished is dropped.
     pub fn catch_up(&mut self, lease: &WriterLease, visit: Visit<'_>) -> Result<Recovery> {
         self.check_writable(lease)?;
-        if self.check_tip()? == self.tip.end {
-            return Ok(Recovery::default());
-        }
-        // Its writer may have died before its sync; nobody may build on records that can vanish.
-        self.storage.sync(&self.name)?;
         let recovery = self.follow(visit)?;
+        if !self.settled {
+            // The writer of the last group may have died before its sync, or after one that failed;
+            // nobody may build on records that can vanish. Groups before it were settled by then.
+            self.storage.settle(&self.name, self.last_group_at()?)?;
+            self.settled = true;
+        }
         if recovery.torn_bytes > 0 {
             self.storage.truncate(&self.name, self.tip.end)?;
             self.storage.sync(&self.name)?;
@@ -234,12 +247,9 @@ impl Log {
             .and_then(|()| self.encode(entries))
             .map_err(not_committed)?;
         self.write(&group.bytes)?;
-        if let Err(e) = self.storage.sync(&self.name) {
-            // Taken out of sight unsynced, so that nobody builds on a group that may vanish: after a
-            // failed sync the system may hold the bytes for written while the disk does not.
-            let _ = self.storage.truncate(&self.name, self.tip.end);
-            return Err(self.poison(e));
-        }
+        // A group whose sync failed stays where it is: the next writer settles it.
+        self.storage.sync(&self.name).map_err(|e| self.poison(e))?;
+        self.settled = true;
         self.epoch = Some(group.tip.epoch);
         self.tip = group.tip;
         Ok(group.appended)
@@ -321,6 +331,13 @@ impl Log {
             return Err(corrupt(at / sector_bytes, "does not match its checksum"));
         }
         Err(self.fenced())
+    }
+
+    /// Where the last group starts.
+    fn last_group_at(&self) -> Result<u64> {
+        let number = self.tip.end / SECTOR_BYTES as u64 - 1;
+        let mut sectors = Sectors::new(&*self.storage, &self.name, &self.seal, self.tip.end);
+        Ok(SECTOR_BYTES as u64 * (number - sectors.index_in_group(number)?))
     }
 
     fn check_fence(&self) -> Result<()> {
@@ -596,9 +613,10 @@ mod tests {
             "nothing is synced or written again"
         );
         let storage: Arc<dyn Storage> = storage;
-        let (mut log, ..) = reopen(&storage);
+        let (mut log, texts, _) = reopen(&storage);
+        assert_eq!(texts, ["perhaps"], "opening it tells");
         add(&mut log, &["yes"]).unwrap();
-        assert_eq!(reopen(&storage).1, ["yes"]);
+        assert_eq!(reopen(&storage).1, ["perhaps", "yes"]);
     }
 
     #[test]

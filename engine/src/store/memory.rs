@@ -96,6 +96,10 @@ impl Storage for MemoryStorage {
         }
     }
 
+    fn settle(&self, name: &str, _from: u64) -> Result<()> {
+        self.sync(name)
+    }
+
     fn truncate(&self, name: &str, size: u64) -> Result<()> {
         check_name(name)?;
         let mut contents = self.contents();

@@ -61,6 +61,14 @@ impl<'s> Sectors<'s> {
             .map_or(&[], |rest| &rest[..rest.len().min(SECTOR_BYTES)]))
     }
 
+    /// How many sectors of its group stand before a whole sector; 0 for the log's first.
+    pub(super) fn index_in_group(&mut self, number: u64) -> Result<u64> {
+        match self.sector(number)? {
+            Found::Whole(sector) if number > 0 => Ok(u64::from(sector.index).min(number - 1)),
+            _ => Ok(0),
+        }
+    }
+
     fn sector(&mut self, number: u64) -> Result<Found<'_>> {
         let seal = self.seal;
         let bytes = self.bytes(number)?;
@@ -138,15 +146,21 @@ fn read_group(sectors: &mut Sectors<'_>, first: u64, body: &mut Vec<u8>) -> Resu
 /// Judges what stands from sector `first` to the end, which is no whole group.
 ///
 /// Torn, and counted, only if every sector is blank or verifies as part of a group that starts at
-/// `first`. A sector with one wrong bit, or of a later group, is damage.
+/// `first`, or of an attempt that the group before took the place of. A sector with one wrong bit,
+/// or of a later group, is damage.
 fn torn_bytes(sectors: &mut Sectors<'_>, first: u64) -> Result<u64> {
-    let count = sectors.end.div_ceil(SECTOR_BYTES as u64) - first;
-    for index in 0..count {
-        match sectors.sector(first + index)? {
+    let last = first - 1;
+    let replaced = last - sectors.index_in_group(last)?;
+    for number in first..sectors.end.div_ceil(SECTOR_BYTES as u64) {
+        match sectors.sector(number)? {
             Found::Blank => {}
-            Found::Whole(sector) if u64::from(sector.index) == index => {}
-            Found::Whole(_) => return Err(corrupt(first, "is damaged, and records follow it")),
-            Found::Damaged => return Err(corrupt(first + index, "does not match its checksum")),
+            Found::Whole(sector) => {
+                let start = number.saturating_sub(u64::from(sector.index));
+                if start != first && start != replaced {
+                    return Err(corrupt(first, "is damaged, and records follow it"));
+                }
+            }
+            Found::Damaged => return Err(corrupt(number, "does not match its checksum")),
         }
     }
     Ok(sectors.end - first * SECTOR_BYTES as u64)
@@ -244,4 +258,97 @@ pub(super) fn corrupt(sector: u64, what: &str) -> Error {
         "offset",
         Value::Long(i64::try_from(offset).unwrap_or(i64::MAX)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::MemoryStorage;
+    use crate::store::record::LogHeader;
+
+    /// What a group says that verifies and yet makes no sense; the log after it.
+    fn verdict(change: fn(&mut RecordHeader), body_bytes: usize) -> Error {
+        let nil = Uuid::nil();
+        let header = LogHeader {
+            log: nil,
+            commit: nil,
+            t: 0,
+            epoch: 0,
+        };
+        let mut record = RecordHeader {
+            records_left: 1,
+            sectors: 1,
+            payload_bytes: 4,
+            epoch: 1,
+            t: 1,
+            previous: nil,
+            commit: nil,
+        };
+        change(&mut record);
+        let mut body = record.encode().to_vec();
+        body.resize(body_bytes, 0);
+        let seal = Seal::new(nil);
+        let mut bytes = header.encode().to_vec();
+        seal.frame(1, 1, &body, &mut bytes);
+        let storage = MemoryStorage::default();
+        storage.create("log", &bytes).unwrap();
+        let mut sectors = Sectors::new(&storage, "log", &seal, bytes.len() as u64);
+        let mut visit = |_: RecordView<'_>| Ok(());
+        match scan(&mut sectors, &mut header.tip(), &mut visit) {
+            Ok(scanned) => panic!("{scanned:?}"),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn lies_that_verify_are_refused() {
+        let full = BODY_BYTES;
+        let errors = [
+            verdict(|r| r.payload_bytes = u64::MAX, full),
+            verdict(|r| r.payload_bytes = BODY_BYTES as u64, full),
+            verdict(|r| r.records_left = u32::MAX, full),
+            verdict(|r| r.t = 0, full),
+            verdict(|r| r.previous = Uuid::from_u128(1), full),
+            verdict(|r| r.records_left = 0, full),
+        ];
+        for error in errors {
+            assert_eq!(error.code(), Code::CorruptLog, "{error}");
+        }
+    }
+
+    #[test]
+    fn group_that_claims_more_sectors_than_there_are_is_torn() {
+        let nil = Uuid::nil();
+        let header = LogHeader {
+            log: nil,
+            commit: nil,
+            t: 0,
+            epoch: 0,
+        };
+        let record = RecordHeader {
+            records_left: 1,
+            sectors: u32::MAX,
+            payload_bytes: u64::MAX,
+            epoch: 1,
+            t: 1,
+            previous: nil,
+            commit: nil,
+        };
+        let seal = Seal::new(nil);
+        let mut bytes = header.encode().to_vec();
+        seal.frame(1, 1, &record.encode(), &mut bytes);
+        let storage = MemoryStorage::default();
+        storage.create("log", &bytes).unwrap();
+        let mut sectors = Sectors::new(&storage, "log", &seal, 1024);
+        let scanned = scan(&mut sectors, &mut header.tip(), &mut |_| Ok(())).unwrap();
+        assert_eq!(
+            scanned,
+            Scanned {
+                records: 0,
+                torn_bytes: 512
+            }
+        );
+    }
 }

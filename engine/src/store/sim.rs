@@ -23,7 +23,7 @@ pub enum Fault {
     Partial(Code),
     /// It has its effect and fails.
     After(Code),
-    /// It has part of its effect, or none, and succeeds.
+    /// An append that keeps a part and succeeds; other operations do not lie.
     Lie,
     /// The power is cut while it runs: it and all that follow fail until [`SimStorage::crash`].
     PowerCut,
@@ -203,13 +203,18 @@ impl Disk {
         bytes
     }
 
-    /// Makes durable what was not.
-    fn settle(&mut self, live: &MemoryStorage, name: &str) -> Result<()> {
-        if let Some(bytes) = live.read(name, 0..u64::MAX)? {
-            self.durable.insert(name.to_owned(), bytes);
+    /// Makes durable what changed since the last sync, and no more than that.
+    fn settle(&mut self, name: &str) {
+        let bytes = self.durable.entry(name.to_owned()).or_default();
+        for change in self.unsynced.remove(name).unwrap_or_default() {
+            match change {
+                Change::Truncate { size } => bytes.truncate(size),
+                Change::Write { at, bytes: new } => {
+                    bytes.resize(bytes.len().max(at + new.len()), 0);
+                    bytes[at..at + new.len()].copy_from_slice(&new);
+                }
+            }
         }
-        self.unsynced.remove(name);
-        Ok(())
     }
 
     /// A sync that failed: some of it reached the disk, and no later sync tries again.
@@ -248,7 +253,7 @@ impl Storage for SimStorage {
         let mut disk = self.disk();
         let fault = disk.begin("deletion of", name)?;
         let effect = match fault {
-            None | Some(Fault::After(_)) => true,
+            None | Some(Fault::After(_) | Fault::Lie) => true,
             Some(Fault::PowerCut) => disk.coin(),
             _ => false,
         };
@@ -289,17 +294,36 @@ impl Storage for SimStorage {
         let fault = disk.begin("sync of", name)?;
         self.live.sync(name)?;
         match fault {
-            None | Some(Fault::After(_)) if !disk.syncs_ignored => disk.settle(&self.live, name)?,
+            None | Some(Fault::After(_) | Fault::Lie) if !disk.syncs_ignored => {
+                disk.settle(name);
+            }
             Some(Fault::Before(_) | Fault::Partial(_)) => disk.settle_badly(name),
             _ => {}
         }
         answer(fault, "sync of", name)
     }
 
+    fn settle(&self, name: &str, from: u64) -> Result<()> {
+        let bytes = self.read(name, from..u64::MAX)?.unwrap_or_default();
+        let again = Change::Write {
+            at: from as usize,
+            bytes,
+        };
+        self.disk()
+            .unsynced
+            .entry(name.to_owned())
+            .or_default()
+            .push(again);
+        self.sync(name)
+    }
+
     fn truncate(&self, name: &str, size: u64) -> Result<()> {
         let mut disk = self.disk();
         let fault = disk.begin("truncation of", name)?;
-        if matches!(fault, None | Some(Fault::After(_) | Fault::PowerCut)) {
+        if matches!(
+            fault,
+            None | Some(Fault::After(_) | Fault::Lie | Fault::PowerCut)
+        ) {
             self.live.truncate(name, size)?;
             let change = Change::Truncate {
                 size: size as usize,
@@ -316,7 +340,7 @@ impl Storage for SimStorage {
         let mut disk = self.disk();
         let fault = disk.begin("change of", name)?;
         let effect = match fault {
-            None | Some(Fault::After(_)) => true,
+            None | Some(Fault::After(_) | Fault::Lie) => true,
             Some(Fault::PowerCut) => disk.coin(),
             _ => false,
         };
@@ -325,7 +349,8 @@ impl Storage for SimStorage {
             false => Put::Done,
         };
         if effect && put == Put::Done {
-            disk.settle(&self.live, name)?;
+            disk.durable.insert(name.to_owned(), bytes.to_vec());
+            disk.unsynced.remove(name);
         }
         answer(fault, "change of", name).map(|()| put)
     }

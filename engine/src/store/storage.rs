@@ -32,7 +32,7 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Every name that starts with `prefix`, in ascending order.
     fn list(&self, prefix: &str) -> Result<Vec<String>>;
 
-    /// Removes an object and its lock, if it is there.
+    /// Removes an object, if it is there, and the locks of its writers.
     fn delete(&self, name: &str) -> Result<()>;
 
     /// Adds bytes to the end of an object that is exactly `at` bytes long, refused otherwise.
@@ -43,6 +43,10 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Makes everything appended to `name` durable, also what another process appended. After a
     /// failure nobody knows what is durable, and a second call does not find out.
     fn sync(&self, name: &str) -> Result<()>;
+
+    /// Makes all of `name` durable, also bytes from `from` on whose sync has failed: a system may
+    /// hold such bytes for written, so they are written once more as they are, then synced.
+    fn settle(&self, name: &str, from: u64) -> Result<()>;
 
     /// Drops what an object holds beyond `size` bytes; durable after the next [`Storage::sync`].
     fn truncate(&self, name: &str, size: u64) -> Result<()>;
@@ -77,6 +81,9 @@ pub enum LockAttempt {
 
 /// A lock that is held; dropping it gives it up.
 pub trait WriterLock: Send + Sync + fmt::Debug {}
+
+/// What is added to the name of a lock to name the lock of those who wait for it.
+pub(super) const TURN: &str = ".next";
 
 /// Refuses a name that a storage does not take.
 pub(super) fn check_name(name: &str) -> Result<()> {
@@ -139,6 +146,7 @@ mod tests {
         assert_eq!(s.append("log/a", 4, b"-one").unwrap(), Put::Done);
         assert_eq!(s.append("log/a", 4, b"-two").unwrap(), Put::Refused);
         s.sync("log/a").unwrap();
+        s.settle("log/a", 3).unwrap();
         assert_eq!(s.size("log/a").unwrap(), Some(8));
         assert_eq!(s.read("log/a", 2..6).unwrap().unwrap(), b"ad-o");
         assert_eq!(s.read("log/a", 6..600).unwrap().unwrap(), b"ne");
