@@ -216,7 +216,7 @@ fn errors_say_what_kind_they_are() {
     check(
         "datahike.pod/connect",
         "({:store {:backend :memory}})",
-        ":error :config/invalid",
+        ":type :db-does-not-exist",
     );
     pod.shut_down();
 }
