@@ -5,7 +5,7 @@ use super::clause::{argument, plain_symbol, variable};
 use super::cursor::Node;
 use super::pull::parse_pattern;
 use crate::error::{Code, Error, Result};
-use crate::value::{Keyword, Symbol, Value};
+use crate::value::{Keyword, Set, Symbol, Value};
 
 /// The value of `:find`; `whole` is what an error points at.
 pub(super) fn parse_find(items: &[Node<'_>], whole: Node<'_>) -> Result<Find> {
@@ -127,11 +127,11 @@ pub(super) fn parse_return_map(
             .with("keys", Value::vector(keys))
             .with("form", whole.value.clone()));
     }
-    if let Some(twice) = (1..keys.len()).find(|i| keys[..*i].contains(&keys[*i])) {
-        let message = format!("Names of :{kind} should be distinct, {} stands twice", keys[twice]);
-        return Err(names[twice]
-            .error(Code::ParserQuery, message)
-            .with("keys", Value::vector(keys)));
+    let mut seen = Set::default();
+    if let Some(twice) = keys.iter().position(|key| !seen.insert((*key).clone())) {
+        let message = format!("Names of :{kind} should be distinct, {} stands twice", names[twice]);
+        let error = names[twice].error(Code::ParserQuery, message);
+        return Err(error.with("keys", Value::vector(keys)));
     }
     Ok(ReturnMap { keys })
 }

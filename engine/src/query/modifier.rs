@@ -1,9 +1,14 @@
 //! `:limit`, `:offset`, `:order-by` and `:timeout`, written in a query or around it.
 
+use std::collections::HashMap;
+
 use super::ast::{Find, OrderKey, Query};
 use super::cursor::Node;
 use crate::error::{Code, Error, Result};
-use crate::value::Value;
+use crate::value::{Symbol, Value};
+
+/// Most variables that an error lists.
+const NAMED_COLUMNS: usize = 20;
 
 /// Lets the modifiers in the map around a query take the place of those within it.
 ///
@@ -60,57 +65,65 @@ pub(super) fn parse_order_by(nodes: &[Node<'_>], find: &Find) -> Result<Vec<Orde
         [only] => only.items(),
         _ => None,
     };
-    let mut keys = Vec::new();
+    let mut order = Order { find, columns: HashMap::new(), keys: Vec::new(), is_open: false };
+    for (column, element) in find.elements().iter().enumerate() {
+        if let Some(var) = element.var() {
+            order.columns.entry(&var.0).or_insert(column);
+        }
+    }
     for node in nested.as_deref().unwrap_or(nodes) {
         match node.items() {
             Some(pair) if !pair.is_empty() && pair.len() <= 2 => {
-                pair.iter().try_for_each(|node| push_order(*node, find, &mut keys))?;
+                pair.iter().try_for_each(|node| order.push(*node))?;
             }
             Some(_) => return Err(refused(*node, find)),
-            None => push_order(*node, find, &mut keys)?,
+            None => order.push(*node)?,
         }
     }
-    Ok(keys.into_iter().map(|(key, _)| key).collect())
+    Ok(order.keys)
 }
 
-/// Whether a key has its direction yet.
-#[derive(PartialEq)]
-enum Direction {
-    Open,
-    Given,
+/// Sort keys as they are read.
+struct Order<'q> {
+    find: &'q Find,
+    /// The first column of each variable.
+    columns: HashMap<&'q Symbol, usize>,
+    keys: Vec<OrderKey>,
+    /// Whether a direction may follow.
+    is_open: bool,
 }
 
-fn push_order(node: Node<'_>, find: &Find, keys: &mut Vec<(OrderKey, Direction)>) -> Result<()> {
-    let elements = find.elements();
-    let column = match node.value {
-        Value::Symbol(symbol) => {
-            elements.iter().position(|e| e.var().is_some_and(|var| var.0 == *symbol))
+impl Order<'_> {
+    fn push(&mut self, node: Node<'_>) -> Result<()> {
+        let column = match node.value {
+            Value::Symbol(symbol) => self.columns.get(symbol).copied(),
+            Value::Long(column) => {
+                usize::try_from(*column).ok().filter(|c| *c < self.find.elements().len())
+            }
+            Value::Keyword(direction) => return self.direct(node, direction.as_str()),
+            _ => None,
+        };
+        let column = column.ok_or_else(|| refused(node, self.find))?;
+        self.keys.push(OrderKey { column, descending: false });
+        self.is_open = true;
+        Ok(())
+    }
+
+    fn direct(&mut self, node: Node<'_>, direction: &str) -> Result<()> {
+        match (self.keys.last_mut(), direction) {
+            (Some(key), "asc" | "desc") if self.is_open => {
+                key.descending = direction == "desc";
+                self.is_open = false;
+                Ok(())
+            }
+            _ => Err(refused(node, self.find)),
         }
-        Value::Long(column) => usize::try_from(*column).ok().filter(|c| *c < elements.len()),
-        Value::Keyword(direction) => {
-            let descending = match direction.as_str() {
-                "asc" => false,
-                "desc" => true,
-                _ => return Err(refused(node, find)),
-            };
-            return match keys.last_mut() {
-                Some((key, given)) if *given == Direction::Open => {
-                    key.descending = descending;
-                    *given = Direction::Given;
-                    Ok(())
-                }
-                _ => Err(refused(node, find)),
-            };
-        }
-        _ => None,
-    };
-    let column = column.ok_or_else(|| refused(node, find))?;
-    keys.push((OrderKey { column, descending: false }, Direction::Open));
-    Ok(())
+    }
 }
 
 fn refused(node: Node<'_>, find: &Find) -> Error {
-    let names = find.elements().iter().filter_map(|e| Some(e.var()?.to_string()));
+    let names =
+        find.elements().iter().take(NAMED_COLUMNS).filter_map(|e| Some(e.var()?.to_string()));
     let message = format!(
         "Cannot parse :order-by {}, expected :asc or :desc after a variable of :find ({}) or the \
          number of a column, from 0",

@@ -1,5 +1,8 @@
 //! What must hold between the parts of a query.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use super::ast::{Arg, Clause, ClauseKind, Input, Query, SourceName, Var};
 use super::cursor::Node;
 use super::rule::is_built_in;
@@ -32,12 +35,22 @@ pub(super) fn validate(query: &Query, node: Node<'_>) -> Result<()> {
     if let Some(twice) = repeated(&query.with) {
         return Err(not_distinct("with", &twice.to_string(), node));
     }
-    query.clauses.iter().try_for_each(|clause| check_clause(clause, query, node))
+    let given = Given {
+        sources: query.inputs.iter().filter_map(source_of).collect(),
+        has_rules: query.inputs.iter().any(|input| matches!(input, Input::Rules)),
+    };
+    query.clauses.iter().try_for_each(|clause| check_clause(clause, &given, node))
 }
 
-fn check_clause(clause: &Clause, query: &Query, node: Node<'_>) -> Result<()> {
+/// What `:in` gives to clauses.
+struct Given<'q> {
+    sources: HashSet<&'q SourceName>,
+    has_rules: bool,
+}
+
+fn check_clause(clause: &Clause, given: &Given<'_>, node: Node<'_>) -> Result<()> {
     for source in sources(clause) {
-        if !query.inputs.iter().any(|input| source_of(input) == Some(source)) {
+        if !given.sources.contains(source) {
             let message = format!(
                 "Where uses unknown source vars: [{source}] in {}, expected it in :in",
                 Node::new(&clause.form, None)
@@ -48,19 +61,16 @@ fn check_clause(clause: &Clause, query: &Query, node: Node<'_>) -> Result<()> {
                 .with("form", node.value.clone()));
         }
     }
-    if let ClauseKind::Rule { name, .. } = &clause.kind {
-        let given = query.inputs.iter().any(|input| matches!(input, Input::Rules));
-        if !given && !is_built_in(name) {
-            let message = format!(
-                "Missing rules var '%' in :in, needed by {}",
-                Node::new(&clause.form, None)
-            );
-            return Err(Error::new(Code::ParserQuery, message)
+    match &clause.kind {
+        ClauseKind::Rule { name, .. } if !given.has_rules && !is_built_in(name) => {
+            let form = Node::new(&clause.form, None);
+            let message = format!("Missing rules var '%' in :in, needed by {form}");
+            Err(Error::new(Code::ParserQuery, message)
                 .at(clause.span.or(node.span()))
-                .with("form", node.value.clone()));
+                .with("form", node.value.clone()))
         }
+        _ => clause.children().try_for_each(|child| check_clause(child, given, node)),
     }
-    clause.children().try_for_each(|child| check_clause(child, query, node))
 }
 
 fn sources(clause: &Clause) -> impl Iterator<Item = &SourceName> {
@@ -86,8 +96,8 @@ fn source_of(input: &Input) -> Option<&SourceName> {
     }
 }
 
-fn repeated<T: PartialEq + std::hash::Hash + Eq>(items: &[T]) -> Option<&T> {
-    let mut seen = std::collections::HashSet::new();
+fn repeated<T: Hash + Eq>(items: &[T]) -> Option<&T> {
+    let mut seen = HashSet::new();
     items.iter().find(|item| !seen.insert(*item))
 }
 
