@@ -2,11 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use datalith_engine::conn::{Config, Conn, TxData, TxReport, create_database};
-use datalith_engine::{Error, Map, Result, Span, Value, edn, query};
+use datalith_engine::conn::{Config, Conn, TxReport, create_database};
+use datalith_engine::db::{self, Db, Index, TimePoint};
+use datalith_engine::pull::{entity, pull, pull_many};
+use datalith_engine::{Map, Result, Value, edn, query};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::forms::Forms;
 use super::script::Command;
 use super::show;
 
@@ -15,27 +18,33 @@ pub(super) struct Session {
     threads: usize,
     conn: Option<Conn>,
     config: Option<Config>,
+    view: View,
     /// Holds the files of a database that is kept in files.
     folder: Option<TempDir>,
 }
 
-/// The forms of a command, and where each stands in its text.
-struct Forms<'a> {
-    text: &'a str,
-    forms: Vec<(Value, Span)>,
+/// What the commands after it see.
+enum View {
+    Now,
+    AsOf(TimePoint),
+    Since(TimePoint),
+    History,
 }
 
 impl Session {
     pub(super) fn new(threads: usize) -> Session {
-        Session { threads, conn: None, config: None, folder: None }
+        Session { threads, conn: None, config: None, view: View::Now, folder: None }
     }
 
     /// Runs one command and gives what it prints.
     ///
-    /// - `config {…}`: a new database; without it the first command makes one that reads any schema.
+    /// - `config {…}`: a new database; without it the first command makes one without a schema.
     /// - `tx data meta?`: nothing, or with `[report]` the tempids and datoms.
+    /// - `as-of t`, `since t`, `history`, `now`: what the commands after it see.
     /// - `parse query`: the query as a tree.
-    /// - `reopen`: releases and connects again.
+    /// - `pull pattern eid`, `pull-many pattern [eid*]`, `entity eid`, `schema`, `reverse-schema`.
+    /// - `datoms :index component*`, `seek-datoms …`, `rseek-datoms …`, `index-range attr start end`.
+    /// - `reopen`: releases the connection and connects again.
     pub(super) fn run(&mut self, command: &Command) -> Vec<String> {
         self.try_run(command).unwrap_or_else(|error| show::error(&error, &command.rest))
     }
@@ -48,38 +57,64 @@ impl Session {
                 let report = self.conn()?.transact(&forms.tx_data())?;
                 return Ok(if command.has("report") { report_lines(&report) } else { Vec::new() });
             }
-            "parse" => return forms.parse_query(),
+            "as-of" => self.view = View::AsOf(TimePoint::from_value(&forms.value(0))?),
+            "since" => self.view = View::Since(TimePoint::from_value(&forms.value(0))?),
+            "history" => self.view = View::History,
+            "now" => self.view = View::Now,
             "reopen" => self.reopen()?,
-            other => panic!("no command is called {other}"),
+            _ => return self.read(command, &forms),
         }
         Ok(Vec::new())
+    }
+
+    /// The commands that only look.
+    fn read(&mut self, command: &Command, forms: &Forms<'_>) -> Result<Vec<String>> {
+        let db = self.db()?;
+        let (first, second) = (forms.value(0), forms.value(1));
+        let datoms = match command.name.as_str() {
+            "parse" => return parse(forms),
+            "pull" => return Ok(vec![show::edn(&pull(&db, &first, &second)?.unwrap_or_default())]),
+            "pull-many" => {
+                let found = pull_many(&db, &first, second.as_sequential().unwrap_or_default())?;
+                return Ok(found.iter().map(show::edn).collect());
+            }
+            "entity" => return Ok(vec![show::edn(&entity(&db, &first)?.unwrap_or_default())]),
+            "schema" => return Ok(entries(&db::schema_map(&db))),
+            "reverse-schema" => return Ok(entries(&db::reverse_schema(&db))),
+            "datoms" => db::datoms(&db, Index::from_value(&first)?, &forms.values_from(1))?,
+            "seek-datoms" => {
+                db::seek_datoms(&db, Index::from_value(&first)?, &forms.values_from(1))?
+            }
+            "rseek-datoms" => {
+                db::rseek_datoms(&db, Index::from_value(&first)?, &forms.values_from(1))?
+            }
+            "index-range" => db::index_range(&db, &first, &second, &forms.value(2))?,
+            other => panic!("no command is called {other}"),
+        };
+        Ok(datoms.iter().map(show::datom).collect())
     }
 
     fn create(&mut self, given: Value) -> Result<()> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = Uuid::from_u64_pair(0xda7a, NEXT.fetch_add(1, Ordering::Relaxed));
-        let given = given.as_map().cloned().unwrap_or_default();
-        let mut store = given
-            .get(&Value::keyword("store"))
-            .and_then(Value::as_map)
-            .cloned()
-            .unwrap_or_default();
+        let mut map: Map = given.as_map().cloned().unwrap_or_default();
+        let mut store: Map =
+            given.get("store").and_then(Value::as_map).cloned().unwrap_or_default();
         store.entry(Value::keyword("backend")).or_insert(Value::keyword("memory"));
         store.entry(Value::keyword("id")).or_insert(Value::Uuid(id));
         if store[&Value::keyword("backend")] == Value::keyword("file") {
             let folder = tempfile::tempdir().expect("the machine has a folder for temporary files");
-            store
-                .entry(Value::keyword("path"))
-                .or_insert(folder.path().join("db").to_string_lossy().as_ref().into());
+            let path = folder.path().join("db").to_string_lossy().into_owned();
+            store.entry(Value::keyword("path")).or_insert(path.into());
             self.folder = Some(folder);
         }
-        let mut map: Map = given;
         map.insert(Value::keyword("store"), store.into());
         map.entry(Value::keyword("threads")).or_insert(self.threads.into());
         let config = Config::from_value(&map.into())?;
         create_database(&config)?;
         self.conn = Some(Conn::connect(&config)?);
         self.config = Some(config);
+        self.view = View::Now;
         Ok(())
     }
 
@@ -91,6 +126,16 @@ impl Session {
         Ok(self.conn.clone().expect("just created"))
     }
 
+    fn db(&mut self) -> Result<Db> {
+        let db = self.conn()?.db()?;
+        match self.view {
+            View::Now => Ok(db),
+            View::AsOf(point) => db.as_of(point),
+            View::Since(point) => db.since(point),
+            View::History => db.history(),
+        }
+    }
+
     fn reopen(&mut self) -> Result<()> {
         if let (Some(conn), Some(config)) = (self.conn.take(), &self.config) {
             conn.release();
@@ -100,41 +145,23 @@ impl Session {
     }
 }
 
-impl<'a> Forms<'a> {
-    fn read(text: &'a str) -> Result<Forms<'a>> {
-        // In brackets the forms are one, and each stands a byte further on.
-        let (forms, spans) = edn::read_spanned(&format!("[{text}\n]")).map_err(|e| shifted(&e))?;
-        let forms = forms.as_sequential().unwrap_or_default().iter().cloned();
-        let spans = spans.children.iter().map(|tree| shift(tree.span));
-        Ok(Forms { text, forms: forms.zip(spans).collect() })
-    }
+fn parse(forms: &Forms<'_>) -> Result<Vec<String>> {
+    let (form, spans) = edn::read_spanned(forms.first_text())?;
+    let query = query::parse(&form, Some(&spans)).map_err(|e| forms.error_of_first(&e))?;
+    Ok(query.to_string().lines().map(str::to_owned).collect())
+}
 
-    fn value(&self, i: usize) -> Value {
-        self.forms.get(i).map(|(value, _)| value.clone()).unwrap_or_default()
-    }
-
-    fn tx_data(&self) -> TxData {
-        TxData { data: self.value(0), meta: self.forms.get(1).map(|(meta, _)| meta.clone()) }
-    }
-
-    fn parse_query(&self) -> Result<Vec<String>> {
-        let (form, spans) = edn::read_spanned(self.text)?;
-        let query = query::parse(&form, Some(&spans))?;
-        Ok(query.to_string().lines().map(str::to_owned).collect())
-    }
+/// The entries of a map in order, one a line.
+fn entries(map: &Value) -> Vec<String> {
+    let Some(map) = map.as_map() else { return vec![show::edn(map)] };
+    let mut lines: Vec<String> =
+        map.iter().map(|(key, value)| format!("{} {}", show::edn(key), show::edn(value))).collect();
+    lines.sort();
+    lines
 }
 
 fn report_lines(report: &TxReport) -> Vec<String> {
     let mut lines = vec![show::edn(&report.tempids.clone().into())];
     lines.extend(report.tx_data.iter().map(show::datom));
     lines
-}
-
-/// The error with its place in the text without the bracket in front.
-fn shifted(error: &Error) -> Error {
-    Error::new(error.code(), error.message()).at(error.span().map(shift))
-}
-
-fn shift(span: Span) -> Span {
-    Span { start: span.start.saturating_sub(1), end: span.end.saturating_sub(1) }
 }

@@ -50,6 +50,11 @@ pub(super) const UNPROVOKED: &[&str] = &[
     "Unsupported",
     "Import",
     "Internal",
+    "PodMessage",
+    "PodArguments",
+    "PodConnection",
+    "PodDatabase",
+    "PodQuery",
 ];
 
 /// Imports of the engine that reach up or sideways, and modules without a rank.

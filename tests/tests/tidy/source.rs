@@ -12,6 +12,8 @@ pub(super) struct Source {
     text: String,
     /// The text with blanks for comments and literals.
     code: String,
+    /// How many lines stand before the tests at the bottom.
+    production: usize,
 }
 
 impl Source {
@@ -27,12 +29,17 @@ impl Source {
 
     /// The lines of code before the tests at the bottom.
     pub(super) fn production(&self) -> impl Iterator<Item = &str> {
-        self.code.lines().take_while(|line| !line.starts_with("#[cfg(test)]"))
+        self.code.lines().take(self.production)
+    }
+
+    /// Whether a line, from 1, stands before the tests at the bottom.
+    pub(super) fn is_production(&self, line: usize) -> bool {
+        line <= self.production
     }
 
     /// The lines of tests, as written: those at the bottom of a library's file, or the whole file.
     pub(super) fn tests(&self) -> impl Iterator<Item = &str> {
-        let skipped = if self.is_of_library() { self.production().count() } else { 0 };
+        let skipped = if self.is_of_library() { self.production } else { 0 };
         self.text.lines().skip(skipped)
     }
 
@@ -90,7 +97,9 @@ fn walk(folder: &Path, extension: &str, found: &mut Vec<Source>) {
             let text = fs::read_to_string(&path).unwrap();
             let code = if extension == "rs" { blanked(&text) } else { text.clone() };
             let path = path.strip_prefix(repository()).expect("walked from there").to_path_buf();
-            found.push(Source { path, text, code });
+            let is_code = |line: &&str| !line.starts_with("#[cfg(test)]");
+            let production = code.lines().take_while(is_code).count();
+            found.push(Source { path, text, code, production });
         }
     }
 }
