@@ -54,7 +54,7 @@ pub const FUNCTION_DEPTH: usize = 256;
 /// Longest text that a function returns, in bytes.
 pub const FUNCTION_TEXT_BYTES: usize = 16 << 20;
 /// Most bits of an integer that a function returns.
-pub const FUNCTION_NUMBER_BITS: u64 = 1 << 16;
+pub const FUNCTION_NUMBER_BITS: u64 = 1 << 14;
 /// Largest scale, either way, of a decimal that a function computes with.
 pub const FUNCTION_DECIMAL_SCALE: i64 = 10_000;
 /// Most functions that call one another, as in `(map f …)`.

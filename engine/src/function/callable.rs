@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use super::collection;
 use super::compare::{order, sort_with};
 use super::failure::{Cause, not_a, over_limit};
+use super::lookup;
 use super::number::Number;
 use super::seq::{self, Items, items};
 use crate::error::Result;
@@ -35,25 +36,41 @@ pub(super) fn start() {
 /// Calls what stands for a function. Depth and the sum of what nested calls make are bounded, for
 /// `(apply apply [apply …])` and `(reduce conj [] …)` are short texts with long answers.
 pub(super) fn call(function: &Value, args: &[Value]) -> Result<Value> {
-    let depth = NESTED.get().depth;
-    if depth >= limits::FUNCTION_CALL_DEPTH {
-        return Err(over_limit(
-            "function-call-depth",
-            limits::FUNCTION_CALL_DEPTH,
-        ));
-    }
-    NESTED.set(Nested {
-        depth: depth + 1,
-        work: NESTED.get().work + args.len(),
-    });
-    let result = call_unbounded(function, args);
-    let made = result.as_ref().map_or(0, size);
-    let work = NESTED.get().work + 1 + made;
-    NESTED.set(Nested { depth, work });
-    if work > limits::FUNCTION_WORK {
+    let _level = Level::enter()?;
+    let result = call_unbounded(function, args)?;
+    let mut nested = NESTED.get();
+    nested.work += 1 + args.len() + size(&result);
+    NESTED.set(nested);
+    if nested.work > limits::FUNCTION_WORK {
         return Err(over_limit("function-work", limits::FUNCTION_WORK));
     }
-    result
+    Ok(result)
+}
+
+/// One call within another; ends when dropped, whatever happens in between.
+struct Level;
+
+impl Level {
+    fn enter() -> Result<Level> {
+        let mut nested = NESTED.get();
+        if nested.depth >= limits::FUNCTION_CALL_DEPTH {
+            return Err(over_limit(
+                "function-call-depth",
+                limits::FUNCTION_CALL_DEPTH,
+            ));
+        }
+        nested.depth += 1;
+        NESTED.set(nested);
+        Ok(Level)
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        let mut nested = NESTED.get();
+        nested.depth -= 1;
+        NESTED.set(nested);
+    }
 }
 
 fn size(value: &Value) -> usize {
@@ -75,17 +92,15 @@ fn call_unbounded(function: &Value, args: &[Value]) -> Result<Value> {
         Value::Keyword(_) if matches!(args.len(), 1 | 2) => {
             let mut swapped = vec![args[0].clone(), function.clone()];
             swapped.extend_from_slice(&args[1..]);
-            collection::get(&swapped)
+            lookup::get(&swapped)
         }
         Value::Map(_) if matches!(args.len(), 1 | 2) => {
             let mut all = vec![function.clone()];
             all.extend_from_slice(args);
-            collection::get(&all)
+            lookup::get(&all)
         }
-        Value::Set(_) if args.len() == 1 => collection::get(&[function.clone(), args[0].clone()]),
-        Value::Vector(_) if args.len() == 1 => {
-            collection::nth(&[function.clone(), args[0].clone()])
-        }
+        Value::Set(_) if args.len() == 1 => lookup::get(&[function.clone(), args[0].clone()]),
+        Value::Vector(_) if args.len() == 1 => lookup::nth(&[function.clone(), args[0].clone()]),
         Value::Keyword(_) | Value::Map(_) | Value::Set(_) | Value::Vector(_) => {
             Err(Cause::Arity.error(format!("wrong number of arguments ({})", args.len())))
         }
@@ -323,7 +338,7 @@ fn extreme(args: &[Value], wins: fn(Ordering) -> bool) -> Result<Value> {
 }
 
 pub(super) fn update(args: &[Value]) -> Result<Value> {
-    let held = collection::get(&args[..2])?;
+    let held = lookup::get(&args[..2])?;
     let mut call_args = vec![held];
     call_args.extend_from_slice(&args[3..]);
     let value = call(&args[2], &call_args)?;

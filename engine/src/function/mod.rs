@@ -14,6 +14,7 @@ mod convert;
 mod failure;
 mod format;
 pub mod kernel;
+mod lookup;
 mod name;
 mod number;
 mod predicate;

@@ -326,7 +326,7 @@ fn windows(
 pub(super) fn replace(args: &[Value]) -> Result<Value> {
     let mut out = Items::default();
     for item in items(&args[1])?.iter() {
-        let found = super::collection::find(&[args[0].clone(), item.clone()])?;
+        let found = super::lookup::find(&[args[0].clone(), item.clone()])?;
         out.push(
             found
                 .as_sequential()

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    aggregate, arithmetic, callable, collection, compare, convert, format, name, predicate, print,
-    random, regex, sequence, text,
+    aggregate, arithmetic, callable, collection, compare, convert, format, lookup, name, predicate,
+    print, random, regex, sequence, text,
 };
 use crate::error::Result;
 use crate::value::Value;
@@ -366,11 +366,11 @@ const TABLE: &[Entry] = &[
     row("bounded-count", exactly(2), sequence::bounded_count, "How many items."),
     row("empty", exactly(1), collection::empty, "An empty collection of the same kind, or nil."),
     row("not-empty", exactly(1), collection::not_empty, "The collection, or nil if it has no items."),
-    row("contains?", exactly(2), collection::contains, "Whether the key, or index, is present."),
-    row("get", between(2, 3), collection::get, "What is held under a key, or a default."),
-    row("get-in", between(2, 3), collection::get_in, "What is held under a path of keys, or a default."),
-    row("find", exactly(2), collection::find, "The entry of a key, or nil."),
-    row("nth", between(2, 3), collection::nth, "The item at an index, or a default."),
+    row("contains?", exactly(2), lookup::contains, "Whether the key, or index, is present."),
+    row("get", between(2, 3), lookup::get, "What is held under a key, or a default."),
+    row("get-in", between(2, 3), lookup::get_in, "What is held under a path of keys, or a default."),
+    row("find", exactly(2), lookup::find, "The entry of a key, or nil."),
+    row("nth", between(2, 3), lookup::nth, "The item at an index, or a default."),
     row("conj", at_least(0), collection::conj, "With items added where the collection grows best."),
     row("into", between(0, 2), collection::into, "With all items of another collection added."),
     row("assoc", at_least(3), collection::assoc, "With values put under keys."),

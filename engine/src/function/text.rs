@@ -120,12 +120,9 @@ pub(super) fn includes(args: &[Value]) -> Result<Value> {
 pub(super) fn index_of(args: &[Value]) -> Result<Value> {
     let text = text_of(&args[0])?;
     let wanted = needle(&args[1])?;
-    let from = args.get(2).and_then(Value::as_long).unwrap_or(0).max(0) as usize;
-    let found = text
-        .char_indices()
-        .map(|(at, _)| at)
-        .chain([text.len()])
-        .find(|at| text[*at..].starts_with(&wanted) && utf16_len(&text[..*at]) >= from);
+    let from = args.get(2).map_or(Ok(0), index)?.max(0) as usize;
+    let start = byte_at(text, from);
+    let found = text[start..].find(&wanted).map(|at| start + at);
     Ok(found
         .map(|at| Value::from(utf16_len(&text[..at])))
         .unwrap_or_default())
@@ -134,12 +131,33 @@ pub(super) fn index_of(args: &[Value]) -> Result<Value> {
 pub(super) fn last_index_of(args: &[Value]) -> Result<Value> {
     let text = text_of(&args[0])?;
     let wanted = needle(&args[1])?;
-    let limit = args.get(2).and_then(Value::as_long).unwrap_or(i64::MAX);
-    let found = text
-        .rmatch_indices(&*wanted)
-        .map(|(at, _)| utf16_len(&text[..at]))
-        .find(|at| i64::try_from(*at).is_ok_and(|at| at <= limit));
-    Ok(found.map(Value::from).unwrap_or_default())
+    let from = args.get(2).map_or(Ok(i64::MAX), index)?;
+    let Ok(from) = usize::try_from(from) else {
+        return Ok(Value::Nil);
+    };
+    let mut end = (byte_at(text, from) + wanted.len()).min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let found = text[..end].rfind(&wanted);
+    Ok(found
+        .map(|at| Value::from(utf16_len(&text[..at])))
+        .unwrap_or_default())
+}
+
+/// The byte at which the character of a UTF-16 index starts, or the end.
+fn byte_at(text: &str, units: usize) -> usize {
+    if text.is_ascii() {
+        return units.min(text.len());
+    }
+    let mut passed = 0;
+    for (at, c) in text.char_indices() {
+        if passed >= units {
+            return at;
+        }
+        passed += c.len_utf16();
+    }
+    text.len()
 }
 
 fn needle(value: &Value) -> Result<String> {
