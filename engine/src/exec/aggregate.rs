@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::answer::{plain_var, AnswerColumn};
+use super::answer::{AnswerColumn, plain_var};
 use super::block::Context;
 use super::join::columns;
 use super::key::RowSet;
@@ -21,8 +21,11 @@ pub(super) fn aggregate(
     context: &Context<'_>,
     tuples: &Relation,
 ) -> Result<(Vec<AnswerColumn>, usize)> {
-    let keys: Vec<VarId> =
-        find.iter().filter_map(|element| plain_var(element)).map(|var| scope[var]).collect();
+    let keys: Vec<VarId> = find
+        .iter()
+        .filter_map(|element| plain_var(element))
+        .map(|var| scope[var])
+        .collect();
     let groups = Groups::new(&columns(tuples, &keys), tuples.len());
     let mut out = Vec::with_capacity(find.len());
     for element in find {
@@ -32,7 +35,11 @@ pub(super) fn aggregate(
                 let column = tuples.column(scope[var]).expect("the caller saw it bound");
                 AnswerColumn::Cells(column.gather(&groups.firsts))
             }
-            FindElement::Aggregate { function, args, form } => {
+            FindElement::Aggregate {
+                function,
+                args,
+                form,
+            } => {
                 let call = AggregateCall::new(function, args, form, scope, context, tuples)?;
                 AnswerColumn::Values(call.apply(&groups, &context.interner)?)
             }
@@ -52,7 +59,10 @@ struct Groups {
 impl Groups {
     fn new(keys: &[&Column], rows: usize) -> Groups {
         if keys.is_empty() {
-            return Groups { of_row: vec![0; rows], firsts: vec![0] };
+            return Groups {
+                of_row: vec![0; rows],
+                firsts: vec![0],
+            };
         }
         let (of_row, firsts) = RowSet::group_rows(keys, rows);
         Groups { of_row, firsts }
@@ -61,7 +71,9 @@ impl Groups {
     /// Rows ordered by group, and where each group starts.
     fn sorted(&self) -> (Vec<u32>, Vec<usize>) {
         let mut starts = vec![0usize; self.firsts.len() + 1];
-        self.of_row.iter().for_each(|&group| starts[group as usize + 1] += 1);
+        self.of_row
+            .iter()
+            .for_each(|&group| starts[group as usize + 1] += 1);
         for group in 0..self.firsts.len() {
             starts[group + 1] += starts[group];
         }
@@ -118,7 +130,13 @@ impl<'a> AggregateCall<'a> {
             })
             .collect();
         let column = bound(last).expect("the caller saw it bound");
-        Ok(AggregateCall { name, aggregate, constants, column, form })
+        Ok(AggregateCall {
+            name,
+            aggregate,
+            constants,
+            column,
+            form,
+        })
     }
 
     fn apply(&self, groups: &Groups, interner: &Interner) -> Result<Vec<Value>> {
@@ -129,8 +147,10 @@ impl<'a> AggregateCall<'a> {
         let mut out = Vec::with_capacity(groups.firsts.len());
         for bounds in starts.windows(2) {
             let rows = &rows[bounds[0]..bounds[1]];
-            let values: Vec<Value> =
-                rows.iter().map(|&row| interner.value(self.column.cell(row as usize))).collect();
+            let values: Vec<Value> = rows
+                .iter()
+                .map(|&row| interner.value(self.column.cell(row as usize)))
+                .collect();
             let value = self.aggregate.apply(&self.constants, &values);
             out.push(value.map_err(|error| error.with("form", self.form.clone()))?);
         }
@@ -145,13 +165,22 @@ impl<'a> AggregateCall<'a> {
         let count = groups.firsts.len();
         if self.name == "count" {
             let mut counts = vec![0i64; count];
-            groups.of_row.iter().for_each(|&group| counts[group as usize] += 1);
+            groups
+                .of_row
+                .iter()
+                .for_each(|&group| counts[group as usize] += 1);
             return Some(counts.into_iter().map(Value::Long).collect());
         }
         if self.column.kind() != Some(Kind::Long) {
             return None;
         }
-        let longs = || groups.of_row.iter().zip(self.column.bits()).map(|(g, b)| (*g as usize, *b as i64));
+        let longs = || {
+            groups
+                .of_row
+                .iter()
+                .zip(self.column.bits())
+                .map(|(g, b)| (*g as usize, *b as i64))
+        };
         match self.name.as_str() {
             "sum" => {
                 let mut sums = vec![0i64; count];
@@ -189,13 +218,22 @@ fn extremes(
             best[group] = Some(n);
         }
     }
-    best.into_iter().map(|n| n.map_or(Value::Nil, Value::Long)).collect()
+    best.into_iter()
+        .map(|n| n.map_or(Value::Nil, Value::Long))
+        .collect()
 }
 
 fn unknown(name: &str, form: &Value) -> Error {
     let known = function::lookup(name).is_some();
-    let hint = if known { " (a function, but no aggregate)" } else { "" };
-    Error::new(Code::QueryWhere, format!("Unknown aggregate '{name}{hint} in {form}"))
-        .with("form", form.clone())
-        .with("var", name)
+    let hint = if known {
+        " (a function, but no aggregate)"
+    } else {
+        ""
+    };
+    Error::new(
+        Code::QueryWhere,
+        format!("Unknown aggregate '{name}{hint} in {form}"),
+    )
+    .with("form", form.clone())
+    .with("var", name)
 }

@@ -12,7 +12,7 @@ use crate::index::{Cell, Column, Interner};
 use crate::plan::VarId;
 use crate::pull;
 use crate::query::ast::{Arg, Find, FindElement, PullPattern, Query, ReturnMap, Var};
-use crate::value::{compare, Symbol, Value};
+use crate::value::{Symbol, Value, compare};
 
 /// The answer to a query: columns in the order of the find, and the shape they stand for.
 pub struct Answer {
@@ -146,7 +146,10 @@ pub(super) fn shape(
     let find = elements(&query.find);
     let vars: Vec<VarId> = needed_vars(query).iter().map(|var| scope[var]).collect();
     if relation.is_empty() {
-        let columns = find.iter().map(|_| AnswerColumn::Values(Vec::new())).collect();
+        let columns = find
+            .iter()
+            .map(|_| AnswerColumn::Values(Vec::new()))
+            .collect();
         return Ok(finish(query, columns, 0, context.interner));
     }
     if let Some(var) = vars.iter().find(|var| !relation.binds(**var)) {
@@ -156,7 +159,9 @@ pub(super) fn shape(
             .with("vars", Value::vector([Value::Symbol(name.0.clone())])));
     }
     let tuples = relation.project(&vars).distinct();
-    let is_aggregate = find.iter().any(|e| matches!(e, FindElement::Aggregate { .. }));
+    let is_aggregate = find
+        .iter()
+        .any(|e| matches!(e, FindElement::Aggregate { .. }));
     let (mut columns, rows) = if is_aggregate {
         aggregate::aggregate(&find, scope, &context, &tuples)?
     } else {
@@ -175,9 +180,16 @@ pub(super) fn shape(
     }
     let rows = order.map_or(rows, |order| order.len());
     for (element, column) in find.iter().zip(&mut columns) {
-        if let FindElement::Pull { source, pattern, .. } = element {
+        if let FindElement::Pull {
+            source, pattern, ..
+        } = element
+        {
             let source = context.sources.position(source).unwrap_or(0);
-            let db = context.sources.db(source, &Value::symbol("pull"))?.db.clone();
+            let db = context
+                .sources
+                .db(source, &Value::symbol("pull"))?
+                .db
+                .clone();
             *column = pulled(&db, pattern, patterns, column, &mut context.interner)?;
         }
     }
@@ -193,7 +205,9 @@ pub(super) fn plain_var(element: &FindElement) -> Option<&Var> {
 }
 
 fn finish(query: &Query, columns: Vec<AnswerColumn>, rows: usize, interner: Interner) -> Answer {
-    let is_plain = elements(&query.find).iter().all(|e| matches!(e, FindElement::Var(_)));
+    let is_plain = elements(&query.find)
+        .iter()
+        .all(|e| matches!(e, FindElement::Var(_)));
     let shape = match &query.find {
         Find::Relation(_)
             if is_plain
@@ -208,16 +222,24 @@ fn finish(query: &Query, columns: Vec<AnswerColumn>, rows: usize, interner: Inte
         Find::Tuple(_) => Shape::Tuple,
         Find::Scalar(_) => Shape::Scalar,
     };
-    Answer { shape, columns, rows, return_map: query.return_map.clone(), interner }
+    Answer {
+        shape,
+        columns,
+        rows,
+        return_map: query.return_map.clone(),
+        interner,
+    }
 }
 
 impl AnswerColumn {
     fn gather(&self, rows: &[u32]) -> AnswerColumn {
         match self {
             AnswerColumn::Cells(cells) => AnswerColumn::Cells(cells.gather(rows)),
-            AnswerColumn::Values(values) => {
-                AnswerColumn::Values(rows.iter().map(|&row| values[row as usize].clone()).collect())
-            }
+            AnswerColumn::Values(values) => AnswerColumn::Values(
+                rows.iter()
+                    .map(|&row| values[row as usize].clone())
+                    .collect(),
+            ),
         }
     }
 
@@ -251,9 +273,18 @@ fn order_rows(
         let by_keys = |a: &u32, b: &u32| {
             let compare = |key: &crate::query::ast::OrderKey| {
                 let order = columns[key.column].compare(*a, *b, interner);
-                if key.descending { order.reverse() } else { order }
+                if key.descending {
+                    order.reverse()
+                } else {
+                    order
+                }
             };
-            query.order_by.iter().map(compare).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+            query
+                .order_by
+                .iter()
+                .map(compare)
+                .find(|o| o.is_ne())
+                .unwrap_or(Ordering::Equal)
         };
         let wanted = offset.saturating_add(limit);
         if wanted < rows / 4 && wanted > 0 {
@@ -282,7 +313,10 @@ fn pulled(
         PullPattern::Input(name) => {
             let found = inputs.iter().find(|(other, _)| other == name);
             found.map(|(_, value)| value.clone()).ok_or_else(|| {
-                Error::new(Code::ParserPull, format!("No input holds the pull pattern {name}"))
+                Error::new(
+                    Code::ParserPull,
+                    format!("No input holds the pull pattern {name}"),
+                )
             })?
         }
     };

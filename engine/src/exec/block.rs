@@ -50,7 +50,9 @@ pub(super) fn run_block(
         context.budget.check()?;
         let (rows_in, started) = (relation.len(), Instant::now());
         relation = run_step(context, step, relation).map_err(|error| error.at(step.span))?;
-        context.budget.check_rows(relation.len(), relation.vars().len())?;
+        context
+            .budget
+            .check_rows(relation.len(), relation.vars().len())?;
         relation = prune(relation, step);
         if let Some(trace) = &mut context.trace {
             trace.push(StepStats {
@@ -69,9 +71,17 @@ pub(super) fn run_block(
 /// Drops what nothing needs any more, and the duplicates that this leaves.
 fn prune(relation: Relation, step: &Step) -> Relation {
     let dropped = relation.vars().iter().any(|var| !step.keep.contains(var));
-    let relation = if dropped { relation.project(&step.keep) } else { relation };
+    let relation = if dropped {
+        relation.project(&step.keep)
+    } else {
+        relation
+    };
     let may_repeat = dropped || matches!(&step.op, Op::Scan(pattern) if pattern.has_blank());
-    if may_repeat && step.distinct { relation.distinct() } else { relation }
+    if may_repeat && step.distinct {
+        relation.distinct()
+    } else {
+        relation
+    }
 }
 
 fn run_step(context: &mut Context<'_>, step: &Step, relation: Relation) -> Result<Relation> {
@@ -79,16 +89,22 @@ fn run_step(context: &mut Context<'_>, step: &Step, relation: Relation) -> Resul
         Op::Scan(pattern) => scan(context, pattern, &relation, &step.form),
         Op::Filter(call) => call::filter(context, call, &relation, &step.form),
         Op::Compute(call, bind) => call::compute(context, call, bind, &relation, &step.form),
-        Op::Union { inputs, outputs, branches } => {
-            union(context, (inputs, outputs), branches, &relation)
-        }
+        Op::Union {
+            inputs,
+            outputs,
+            branches,
+        } => union(context, (inputs, outputs), branches, &relation),
         Op::AntiJoin { on, block } => {
             if relation.is_empty() {
                 return Ok(relation);
             }
             let found = run_block(context, block, relation.project(on).distinct())?;
             let rows = semi_join_rows(&relation, &found, on, false);
-            Ok(if rows.len() == relation.len() { relation } else { relation.gather(&rows) })
+            Ok(if rows.len() == relation.len() {
+                relation
+            } else {
+                relation.gather(&rows)
+            })
         }
         Op::Rule { predicate, args } => fixpoint::call(context, *predicate, args, &relation),
     }
@@ -101,7 +117,11 @@ fn union(
     branches: &[Block],
     relation: &Relation,
 ) -> Result<Relation> {
-    let seed = if inputs.is_empty() { Relation::unit() } else { relation.project(inputs).distinct() };
+    let seed = if inputs.is_empty() {
+        Relation::unit()
+    } else {
+        relation.project(inputs).distinct()
+    };
     let mut found = Vec::with_capacity(branches.len());
     for block in branches {
         let result = if relation.is_empty() {

@@ -1,7 +1,7 @@
 //! What a query may spend: time and memory, and whether somebody cancelled it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Code, Error, Result};
@@ -17,7 +17,11 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget { timeout: None, memory_bytes: limits::QUERY_MEMORY_BYTES, cancelled: None }
+        Budget {
+            timeout: None,
+            memory_bytes: limits::QUERY_MEMORY_BYTES,
+            cancelled: None,
+        }
     }
 }
 
@@ -29,7 +33,9 @@ impl Budget {
     #[must_use]
     pub fn with_timeout_ms(mut self, timeout_ms: u64) -> Budget {
         let timeout = Duration::from_millis(timeout_ms);
-        self.timeout = Instant::now().checked_add(timeout).map(|deadline| (timeout, deadline));
+        self.timeout = Instant::now()
+            .checked_add(timeout)
+            .map(|deadline| (timeout, deadline));
         self
     }
 
@@ -49,14 +55,21 @@ impl Budget {
 
     /// Fails if time is up or the query was cancelled.
     pub fn check(&self) -> Result<()> {
-        if self.cancelled.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        if self
+            .cancelled
+            .as_ref()
+            .is_some_and(|flag| flag.load(Ordering::Relaxed))
+        {
             return Err(Error::new(Code::QueryCanceled, "Query was cancelled"));
         }
         match self.timeout {
             Some((timeout, deadline)) if Instant::now() >= deadline => {
                 let ms = timeout.as_millis();
-                Err(Error::new(Code::QueryTimeout, format!("Query took longer than {ms} ms"))
-                    .with("timeout", ms as i64))
+                Err(Error::new(
+                    Code::QueryTimeout,
+                    format!("Query took longer than {ms} ms"),
+                )
+                .with("timeout", ms as i64))
             }
             _ => Ok(()),
         }
@@ -65,7 +78,9 @@ impl Budget {
     /// Fails if that many rows of that many columns are more than one relation may hold.
     pub fn check_rows(&self, rows: usize, columns: usize) -> Result<()> {
         self.check()?;
-        let bytes = rows.saturating_mul(columns.max(1)).saturating_mul(size_of::<u64>());
+        let bytes = rows
+            .saturating_mul(columns.max(1))
+            .saturating_mul(size_of::<u64>());
         if bytes <= self.memory_bytes && rows < u32::MAX as usize {
             return Ok(());
         }

@@ -53,7 +53,11 @@ pub(super) fn filter(
             keep.push(row as u32);
         }
     }
-    Ok(if keep.len() == relation.len() { relation.clone() } else { relation.gather(&keep) })
+    Ok(if keep.len() == relation.len() {
+        relation.clone()
+    } else {
+        relation.gather(&keep)
+    })
 }
 
 /// Adds what the function returns; rows for which it returns nil drop.
@@ -70,11 +74,15 @@ pub(super) fn compute(
         if row % Budget::CHECK_ROWS == 0 {
             context.budget.check()?;
         }
-        let value = caller.call(context, row).map_err(|error| error.with("form", form.clone()))?;
+        let value = caller
+            .call(context, row)
+            .map_err(|error| error.with("form", form.clone()))?;
         if !value.is_nil() {
             tuples.bind(row as u32, bind, &value, &mut context.interner)?;
         }
-        context.budget.check_rows(tuples.left.len(), relation.vars().len() + 1)?;
+        context
+            .budget
+            .check_rows(tuples.left.len(), relation.vars().len() + 1)?;
     }
     let (found, left) = tuples.finish();
     let mut out = relation.gather(&left);
@@ -91,7 +99,9 @@ pub(super) fn compute(
         }
     }
     let Some(keep) = keep else { return Ok(out) };
-    let rows: Vec<u32> = (0..keep.len() as u32).filter(|&row| keep[row as usize]).collect();
+    let rows: Vec<u32> = (0..keep.len() as u32)
+        .filter(|&row| keep[row as usize])
+        .collect();
     Ok(out.gather(&rows))
 }
 
@@ -99,7 +109,10 @@ pub(super) fn compute(
 fn single_column<'r>(call: &CallGoal, relation: &'r Relation) -> Option<&'r Column> {
     let mut vars = call.vars();
     let var = vars.next()?;
-    vars.next().is_none().then(|| relation.column(var)).flatten()
+    vars.next()
+        .is_none()
+        .then(|| relation.column(var))
+        .flatten()
 }
 
 fn is_pure(call: &CallGoal) -> bool {
@@ -111,7 +124,9 @@ fn is_pure(call: &CallGoal) -> bool {
 
 /// Comparisons of integers, instants and floats of one kind, without decoding: the rows that pass.
 fn compare_columns(call: &CallGoal, relation: &Relation) -> Option<Vec<u32>> {
-    let Callable::Builtin(builtin) = call.callable else { return None };
+    let Callable::Builtin(builtin) = call.callable else {
+        return None;
+    };
     let test: fn(Ordering) -> bool = match builtin.name() {
         "<" => Ordering::is_lt,
         ">" => Ordering::is_gt,
@@ -128,7 +143,9 @@ fn compare_columns(call: &CallGoal, relation: &Relation) -> Option<Vec<u32>> {
         return None;
     }
     let keep = |compare: &dyn Fn(usize) -> Ordering| {
-        (0..rows as u32).filter(|&row| test(compare(row as usize))).collect()
+        (0..rows as u32)
+            .filter(|&row| test(compare(row as usize)))
+            .collect()
     };
     match a.kind() {
         Kind::Long | Kind::Instant => {
@@ -137,12 +154,13 @@ fn compare_columns(call: &CallGoal, relation: &Relation) -> Option<Vec<u32>> {
         Kind::Double => {
             let float = |bits| f64::from_bits(bits);
             // NaN compares with nothing: leave such columns to the function itself.
-            let has_nan = (0..rows).any(|row| {
-                float(a.bits(row)).is_nan() || float(b.bits(row)).is_nan()
-            });
+            let has_nan =
+                (0..rows).any(|row| float(a.bits(row)).is_nan() || float(b.bits(row)).is_nan());
             (!has_nan).then(|| {
                 keep(&|row| {
-                    float(a.bits(row)).partial_cmp(&float(b.bits(row))).unwrap_or(Ordering::Equal)
+                    float(a.bits(row))
+                        .partial_cmp(&float(b.bits(row)))
+                        .unwrap_or(Ordering::Equal)
                 })
             })
         }
@@ -219,9 +237,7 @@ impl<'a> Caller<'a> {
         let target = match call.callable {
             Callable::Builtin(builtin) => Target::Builtin(builtin),
             Callable::Special(special) => Target::Special(special),
-            Callable::Var(var) => {
-                Target::Named(relation.column(var).cloned().ok_or_else(unbound)?)
-            }
+            Callable::Var(var) => Target::Named(relation.column(var).cloned().ok_or_else(unbound)?),
         };
         let mut args = Vec::with_capacity(call.args.len());
         for arg in &call.args {
@@ -233,7 +249,12 @@ impl<'a> Caller<'a> {
             });
         }
         let _ = context;
-        Ok(Caller { target, args, values: Vec::new(), form })
+        Ok(Caller {
+            target,
+            args,
+            values: Vec::new(),
+            form,
+        })
     }
 
     fn call(&mut self, context: &mut Context<'_>, row: usize) -> Result<Value> {
@@ -251,8 +272,11 @@ impl<'a> Caller<'a> {
                     _ => None,
                 };
                 let builtin = builtin.ok_or_else(|| {
-                    Error::new(Code::QueryWhere, format!("Unknown function {name} in {}", self.form))
-                        .with("form", self.form.clone())
+                    Error::new(
+                        Code::QueryWhere,
+                        format!("Unknown function {name} in {}", self.form),
+                    )
+                    .with("form", self.form.clone())
                 })?;
                 self.decode(&context.interner, row)?;
                 builtin.call(&self.values)
@@ -267,7 +291,8 @@ impl<'a> Caller<'a> {
                 ArgColumn::Column(column) => interner.value(column.cell(row)),
                 ArgColumn::Const(value) => (*value).clone(),
                 ArgColumn::Source(_) | ArgColumn::Rules => {
-                    let message = format!("A source is no argument of this function in {}", self.form);
+                    let message =
+                        format!("A source is no argument of this function in {}", self.form);
                     return Err(Error::new(Code::QueryWhere, message));
                 }
             });
@@ -284,8 +309,11 @@ impl<'a> Caller<'a> {
     }
 
     fn wrong_arguments(&self) -> Error {
-        Error::new(Code::QueryWhere, format!("Wrong arguments in {}", self.form))
-            .with("form", self.form.clone())
+        Error::new(
+            Code::QueryWhere,
+            format!("Wrong arguments in {}", self.form),
+        )
+        .with("form", self.form.clone())
     }
 
     fn db(&self, context: &Context<'_>) -> Result<Db> {
@@ -345,10 +373,12 @@ impl<'a> Caller<'a> {
         let (Some(e), Some(a)) = (e, db.attr_of(&self.value(context, at, row)?)) else {
             return Ok(None);
         };
-        let Some(run) = db.run(a, SortOrder::ByEntity) else { return Ok(None) };
-        let first = run.rows_in(run.entity_range(e)).find(|row| {
-            run.extra() != crate::index::Extra::Added || row.extra == 1
-        });
+        let Some(run) = db.run(a, SortOrder::ByEntity) else {
+            return Ok(None);
+        };
+        let first = run
+            .rows_in(run.entity_range(e))
+            .find(|row| run.extra() != crate::index::Extra::Added || row.extra == 1);
         Ok(first.map(|row| db.value(row.v)))
     }
 

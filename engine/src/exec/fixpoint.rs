@@ -11,9 +11,9 @@
 
 use std::collections::VecDeque;
 
-use super::block::{run_block, Context};
+use super::block::{Context, run_block};
 use super::join::natural_join;
-use super::key::{hash_rows, rows_equal, RowSet};
+use super::key::{RowSet, hash_rows, rows_equal};
 use super::relation::Relation;
 use crate::error::Result;
 use crate::index::{Cell, Column, ColumnBuilder};
@@ -50,7 +50,11 @@ struct GrowingColumn {
 impl Table {
     fn new(width: usize) -> Table {
         let columns = (0..width).map(|_| GrowingColumn::default()).collect();
-        Table { columns, rows: 0, set: RowSet::default() }
+        Table {
+            columns,
+            rows: 0,
+            set: RowSet::default(),
+        }
     }
 
     /// Adds the tuples that are new and answers them.
@@ -61,9 +65,9 @@ impl Table {
         for (row, &hash) in hashes.iter().enumerate() {
             let mine = &self.columns;
             let same = |other: u32| {
-                mine.iter().zip(&refs).all(|(mine, column)| {
-                    mine.cells[other as usize] == column.cell(row)
-                })
+                mine.iter()
+                    .zip(&refs)
+                    .all(|(mine, column)| mine.cells[other as usize] == column.cell(row))
             };
             if self.set.insert(hash, self.rows as u32, same) {
                 for (mine, column) in self.columns.iter_mut().zip(&refs) {
@@ -96,7 +100,11 @@ struct Keyed {
 
 impl Keyed {
     fn new(width: usize, key: Vec<usize>) -> Keyed {
-        Keyed { table: Table::new(width), key, index: hashbrown::HashTable::new() }
+        Keyed {
+            table: Table::new(width),
+            key,
+            index: hashbrown::HashTable::new(),
+        }
     }
 
     /// Adds the tuples that are new and answers them.
@@ -115,7 +123,8 @@ impl Keyed {
             match self.index.find_mut(hash, same) {
                 Some((_, ids)) => ids.push(id),
                 None => {
-                    self.index.insert_unique(hash, (hash, vec![id]), |(hash, _)| *hash);
+                    self.index
+                        .insert_unique(hash, (hash, vec![id]), |(hash, _)| *hash);
                 }
             }
         }
@@ -123,7 +132,12 @@ impl Keyed {
     }
 
     /// Pairs of the given rows and the tuples whose key they have.
-    fn pairs(&self, keys: &[&Column], rows: usize, context: &Context<'_>) -> Result<(Vec<u32>, Vec<u32>)> {
+    fn pairs(
+        &self,
+        keys: &[&Column],
+        rows: usize,
+        context: &Context<'_>,
+    ) -> Result<(Vec<u32>, Vec<u32>)> {
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for (row, &hash) in hash_rows(keys, rows).iter().enumerate() {
             let same = |(other_hash, ids): &(u64, Vec<u32>)| {
@@ -143,7 +157,8 @@ impl Keyed {
 
     fn gather(&self, at: usize, rows: &[u32]) -> Column {
         let mut builder = ColumnBuilder::default();
-        rows.iter().for_each(|&row| builder.push(self.table.columns[at].cells[row as usize]));
+        rows.iter()
+            .for_each(|&row| builder.push(self.table.columns[at].cells[row as usize]));
         builder.finish()
     }
 
@@ -167,11 +182,23 @@ struct PredicateTables {
 /// Tuples to push on.
 enum Work {
     /// New demand for a predicate.
-    Demand { predicate: usize, columns: Vec<Column>, rows: usize },
+    Demand {
+        predicate: usize,
+        columns: Vec<Column>,
+        rows: usize,
+    },
     /// New pairs of a demand and one it was handed on to.
-    Jump { predicate: usize, columns: Vec<Column>, rows: usize },
+    Jump {
+        predicate: usize,
+        columns: Vec<Column>,
+        rows: usize,
+    },
     /// New answers of a predicate.
-    Answers { predicate: usize, columns: Vec<Column>, rows: usize },
+    Answers {
+        predicate: usize,
+        columns: Vec<Column>,
+        rows: usize,
+    },
 }
 
 struct Machine {
@@ -195,8 +222,14 @@ impl Machine {
                 }
             }
         }
-        let tables = predicates.iter().map(|predicate| PredicateTables::new(context, predicate));
-        Machine { tables: tables.collect(), callers, work: VecDeque::new() }
+        let tables = predicates
+            .iter()
+            .map(|predicate| PredicateTables::new(context, predicate));
+        Machine {
+            tables: tables.collect(),
+            callers,
+            work: VecDeque::new(),
+        }
     }
 
     /// The bound arguments of a call, for every tuple of the calling relation.
@@ -208,15 +241,25 @@ impl Machine {
         relation: &Relation,
     ) -> (Vec<Column>, usize) {
         let bound = context.program.predicates[predicate].bound.clone();
-        let slots = args.iter().zip(&bound).filter(|(_, bound)| **bound).map(|(slot, _)| slot);
-        let columns = slots.map(|slot| slot_column(context, slot, relation)).collect();
+        let slots = args
+            .iter()
+            .zip(&bound)
+            .filter(|(_, bound)| **bound)
+            .map(|(slot, _)| slot);
+        let columns = slots
+            .map(|slot| slot_column(context, slot, relation))
+            .collect();
         (columns, relation.len())
     }
 
     fn ask(&mut self, predicate: usize, (columns, rows): (Vec<Column>, usize)) {
         let (columns, rows) = self.tables[predicate].demand.extend(&columns, rows);
         if rows > 0 {
-            self.work.push_back(Work::Demand { predicate, columns, rows });
+            self.work.push_back(Work::Demand {
+                predicate,
+                columns,
+                rows,
+            });
         }
     }
 
@@ -224,13 +267,25 @@ impl Machine {
         while let Some(work) = self.work.pop_front() {
             context.budget.check()?;
             match work {
-                Work::Demand { predicate, columns, rows } => {
+                Work::Demand {
+                    predicate,
+                    columns,
+                    rows,
+                } => {
                     self.start(context, predicate, columns, rows)?;
                 }
-                Work::Jump { predicate, columns, rows } => {
+                Work::Jump {
+                    predicate,
+                    columns,
+                    rows,
+                } => {
                     self.jump(context, predicate, &columns, rows)?;
                 }
-                Work::Answers { predicate, columns, rows } => {
+                Work::Answers {
+                    predicate,
+                    columns,
+                    rows,
+                } => {
                     for (at, branch, call) in self.callers[predicate].clone() {
                         self.meet_answers(context, (at, branch, call), &columns, rows)?;
                     }
@@ -264,10 +319,17 @@ impl Machine {
     }
 
     fn hand_on(&mut self, predicate: usize, pairs: &[Column], rows: usize) {
-        let table = self.tables[predicate].jumps.as_mut().expect("only predicates that jump come here");
+        let table = self.tables[predicate]
+            .jumps
+            .as_mut()
+            .expect("only predicates that jump come here");
         let (columns, rows) = table.extend(pairs, rows);
         if rows > 0 {
-            self.work.push_back(Work::Jump { predicate, columns, rows });
+            self.work.push_back(Work::Jump {
+                predicate,
+                columns,
+                rows,
+            });
         }
     }
 
@@ -288,13 +350,16 @@ impl Machine {
             let places = demand_relation(plan, branch, &columns[width..], rows);
             let reached = run_block(context, &branch.segments[0], places.clone().distinct())?;
             let place_vars: Vec<VarId> = bound_head(plan, branch).collect();
-            let origins: Vec<VarId> =
-                (0..width as u32).map(|at| VarId(u32::MAX - at)).collect();
+            let origins: Vec<VarId> = (0..width as u32).map(|at| VarId(u32::MAX - at)).collect();
             let mut from = places;
             for (&var, column) in origins.iter().zip(columns) {
                 from.push(var, column.clone());
             }
-            debug_assert!(place_vars.iter().all(|var| reached.is_empty() || reached.binds(*var)));
+            debug_assert!(
+                place_vars
+                    .iter()
+                    .all(|var| reached.is_empty() || reached.binds(*var))
+            );
             let joined = natural_join(&from, &reached, context.budget)?;
             let origin = |context: &mut Context<'_>, var: VarId| {
                 slot_column(context, &Slot::Var(var), &joined)
@@ -321,7 +386,11 @@ impl Machine {
     fn answer(&mut self, predicate: usize, columns: &[Column], rows: usize) {
         let (columns, rows) = self.tables[predicate].answers.extend(columns, rows);
         if rows > 0 {
-            self.work.push_back(Work::Answers { predicate, columns, rows });
+            self.work.push_back(Work::Answers {
+                predicate,
+                columns,
+                rows,
+            });
         }
     }
 
@@ -350,7 +419,12 @@ impl Machine {
         let call = &branch.calls[k];
         let vars = supplementary_vars(&program.predicates[predicate], branch, k);
         let tuples = reached.project(&vars);
-        let keyed = keyed_columns(context, &call.args, &program.predicates[call.predicate], &tuples);
+        let keyed = keyed_columns(
+            context,
+            &call.args,
+            &program.predicates[call.predicate],
+            &tuples,
+        );
         let all: Vec<Column> = tuples.columns().iter().chain(&keyed).cloned().collect();
         let table = &mut self.tables[predicate].supplementary[branch_at][k];
         let (new, rows) = table.extend(&all, tuples.len());
@@ -363,9 +437,15 @@ impl Machine {
         let keys: Vec<&Column> = demand.iter().collect();
         let answers = &self.tables[call.predicate].answers;
         let (left, right) = answers.pairs(&keys, rows, context)?;
-        let found: Vec<Column> = (0..call.args.len()).map(|at| answers.gather(at, &right)).collect();
+        let found: Vec<Column> = (0..call.args.len())
+            .map(|at| answers.gather(at, &right))
+            .collect();
         let joined = bind_answers(context, &call.args, tuples.gather(&left), &found);
-        self.advance(context, (predicate, branch_at, k + 1), joined.project(&call.keep))
+        self.advance(
+            context,
+            (predicate, branch_at, k + 1),
+            joined.project(&call.keep),
+        )
     }
 
     /// New answers meet the tuples that wait for them.
@@ -389,11 +469,17 @@ impl Machine {
         let waiting = &self.tables[predicate].supplementary[branch_at][k];
         let (left, right) = waiting.pairs(&keys, rows, context)?;
         let vars = supplementary_vars(&program.predicates[predicate], branch, k);
-        let tuples: Vec<Column> = (0..vars.len()).map(|at| waiting.gather(at, &right)).collect();
+        let tuples: Vec<Column> = (0..vars.len())
+            .map(|at| waiting.gather(at, &right))
+            .collect();
         let tuples = Relation::new(vars, tuples, right.len());
         let found: Vec<Column> = columns.iter().map(|column| column.gather(&left)).collect();
         let joined = bind_answers(context, &call.args, tuples, &found);
-        self.advance(context, (predicate, branch_at, k + 1), joined.project(&call.keep))
+        self.advance(
+            context,
+            (predicate, branch_at, k + 1),
+            joined.project(&call.keep),
+        )
     }
 
     /// Joins a calling relation with all answers.
@@ -413,7 +499,11 @@ impl Machine {
         } else {
             table.pairs(&keys, rows, context)?
         };
-        let found: Vec<Column> = answers.0.iter().map(|column| column.gather(&right)).collect();
+        let found: Vec<Column> = answers
+            .0
+            .iter()
+            .map(|column| column.gather(&right))
+            .collect();
         Ok(bind_answers(context, args, relation.gather(&left), &found))
     }
 }
@@ -441,8 +531,14 @@ impl PredicateTables {
 
 /// Whether a predicate recurs only through tail calls, so that demand jumps.
 fn jumps(predicate: &Predicate) -> bool {
-    predicate.branches.iter().any(|branch| branch.tail.is_some())
-        && predicate.branches.iter().all(|branch| branch.tail.is_some() || branch.calls.is_empty())
+    predicate
+        .branches
+        .iter()
+        .any(|branch| branch.tail.is_some())
+        && predicate
+            .branches
+            .iter()
+            .all(|branch| branch.tail.is_some() || branch.calls.is_empty())
 }
 
 fn positions(bound: &[bool]) -> Vec<usize> {
@@ -453,7 +549,12 @@ fn bound_head<'a>(
     predicate: &'a Predicate,
     branch: &'a Branch,
 ) -> impl Iterator<Item = VarId> + 'a {
-    branch.head.iter().zip(&predicate.bound).filter(|(_, bound)| **bound).map(|(var, _)| *var)
+    branch
+        .head
+        .iter()
+        .zip(&predicate.bound)
+        .filter(|(_, bound)| **bound)
+        .map(|(var, _)| *var)
 }
 
 /// Demand as a relation over the head's bound variables.
@@ -470,7 +571,9 @@ fn demand_relation(
             None => relation.push(var, column.clone()),
             Some(first) => {
                 let same = |row: &u32| first.cell(*row as usize) == column.cell(*row as usize);
-                let rows = repeated.take().unwrap_or_else(|| (0..rows as u32).collect());
+                let rows = repeated
+                    .take()
+                    .unwrap_or_else(|| (0..rows as u32).collect());
                 repeated = Some(rows.into_iter().filter(same).collect());
             }
         }
@@ -499,7 +602,10 @@ fn supplementary_vars(predicate: &Predicate, branch: &Branch, k: usize) -> Vec<V
 fn vars_before(predicate: &Predicate, branch: &Branch, k: usize) -> Vec<VarId> {
     let mut vars: Vec<VarId> = bound_head(predicate, branch).collect();
     for segment in &branch.segments[..=k] {
-        segment.steps.iter().for_each(|step| crate::plan::op_vars(&step.op, &mut vars));
+        segment
+            .steps
+            .iter()
+            .for_each(|step| crate::plan::op_vars(&step.op, &mut vars));
     }
     for call in &branch.calls[..k] {
         vars.extend(call.args.iter().filter_map(Slot::var));
@@ -514,15 +620,18 @@ fn keyed_columns(
     tuples: &Relation,
 ) -> Vec<Column> {
     let bound = args.iter().zip(&callee.bound).filter(|(_, bound)| **bound);
-    bound.map(|(slot, _)| slot_column(context, slot, tuples)).collect()
+    bound
+        .map(|(slot, _)| slot_column(context, slot, tuples))
+        .collect()
 }
 
 /// The column of a slot: a variable's, or a constant repeated.
 fn slot_column(context: &mut Context<'_>, slot: &Slot, relation: &Relation) -> Column {
     match slot {
-        Slot::Var(var) => relation.column(*var).cloned().unwrap_or_else(|| {
-            Column::constant(Cell::NIL, relation.len())
-        }),
+        Slot::Var(var) => relation
+            .column(*var)
+            .cloned()
+            .unwrap_or_else(|| Column::constant(Cell::NIL, relation.len())),
         Slot::Const(value) => Column::constant(context.interner.cell(value), relation.len()),
         Slot::Blank => Column::constant(Cell::NIL, relation.len()),
     }
@@ -550,8 +659,14 @@ fn bind_answers(
         return tuples;
     }
     let agree = |row: &u32| {
-        checks.iter().all(|(a, b)| rows_equal(&[a], *row as usize, &[b], *row as usize))
+        checks
+            .iter()
+            .all(|(a, b)| rows_equal(&[a], *row as usize, &[b], *row as usize))
     };
     let rows: Vec<u32> = (0..tuples.len() as u32).filter(agree).collect();
-    if rows.len() == tuples.len() { tuples } else { tuples.gather(&rows) }
+    if rows.len() == tuples.len() {
+        tuples
+    } else {
+        tuples.gather(&rows)
+    }
 }

@@ -28,7 +28,11 @@ impl TupleBuilder {
             }
         }
         let builders = unique.iter().map(|_| ColumnBuilder::default()).collect();
-        TupleBuilder { vars: unique, builders, left: Vec::new() }
+        TupleBuilder {
+            vars: unique,
+            builders,
+            left: Vec::new(),
+        }
     }
 
     /// Takes a value apart; every way to do so is a tuple for row `row`.
@@ -62,7 +66,10 @@ impl TupleBuilder {
                 continue;
             }
             for (var, builder) in self.vars.iter().zip(&mut self.builders) {
-                let cell = tuple.iter().find(|(v, _)| v == var).map_or(Cell::NIL, |(_, c)| *c);
+                let cell = tuple
+                    .iter()
+                    .find(|(v, _)| v == var)
+                    .map_or(Cell::NIL, |(_, c)| *c);
                 builder.push(cell);
             }
             self.left.push(row);
@@ -73,7 +80,11 @@ impl TupleBuilder {
     /// The tuples, and the rows they belong to.
     pub(super) fn finish(self) -> (Relation, Vec<u32>) {
         let rows = self.left.len();
-        let columns: Vec<Column> = self.builders.into_iter().map(ColumnBuilder::finish).collect();
+        let columns: Vec<Column> = self
+            .builders
+            .into_iter()
+            .map(ColumnBuilder::finish)
+            .collect();
         (Relation::new(self.vars, columns, rows), self.left)
     }
 }
@@ -81,7 +92,9 @@ impl TupleBuilder {
 /// Whether a variable that occurs twice got equal values.
 fn is_consistent(tuple: &[(VarId, Cell)]) -> bool {
     tuple.iter().enumerate().all(|(at, (var, cell))| {
-        tuple[..at].iter().all(|(other, value)| other != var || value == cell)
+        tuple[..at]
+            .iter()
+            .all(|(other, value)| other != var || value == cell)
     })
 }
 
@@ -141,12 +154,16 @@ fn items<'v>(value: &'v Value, bind: &Bind) -> Result<std::borrow::Cow<'v, [Valu
         }
         Value::Nil => Cow::Borrowed(&[]),
         _ => {
-            let what = if matches!(bind, Bind::Collection(item) if matches!(**item, Bind::Tuple(_))) {
+            let what = if matches!(bind, Bind::Collection(item) if matches!(**item, Bind::Tuple(_)))
+            {
                 "relation"
             } else {
                 "collection"
             };
-            return Err(binding_error(format!("Cannot bind value {value} to {what}"), value));
+            return Err(binding_error(
+                format!("Cannot bind value {value} to {what}"),
+                value,
+            ));
         }
     })
 }

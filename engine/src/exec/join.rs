@@ -1,7 +1,7 @@
 //! Joins of two relations on the variables they share.
 
 use super::budget::Budget;
-use super::key::{hash_rows, RowMap};
+use super::key::{RowMap, hash_rows};
 use super::relation::Relation;
 use crate::error::Result;
 use crate::index::Column;
@@ -11,9 +11,19 @@ use crate::plan::VarId;
 ///
 /// The result is in the order of `left`. Cost: O(left + right + out).
 pub(super) fn natural_join(left: &Relation, right: &Relation, budget: &Budget) -> Result<Relation> {
-    let shared: Vec<VarId> = left.vars().iter().copied().filter(|v| right.binds(*v)).collect();
+    let shared: Vec<VarId> = left
+        .vars()
+        .iter()
+        .copied()
+        .filter(|v| right.binds(*v))
+        .collect();
     let (rows_left, rows_right) = if shared.is_empty() {
-        product_rows(left.len(), right.len(), left.vars().len() + right.vars().len(), budget)?
+        product_rows(
+            left.len(),
+            right.len(),
+            left.vars().len() + right.vars().len(),
+            budget,
+        )?
     } else {
         let (a, b) = (columns(left, &shared), columns(right, &shared));
         join_rows((&a, left.len()), (&b, right.len()), budget)?
@@ -29,7 +39,9 @@ pub(super) fn natural_join(left: &Relation, right: &Relation, budget: &Budget) -
 
 /// The columns of some variables, all bound.
 pub(super) fn columns<'a>(relation: &'a Relation, vars: &[VarId]) -> Vec<&'a Column> {
-    vars.iter().filter_map(|var| relation.column(*var)).collect()
+    vars.iter()
+        .filter_map(|var| relation.column(*var))
+        .collect()
 }
 
 /// Pairs of rows whose keys are equal, ordered by the left row then the right.
@@ -60,10 +72,19 @@ pub(super) fn join_rows(
 }
 
 /// The rows of `left` that have (or lack) a partner in `right`, by shared variables.
-pub(super) fn semi_join_rows(left: &Relation, right: &Relation, on: &[VarId], want: bool) -> Vec<u32> {
+pub(super) fn semi_join_rows(
+    left: &Relation,
+    right: &Relation,
+    on: &[VarId],
+    want: bool,
+) -> Vec<u32> {
     let all = || (0..left.len() as u32).collect();
     if on.is_empty() {
-        return if right.is_empty() != want { all() } else { Vec::new() };
+        return if right.is_empty() != want {
+            all()
+        } else {
+            Vec::new()
+        };
     }
     if right.is_empty() {
         return if want { Vec::new() } else { all() };
@@ -72,7 +93,9 @@ pub(super) fn semi_join_rows(left: &Relation, right: &Relation, on: &[VarId], wa
     let map = RowMap::new(b, right.len());
     let hashes = hash_rows(&a, left.len());
     let has = |row: &u32| map.contains(hashes[*row as usize], &a, *row as usize);
-    (0..left.len() as u32).filter(|row| has(row) == want).collect()
+    (0..left.len() as u32)
+        .filter(|row| has(row) == want)
+        .collect()
 }
 
 fn product_rows(
@@ -82,7 +105,9 @@ fn product_rows(
     budget: &Budget,
 ) -> Result<(Vec<u32>, Vec<u32>)> {
     budget.check_rows(left.saturating_mul(right), columns)?;
-    let rows_left = (0..left as u32).flat_map(|row| std::iter::repeat_n(row, right)).collect();
+    let rows_left = (0..left as u32)
+        .flat_map(|row| std::iter::repeat_n(row, right))
+        .collect();
     let rows_right = (0..left).flat_map(|_| 0..right as u32).collect();
     Ok((rows_left, rows_right))
 }
@@ -97,7 +122,12 @@ pub(super) struct Pairs<'a> {
 
 impl<'a> Pairs<'a> {
     pub(super) fn new(columns: usize, budget: &'a Budget) -> Pairs<'a> {
-        Pairs { left: Vec::new(), right: Vec::new(), columns, budget }
+        Pairs {
+            left: Vec::new(),
+            right: Vec::new(),
+            columns,
+            budget,
+        }
     }
 
     pub(super) fn push(&mut self, left: u32, right: u32) -> Result<()> {
@@ -115,7 +145,9 @@ impl<'a> Pairs<'a> {
             return (self.left, self.right);
         }
         let mut starts = vec![0u32; left_rows + 1];
-        self.left.iter().for_each(|&row| starts[row as usize + 1] += 1);
+        self.left
+            .iter()
+            .for_each(|&row| starts[row as usize + 1] += 1);
         for row in 0..left_rows {
             starts[row + 1] += starts[row];
         }

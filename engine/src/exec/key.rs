@@ -17,8 +17,7 @@ pub(super) fn hash_rows(columns: &[&Column], rows: usize) -> Vec<u64> {
                 }
             }
             Kinds::Each(kinds) => {
-                for ((hash, &bits), &kind) in
-                    hashes.iter_mut().zip(column.bits()).zip(kinds.iter())
+                for ((hash, &bits), &kind) in hashes.iter_mut().zip(column.bits()).zip(kinds.iter())
                 {
                     *hash = mix(*hash, bits, u64::from(kind));
                 }
@@ -36,9 +35,9 @@ fn mix(hash: u64, bits: u64, kind: u64) -> u64 {
 
 /// Whether a row of some columns equals a row of others.
 pub(super) fn rows_equal(a: &[&Column], row_a: usize, b: &[&Column], row_b: usize) -> bool {
-    a.iter().zip(b).all(|(a, b)| {
-        a.bits()[row_a] == b.bits()[row_b] && a.kind_at(row_a) == b.kind_at(row_b)
-    })
+    a.iter()
+        .zip(b)
+        .all(|(a, b)| a.bits()[row_a] == b.bits()[row_b] && a.kind_at(row_a) == b.kind_at(row_b))
 }
 
 const NONE: u32 = u32::MAX;
@@ -73,7 +72,11 @@ impl<'a> RowMap<'a> {
                 }
             }
         }
-        RowMap { columns, heads, next }
+        RowMap {
+            columns,
+            heads,
+            next,
+        }
     }
 
     /// The rows whose key equals a row of other columns, in order.
@@ -112,7 +115,9 @@ impl RowSet {
     pub(super) fn distinct_rows(columns: &[Column], rows: usize) -> Vec<u32> {
         let columns: Vec<&Column> = columns.iter().collect();
         let hashes = hash_rows(&columns, rows);
-        let mut set = RowSet { heads: HashTable::with_capacity(rows.min(1 << 16)) };
+        let mut set = RowSet {
+            heads: HashTable::with_capacity(rows.min(1 << 16)),
+        };
         let mut out = Vec::new();
         for (row, &hash) in hashes.iter().enumerate() {
             let same = |other: u32| rows_equal(&columns, other as usize, &columns, row);
@@ -154,7 +159,8 @@ impl RowSet {
         if self.heads.find(hash, equal).is_some() {
             return false;
         }
-        self.heads.insert_unique(hash, (hash, row), |&(hash, _)| hash);
+        self.heads
+            .insert_unique(hash, (hash, row), |&(hash, _)| hash);
         true
     }
 }

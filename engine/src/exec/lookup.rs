@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::budget::Budget;
 use super::join::Pairs;
-use super::key::{hash_rows, RowMap};
+use super::key::{RowMap, hash_rows};
 use crate::error::Result;
 use crate::index::{Cell, Chunk, Column, Dictionary, Extra, Kind, Run};
 
@@ -108,7 +108,9 @@ pub(super) fn match_rows(
             let refs = refs_where(by_entity, |chunk, out| equal_rows(chunk, *v, out));
             times(refs, rows, budget)
         }
-        (Access::Free, Access::Free, _) => among(by_entity, 0..by_entity.len(), v, rows, budget, false),
+        (Access::Free, Access::Free, _) => {
+            among(by_entity, 0..by_entity.len(), v, rows, budget, false)
+        }
         (Access::Free, _, _) => {
             let column = v.column().expect("the value is neither free nor constant");
             by_value_column(by_entity, by_value, column, dictionary, budget)
@@ -130,12 +132,19 @@ fn among(
 ) -> Result<Matches> {
     if rows == 1 && matches!(v, Access::Free) {
         let left = vec![0; range.len()];
-        return Ok(Matches { left, rows: Rows::Ranges(vec![range]), by_value });
+        return Ok(Matches {
+            left,
+            rows: Rows::Ranges(vec![range]),
+            by_value,
+        });
     }
     let refs = refs_of_range(run, range);
     let mut matches = match (v.constant(), v.column()) {
         (Some(cell), _) => {
-            let refs = refs.into_iter().filter(|&at| cell_at(run, at) == cell).collect();
+            let refs = refs
+                .into_iter()
+                .filter(|&at| cell_at(run, at) == cell)
+                .collect();
             times(refs, rows, budget)?
         }
         (None, None) => times(refs, rows, budget)?,
@@ -158,19 +167,33 @@ fn among(
 
 fn from_pairs(pairs: Pairs<'_>) -> Matches {
     let refs = pairs.right.into_iter().map(RowRef).collect();
-    Matches { left: pairs.left, rows: Rows::Refs(refs), by_value: false }
+    Matches {
+        left: pairs.left,
+        rows: Rows::Refs(refs),
+        by_value: false,
+    }
 }
 
 /// Every row of the relation with every given row of the run.
 fn times(refs: Vec<RowRef>, rows: usize, budget: &Budget) -> Result<Matches> {
     if rows == 1 {
         let left = vec![0; refs.len()];
-        return Ok(Matches { left, rows: Rows::Refs(refs), by_value: false });
+        return Ok(Matches {
+            left,
+            rows: Rows::Refs(refs),
+            by_value: false,
+        });
     }
     budget.check_rows(refs.len().saturating_mul(rows), 2)?;
-    let left = (0..rows as u32).flat_map(|row| std::iter::repeat_n(row, refs.len())).collect();
+    let left = (0..rows as u32)
+        .flat_map(|row| std::iter::repeat_n(row, refs.len()))
+        .collect();
     let rows = Rows::Refs((0..rows).flat_map(|_| refs.iter().copied()).collect());
-    Ok(Matches { left, rows, by_value: false })
+    Ok(Matches {
+        left,
+        rows,
+        by_value: false,
+    })
 }
 
 /// Rows whose entity is the relation's: probes if the relation is small, else a direct-address
@@ -197,7 +220,9 @@ fn by_entity_column(run: &Run, column: &Column, v: &Access, budget: &Budget) -> 
     let firsts = Firsts::new(run);
     for row in (0..rows).filter(|&row| is_entity(row)) {
         let e = column.bits()[row] as i64;
-        let Some(mut at) = firsts.find(e) else { continue };
+        let Some(mut at) = firsts.find(e) else {
+            continue;
+        };
         loop {
             let chunk = &run.chunks()[at.chunk()];
             if chunk.e[at.row()] != e {
@@ -221,7 +246,10 @@ fn by_entity_column(run: &Run, column: &Column, v: &Access, budget: &Budget) -> 
 /// The first row of each entity of a run.
 enum Firsts<'a> {
     /// By entity minus the smallest.
-    Dense { min: i64, rows: Vec<u32> },
+    Dense {
+        min: i64,
+        rows: Vec<u32>,
+    },
     Search(&'a Run),
 }
 
@@ -250,7 +278,10 @@ impl<'a> Firsts<'a> {
         match self {
             Firsts::Dense { min, rows } => {
                 let at = usize::try_from(e.checked_sub(*min)?).ok()?;
-                rows.get(at).copied().filter(|&row| row != NO_ROW).map(RowRef)
+                rows.get(at)
+                    .copied()
+                    .filter(|&row| row != NO_ROW)
+                    .map(RowRef)
             }
             Firsts::Search(run) => {
                 let range = run.entity_range(e);
@@ -275,7 +306,11 @@ fn by_value_column(
     let rows = column.len();
     let mut pairs = Pairs::new(2, budget);
     let is_inline = column.kind().is_some_and(|kind| !kind.is_interned());
-    let probe_rows = if is_inline { PROBE_ROWS } else { PROBE_INTERNED_ROWS };
+    let probe_rows = if is_inline {
+        PROBE_ROWS
+    } else {
+        PROBE_INTERNED_ROWS
+    };
     if let Some(run) = by_value
         && rows.saturating_mul(probe_rows) < run.len()
     {
@@ -303,7 +338,11 @@ fn by_value_column(
     }
     let (left, right) = pairs.sorted_by_left(rows);
     let rows = Rows::Refs(right.into_iter().map(RowRef).collect());
-    Ok(Matches { left, rows, by_value: false })
+    Ok(Matches {
+        left,
+        rows,
+        by_value: false,
+    })
 }
 
 fn cell_at(run: &Run, at: RowRef) -> Cell {
@@ -341,7 +380,10 @@ fn equal_rows(chunk: &Chunk, v: Cell, out: &mut Vec<u32>) {
         Some(kind) if kind != v.kind => {}
         Some(_) => {
             let bits = chunk.v.bits().iter().enumerate();
-            out.extend(bits.filter(|(_, bits)| **bits == v.bits).map(|(row, _)| row as u32));
+            out.extend(
+                bits.filter(|(_, bits)| **bits == v.bits)
+                    .map(|(row, _)| row as u32),
+            );
         }
         None => {
             out.extend((0..chunk.len() as u32).filter(|&row| chunk.v.cell(row as usize) == v));
@@ -370,9 +412,13 @@ impl Matches {
 
     /// Entities of the matched rows.
     pub(super) fn entities(&self, run: &Run) -> Column {
-        let bits = self.collect(run, |chunk, row| chunk.e[row] as u64, |chunk, out| {
-            out.extend(chunk.e.iter().map(|&e| e as u64));
-        });
+        let bits = self.collect(
+            run,
+            |chunk, row| chunk.e[row] as u64,
+            |chunk, out| {
+                out.extend(chunk.e.iter().map(|&e| e as u64));
+            },
+        );
         Column::uniform(Kind::Long, bits)
     }
 
@@ -382,9 +428,13 @@ impl Matches {
         let is_uniform = kind.is_some() && run.chunks().iter().all(|chunk| chunk.v.kind() == kind);
         match kind.filter(|_| is_uniform) {
             Some(kind) => {
-                let bits = self.collect(run, |chunk, row| chunk.v.bits()[row], |chunk, out| {
-                    out.extend_from_slice(chunk.v.bits());
-                });
+                let bits = self.collect(
+                    run,
+                    |chunk, row| chunk.v.bits()[row],
+                    |chunk, out| {
+                        out.extend_from_slice(chunk.v.bits());
+                    },
+                );
                 Column::uniform(kind, bits)
             }
             None => match &self.rows {
@@ -403,9 +453,13 @@ impl Matches {
 
     /// Transactions of the matched rows.
     pub(super) fn txs(&self, run: &Run) -> Column {
-        let bits = self.collect(run, |chunk, row| chunk.tx[row] as u64, |chunk, out| {
-            out.extend(chunk.tx.iter().map(|&tx| tx as u64));
-        });
+        let bits = self.collect(
+            run,
+            |chunk, row| chunk.tx[row] as u64,
+            |chunk, out| {
+                out.extend(chunk.tx.iter().map(|&tx| tx as u64));
+            },
+        );
         Column::uniform(Kind::Long, bits)
     }
 
@@ -430,7 +484,10 @@ impl Matches {
         let mut out = Vec::with_capacity(self.len());
         match &self.rows {
             Rows::Refs(refs) => {
-                out.extend(refs.iter().map(|at| one(&run.chunks()[at.chunk()], at.row())));
+                out.extend(
+                    refs.iter()
+                        .map(|at| one(&run.chunks()[at.chunk()], at.row())),
+                );
             }
             Rows::Ranges(ranges) => {
                 let pieces = ranges.iter().flat_map(|range| run.pieces(range.clone()));

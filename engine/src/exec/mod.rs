@@ -21,7 +21,7 @@ mod source;
 
 pub use answer::{Answer, AnswerColumn, Shape};
 pub use budget::Budget;
-pub use query::{explain, q, query_stats, Input, QueryOptions};
+pub use query::{Input, QueryOptions, explain, q, query_stats};
 pub use relation::Relation;
 
 #[cfg(test)]

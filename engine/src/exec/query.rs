@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::{self, Answer};
-use super::block::{run_block, Context, StepStats};
+use super::block::{Context, StepStats, run_block};
 use super::budget::Budget;
 use super::input::{input_relation, join_inputs};
 use super::relation::Relation;
@@ -54,7 +54,9 @@ pub struct QueryOptions {
 /// Errors: `Code::Parser…` for what cannot be read, `Code::Query…` for what cannot be answered.
 pub fn q(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Answer> {
     let query = read(query, options)?;
-    Run::new(&query, inputs, 0)?.answer(options, false).map(|(answer, _)| answer)
+    Run::new(&query, inputs, 0)?
+        .answer(options, false)
+        .map(|(answer, _)| answer)
 }
 
 /// The plan of a query as an indented tree, with the rows expected after each step.
@@ -79,7 +81,10 @@ pub fn query_stats(query: &Value, inputs: &[Input], options: &QueryOptions) -> R
 }
 
 fn stats_value(step: &StepStats, names: &Vars) -> Value {
-    let bound = step.bound.iter().map(|var| Value::Symbol(names.name(*var).0.clone()));
+    let bound = step
+        .bound
+        .iter()
+        .map(|var| Value::Symbol(names.name(*var).0.clone()));
     let rels = Value::map([
         (Value::keyword("rows"), Value::from(step.rows_out)),
         (Value::keyword("bound"), Value::set(bound)),
@@ -97,7 +102,10 @@ fn stats_value(step: &StepStats, names: &Vars) -> Value {
 /// Runs a query within a query.
 pub(super) fn nested(context: &Context<'_>, query: &Value, inputs: &[Input]) -> Result<Value> {
     if context.depth >= limits::QUERY_DEPTH {
-        return Err(Error::new(Code::Limit, "Queries nest too deep (QUERY_DEPTH)"));
+        return Err(Error::new(
+            Code::Limit,
+            "Queries nest too deep (QUERY_DEPTH)",
+        ));
     }
     let query = read(query, &QueryOptions::default())?;
     let run = Run::new(&query, inputs, context.depth + 1)?;
@@ -139,7 +147,10 @@ impl<'q> Run<'q> {
             Input::Value(_) => None,
         });
         let mut interner = Interner::new(base.unwrap_or_default());
-        let mut sources = Sources { names: Vec::new(), sources: Vec::new() };
+        let mut sources = Sources {
+            names: Vec::new(),
+            sources: Vec::new(),
+        };
         let (mut rules, mut patterns, mut values) = (Value::Nil, Vec::new(), Vec::new());
         for (form, input) in query.inputs.iter().zip(inputs) {
             match (form, input) {
@@ -165,7 +176,11 @@ impl<'q> Run<'q> {
         }
         let parsed_rules = rule_branches(&rules)?;
         let (bound, needed) = (bound_vars(&values), answer::needed_vars(query));
-        let default = sources.names.iter().position(|name| name.0.as_str() == "$").unwrap_or(0);
+        let default = sources
+            .names
+            .iter()
+            .position(|name| name.0.as_str() == "$")
+            .unwrap_or(0);
         let outline = Outline {
             clauses: &query.clauses,
             rules: &parsed_rules,
@@ -178,10 +193,24 @@ impl<'q> Run<'q> {
         let (program, scope) = plan::plan(&outline, &sources)?;
         let mut seeds = Vec::with_capacity(values.len());
         for (binding, value) in values {
-            seeds.push(input_relation(&resolve(binding, &scope), value, &mut interner)?);
+            seeds.push(input_relation(
+                &resolve(binding, &scope),
+                value,
+                &mut interner,
+            )?);
         }
         let program = Arc::new(program);
-        Ok(Run { query, program, scope, sources, interner, seeds, patterns, rules, depth })
+        Ok(Run {
+            query,
+            program,
+            scope,
+            sources,
+            interner,
+            seeds,
+            patterns,
+            rules,
+            depth,
+        })
     }
 
     fn answer(self, options: &QueryOptions, traced: bool) -> Result<(Answer, Vec<StepStats>)> {
@@ -268,7 +297,9 @@ fn bound_vars(values: &[(&ast::Binding, &Value)]) -> Vec<Var> {
         }
     }
     let mut vars = Vec::new();
-    values.iter().for_each(|(binding, _)| collect(binding, &mut vars));
+    values
+        .iter()
+        .for_each(|(binding, _)| collect(binding, &mut vars));
     vars
 }
 

@@ -15,18 +15,29 @@ pub struct Relation {
 impl Relation {
     /// One tuple over no variable: what a conjunction starts from.
     pub fn unit() -> Relation {
-        Relation { rows: 1, ..Relation::default() }
+        Relation {
+            rows: 1,
+            ..Relation::default()
+        }
     }
 
     /// No tuple.
     pub fn empty(vars: &[VarId]) -> Relation {
-        Relation { vars: vars.to_vec(), columns: vec![Column::default(); vars.len()], rows: 0 }
+        Relation {
+            vars: vars.to_vec(),
+            columns: vec![Column::default(); vars.len()],
+            rows: 0,
+        }
     }
 
     /// From one column of `rows` cells per variable.
     pub fn new(vars: Vec<VarId>, columns: Vec<Column>, rows: usize) -> Relation {
         debug_assert!(vars.len() == columns.len() && columns.iter().all(|c| c.len() == rows));
-        Relation { vars, columns, rows }
+        Relation {
+            vars,
+            columns,
+            rows,
+        }
     }
 
     /// Tuples.
@@ -51,7 +62,10 @@ impl Relation {
 
     /// The column of a variable, if it is bound.
     pub fn column(&self, var: VarId) -> Option<&Column> {
-        self.vars.iter().position(|v| *v == var).map(|at| &self.columns[at])
+        self.vars
+            .iter()
+            .position(|v| *v == var)
+            .map(|at| &self.columns[at])
     }
 
     /// Whether a variable is bound.
@@ -70,14 +84,21 @@ impl Relation {
     pub fn gather(&self, rows: &[u32]) -> Relation {
         Relation {
             vars: self.vars.clone(),
-            columns: self.columns.iter().map(|column| column.gather(rows)).collect(),
+            columns: self
+                .columns
+                .iter()
+                .map(|column| column.gather(rows))
+                .collect(),
             rows: rows.len(),
         }
     }
 
     /// Only these variables, in this order; those it does not bind are left out.
     pub fn project(&self, vars: &[VarId]) -> Relation {
-        let mut out = Relation { rows: self.rows, ..Relation::default() };
+        let mut out = Relation {
+            rows: self.rows,
+            ..Relation::default()
+        };
         for &var in vars {
             if let Some(column) = self.column(var)
                 && !out.binds(var)
@@ -91,13 +112,20 @@ impl Relation {
     /// Each tuple once, in order of first appearance.
     pub fn distinct(self) -> Relation {
         if self.columns.is_empty() {
-            return Relation { rows: self.rows.min(1), ..self };
+            return Relation {
+                rows: self.rows.min(1),
+                ..self
+            };
         }
         if self.rows < 2 {
             return self;
         }
         let rows = RowSet::distinct_rows(&self.columns, self.rows);
-        if rows.len() == self.rows { self } else { self.gather(&rows) }
+        if rows.len() == self.rows {
+            self
+        } else {
+            self.gather(&rows)
+        }
     }
 
     /// The same variables in the same order under other names.

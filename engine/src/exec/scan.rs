@@ -2,7 +2,7 @@
 
 use super::block::Context;
 use super::join::natural_join;
-use super::lookup::{match_rows, Access, Matches};
+use super::lookup::{Access, Matches, match_rows};
 use super::relation::Relation;
 use super::source::{Source, Tuples};
 use crate::datom::AttrId;
@@ -28,7 +28,9 @@ pub(super) fn scan(
         Source::Tuples(..) => scan_tuples(context, pattern, input),
         Source::Value(value) => Err(Error::new(
             Code::QueryWhere,
-            format!("Cannot match {form} against {value}: expected a database or a collection of tuples"),
+            format!(
+                "Cannot match {form} against {value}: expected a database or a collection of tuples"
+            ),
         )
         .with("form", form.clone())),
     }
@@ -103,8 +105,9 @@ fn scan_named(
         Some(column) => {
             let ident = context.interner.cell(db.ident(a));
             let names = |found: Cell| found == cell || found == ident;
-            let rows: Vec<u32> =
-                (0..input.len() as u32).filter(|&row| names(column.cell(row as usize))).collect();
+            let rows: Vec<u32> = (0..input.len() as u32)
+                .filter(|&row| names(column.cell(row as usize)))
+                .collect();
             input.gather(&rows)
         }
         None => {
@@ -127,13 +130,21 @@ fn scan_attribute(
     pattern: &Pattern,
     input: &Relation,
 ) -> Result<Option<Relation>> {
-    let Some(by_entity) = db.run(a, SortOrder::ByEntity) else { return Ok(None) };
+    let Some(by_entity) = db.run(a, SortOrder::ByEntity) else {
+        return Ok(None);
+    };
     let is_ref = db.attribute(a).is_some_and(|attribute| attribute.is_ref());
-    let Some(e) = context.access(db, pattern, E, None, input)? else { return Ok(None) };
+    let Some(e) = context.access(db, pattern, E, None, input)? else {
+        return Ok(None);
+    };
     let Some(v) = context.access(db, pattern, V, Some((a, is_ref)), input)? else {
         return Ok(None);
     };
-    let by_value = if matches!(v, Access::Free) { None } else { db.run(a, SortOrder::ByValue) };
+    let by_value = if matches!(v, Access::Free) {
+        None
+    } else {
+        db.run(a, SortOrder::ByValue)
+    };
     let matches = match_rows(
         (&by_entity, by_value.as_ref()),
         (&e, &v),
@@ -141,7 +152,14 @@ fn scan_attribute(
         db.dictionary(),
         context.budget,
     )?;
-    assemble(context, pattern, input, &matches, matches.run(&by_entity, by_value.as_ref())).map(Some)
+    assemble(
+        context,
+        pattern,
+        input,
+        &matches,
+        matches.run(&by_entity, by_value.as_ref()),
+    )
+    .map(Some)
 }
 
 /// Puts columns to the pattern's variables and drops the rows that contradict the other slots.
@@ -160,7 +178,9 @@ fn assemble(
     };
     let mut keep: Option<Vec<bool>> = None;
     for at in [E, V, TX, ADDED] {
-        let Some(slot) = pattern.slots.get(at) else { continue };
+        let Some(slot) = pattern.slots.get(at) else {
+            continue;
+        };
         // The access path has seen to entities and values that were known before.
         let is_done = at == E || at == V;
         let bound = match slot {
@@ -169,23 +189,28 @@ fn assemble(
             Slot::Var(var) if input.binds(*var) && is_done => continue,
             Slot::Var(var) if out.binds(*var) => out.column(*var).cloned(),
             Slot::Var(_) => None,
-            Slot::Const(value) => {
-                Some(Column::constant(context.interner.cell(value), matches.len()))
-            }
+            Slot::Const(value) => Some(Column::constant(
+                context.interner.cell(value),
+                matches.len(),
+            )),
         };
         let column = part(context, pattern.source, matches, run, at);
         match (bound, slot) {
             (Some(bound), _) => {
                 let keep = keep.get_or_insert_with(|| vec![true; matches.len()]);
                 let equal = bound.cells().zip(column.cells()).map(|(a, b)| a == b);
-                keep.iter_mut().zip(equal).for_each(|(keep, equal)| *keep &= equal);
+                keep.iter_mut()
+                    .zip(equal)
+                    .for_each(|(keep, equal)| *keep &= equal);
             }
             (None, Slot::Var(var)) => out.push(*var, column),
             (None, _) => {}
         }
     }
     let Some(keep) = keep else { return Ok(out) };
-    let rows: Vec<u32> = (0..keep.len() as u32).filter(|&row| keep[row as usize]).collect();
+    let rows: Vec<u32> = (0..keep.len() as u32)
+        .filter(|&row| keep[row as usize])
+        .collect();
     Ok(out.gather(&rows))
 }
 
@@ -219,7 +244,12 @@ fn scan_tuples(context: &mut Context<'_>, pattern: &Pattern, input: &Relation) -
     let selected = select_tuples(tuples, pattern, |value| interner.cell(value));
     let vars = tuple_vars(pattern);
     // A tuple too short for the pattern matches nothing.
-    let column = |at: usize| tuples.columns.get(at).map(|column| column.gather(&selected));
+    let column = |at: usize| {
+        tuples
+            .columns
+            .get(at)
+            .map(|column| column.gather(&selected))
+    };
     let mut matched = Relation::new(Vec::new(), Vec::new(), selected.len());
     for (at, var) in vars {
         match column(at) {
@@ -256,7 +286,9 @@ fn select_tuples(
     rows.retain(|&row| tuples.widths[row as usize] >= width);
     let firsts = tuple_vars(pattern);
     for (at, slot) in pattern.slots.iter().enumerate() {
-        let Some(column) = tuples.columns.get(at) else { continue };
+        let Some(column) = tuples.columns.get(at) else {
+            continue;
+        };
         match slot {
             Slot::Blank => {}
             Slot::Const(value) => {
@@ -264,7 +296,10 @@ fn select_tuples(
                 rows.retain(|&row| column.cell(row as usize) == wanted);
             }
             Slot::Var(var) => {
-                let first = firsts.iter().find(|(_, seen)| seen == var).map_or(at, |(at, _)| *at);
+                let first = firsts
+                    .iter()
+                    .find(|(_, seen)| seen == var)
+                    .map_or(at, |(at, _)| *at);
                 if first != at {
                     let other = &tuples.columns[first];
                     rows.retain(|&row| column.cell(row as usize) == other.cell(row as usize));
@@ -301,9 +336,9 @@ impl Context<'_> {
             }
             Some(Slot::Var(var)) => match input.column(*var) {
                 None => Ok(Some(Access::Free)),
-                Some(column) => {
-                    self.column_access(db, pattern.source, column, is_entity).map(Some)
-                }
+                Some(column) => self
+                    .column_access(db, pattern.source, column, is_entity)
+                    .map(Some),
             },
         }
     }
@@ -348,7 +383,10 @@ impl Context<'_> {
                 }
             };
             // Nothing in the index equals this cell.
-            cells.push(found.unwrap_or(Cell { kind: Kind::Other, bits: u64::MAX }));
+            cells.push(found.unwrap_or(Cell {
+                kind: Kind::Other,
+                bits: u64::MAX,
+            }));
         }
         Ok(Access::Resolved(Column::from_cells(cells)))
     }

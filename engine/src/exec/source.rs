@@ -37,7 +37,11 @@ pub(super) struct DbSource {
 impl DbSource {
     pub(super) fn new(db: Db, interner: &Interner) -> DbSource {
         let native = db.dictionary().is_same(interner.base());
-        DbSource { db, native, to_query: HashMap::new() }
+        DbSource {
+            db,
+            native,
+            to_query: HashMap::new(),
+        }
     }
 
     /// A column of the database, in the query's dictionary.
@@ -48,16 +52,29 @@ impl DbSource {
         }
         let db = &self.db;
         let mut id = |bits: u64| {
-            *self.to_query.entry(bits).or_insert_with(|| {
-                u64::from(interner.intern(db.dictionary().interned(bits)))
-            })
+            *self
+                .to_query
+                .entry(bits)
+                .or_insert_with(|| u64::from(interner.intern(db.dictionary().interned(bits))))
         };
         match column.kinds() {
-            Kinds::All(kind) => {
-                Column::uniform(*kind, column.bits().iter().map(|&bits| id(bits)).collect::<Vec<_>>())
-            }
+            Kinds::All(kind) => Column::uniform(
+                *kind,
+                column
+                    .bits()
+                    .iter()
+                    .map(|&bits| id(bits))
+                    .collect::<Vec<_>>(),
+            ),
             Kinds::Each(_) => Column::from_cells(column.cells().map(|cell| {
-                if cell.kind.is_interned() { Cell { bits: id(cell.bits), ..cell } } else { cell }
+                if cell.kind.is_interned() {
+                    Cell {
+                        bits: id(cell.bits),
+                        ..cell
+                    }
+                } else {
+                    cell
+                }
             })),
         }
     }
@@ -117,9 +134,10 @@ impl Tuples {
                 items.iter().map(tuple_items).collect::<Option<_>>()?
             }
             Value::Set(items) => items.iter().map(tuple_items).collect::<Option<_>>()?,
-            Value::Map(entries) => {
-                entries.iter().map(|(k, v)| Arc::from([k.clone(), v.clone()])).collect()
-            }
+            Value::Map(entries) => entries
+                .iter()
+                .map(|(k, v)| Arc::from([k.clone(), v.clone()]))
+                .collect(),
             Value::Nil => Vec::new(),
             _ => return None,
         };
@@ -130,7 +148,11 @@ impl Tuples {
         };
         let columns = (0..width).map(|at| column(at, interner)).collect();
         let widths = rows.iter().map(|row| row.len() as u32).collect();
-        Some(Tuples { columns, rows: rows.len(), widths })
+        Some(Tuples {
+            columns,
+            rows: rows.len(),
+            widths,
+        })
     }
 }
 

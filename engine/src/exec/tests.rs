@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{explain, q, Input, QueryOptions};
-use crate::datom::{AttrId, EntityId, Op, TxId, TX0};
+use super::{Input, QueryOptions, explain, q};
+use crate::datom::{AttrId, EntityId, Op, TX0, TxId};
 use crate::db::{Db, IndexDatom, Options};
 use crate::edn;
 use crate::index::Interner;
@@ -17,7 +17,10 @@ fn db(text: &str) -> Db {
     let mut schema = Schema::default();
     let follows = Value::Keyword(Keyword::new("follows"));
     let id = AttrId(interner.intern(&follows));
-    let attribute = Attribute { value_type: Some(ValueType::Ref), ..Attribute::new(id, follows) };
+    let attribute = Attribute {
+        value_type: Some(ValueType::Ref),
+        ..Attribute::new(id, follows)
+    };
     schema.declare(attribute);
     let datoms: Vec<IndexDatom> = edn::read(text)
         .unwrap()
@@ -35,7 +38,13 @@ fn db(text: &str) -> Db {
             }
         })
         .collect();
-    empty.apply(&datoms, interner.finish(), Arc::new(schema), 100, TxId(TX0 + 1))
+    empty.apply(
+        &datoms,
+        interner.finish(),
+        Arc::new(schema),
+        100,
+        TxId(TX0 + 1),
+    )
 }
 
 const PEOPLE: &str = r#"[[1 :name "Ada"] [1 :age 36] [1 :follows 2]
@@ -46,7 +55,11 @@ const PEOPLE: &str = r#"[[1 :name "Ada"] [1 :age 36] [1 :follows 2]
 fn check_with(query: &str, inputs: &[&str], expected: &str) {
     let db = db(PEOPLE);
     let mut all = vec![Input::Db(db)];
-    all.extend(inputs.iter().map(|text| Input::Value(edn::read(text).unwrap())));
+    all.extend(
+        inputs
+            .iter()
+            .map(|text| Input::Value(edn::read(text).unwrap())),
+    );
     let answer = q(&Value::str(query), &all, &QueryOptions::default());
     let found = match answer {
         Ok(answer) => answer.to_value(),
@@ -63,19 +76,31 @@ fn check(query: &str, expected: &str) {
 
 #[test]
 fn patterns_join_on_shared_variables() {
-    check("[:find ?n :where [?e :age 36] [?e :name ?n]]", r#"#{["Ada"] ["Dan"]}"#);
+    check(
+        "[:find ?n :where [?e :age 36] [?e :name ?n]]",
+        r#"#{["Ada"] ["Dan"]}"#,
+    );
     check(
         "[:find ?a ?b :where [?x :follows ?y] [?x :name ?a] [?y :name ?b]]",
         r#"#{["Ada" "Bob"] ["Bob" "Cyd"] ["Cyd" "Ada"] ["Dan" "Dan"]}"#,
     );
     check("[:find ?x . :where [?x :follows ?x]]", "4");
-    check("[:find [?a ...] :where [3 ?a]]", "[:age :follows :name :nick]");
-    check("[:find ?x ?y :where [?x :age ?a] [?y :age ?a] [(< ?x ?y)]]", "#{[1 4]}");
+    check(
+        "[:find [?a ...] :where [3 ?a]]",
+        "[:age :follows :name :nick]",
+    );
+    check(
+        "[:find ?x ?y :where [?x :age ?a] [?y :age ?a] [(< ?x ?y)]]",
+        "#{[1 4]}",
+    );
 }
 
 #[test]
 fn negation_and_alternatives() {
-    check("[:find [?n ...] :where [?e :name ?n] (not [?e :nick])]", r#"["Ada" "Bob" "Dan"]"#);
+    check(
+        "[:find [?n ...] :where [?e :name ?n] (not [?e :nick])]",
+        r#"["Ada" "Bob" "Dan"]"#,
+    );
     check(
         "[:find ?n :where [?e :name ?n] (or [?e :age 17] (and [?e :nick ?k] [?e :age 52]))
           (not-join [?e] [?e :follows ?o] [?o :age 36])]",
@@ -98,14 +123,23 @@ fn rules_recurse_from_either_end_and_in_full() {
         "[[(reach ?a ?b) [?a :follows ?b]] [(reach ?a ?b) (hop ?a ?b)]
           [(hop ?a ?b) [?a :follows ?x] (reach ?x ?b)]]",
     ] {
-        let rules = rules.replace("(or [?a :follows ?b] (and", "(or-join [?a ?b] [?a :follows ?b] (and");
+        let rules = rules.replace(
+            "(or [?a :follows ?b] (and",
+            "(or-join [?a ?b] [?a :follows ?b] (and",
+        );
         let check = |query: &str, expected: &str| check_with(query, &[&rules], expected);
         check("[:find [?b ...] :in $ % :where (reach 4 ?b)]", "[4]");
         check("[:find ?b :in $ % :where (reach 1 ?b)]", "#{[1] [2] [3]}");
         check("[:find ?a :in $ % :where (reach ?a 1)]", "#{[1] [2] [3]}");
         check("[:find (count ?b) . :in $ % :where (reach ?a ?b)]", "4");
-        check("[:find ?a ?b :in $ % :where [?a :age 52] (reach ?a ?b) [?b :age 36]]", "#{[3 1]}");
-        check("[:find ?a :in $ % :where (reach ?a ?a)]", "#{[1] [2] [3] [4]}");
+        check(
+            "[:find ?a ?b :in $ % :where [?a :age 52] (reach ?a ?b) [?b :age 36]]",
+            "#{[3 1]}",
+        );
+        check(
+            "[:find ?a :in $ % :where (reach ?a ?a)]",
+            "#{[1] [2] [3] [4]}",
+        );
     }
 }
 
@@ -120,13 +154,28 @@ fn a_rule_may_not_negate_itself() {
 
 #[test]
 fn functions_aggregates_and_order() {
-    check("[:find (sum ?a) (count ?e) :where [?e :age ?a]]", "[[141 4]]");
-    check("[:find ?a (count ?e) :where [?e :age ?a] :order-by [?a :desc] :limit 2]", "[[52 1] [36 2]]");
-    check("[:find ?b :where [?e :age ?a] [(inc ?a) ?b] [(> ?b 50)]]", "#{[53]}");
+    check(
+        "[:find (sum ?a) (count ?e) :where [?e :age ?a]]",
+        "[[141 4]]",
+    );
+    check(
+        "[:find ?a (count ?e) :where [?e :age ?a] :order-by [?a :desc] :limit 2]",
+        "[[52 1] [36 2]]",
+    );
+    check(
+        "[:find ?b :where [?e :age ?a] [(inc ?a) ?b] [(> ?b 50)]]",
+        "#{[53]}",
+    );
     check(
         r#"[:find ?n ?k :where [?e :name ?n] [(get-else $ ?e :nick "none") ?k] [?e :age 36]]"#,
         r#"#{["Ada" "none"] ["Dan" "none"]}"#,
     );
-    check("[:find ?n :keys name :where [3 :name ?n]]", r#"[{:name "Cyd"}]"#);
-    check("[:find ?x :where [(> ?x 1)]]", r#""query/where Insufficient bindings: #{?x} not bound in [(> ?x 1)]""#);
+    check(
+        "[:find ?n :keys name :where [3 :name ?n]]",
+        r#"[{:name "Cyd"}]"#,
+    );
+    check(
+        "[:find ?x :where [(> ?x 1)]]",
+        r#""query/where Insufficient bindings: #{?x} not bound in [(> ?x 1)]""#,
+    );
 }

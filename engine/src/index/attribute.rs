@@ -30,7 +30,10 @@ impl AttributeIndex {
             current: empty(SortOrder::ByEntity, Extra::Nothing),
             past: empty(SortOrder::ByEntity, Extra::End),
             by_value: by_value.then(|| {
-                (empty(SortOrder::ByValue, Extra::Nothing), empty(SortOrder::ByValue, Extra::End))
+                (
+                    empty(SortOrder::ByValue, Extra::Nothing),
+                    empty(SortOrder::ByValue, Extra::End),
+                )
             }),
         }
     }
@@ -57,21 +60,38 @@ impl AttributeIndex {
 
     /// The index after a change. Ended rows go to the past if `keep_past`, else they vanish.
     #[must_use]
-    pub fn apply(&self, change: Change, keep_past: bool, dictionary: &Dictionary) -> AttributeIndex {
-        let Change { added, ended, mut past } = change;
+    pub fn apply(
+        &self,
+        change: Change,
+        keep_past: bool,
+        dictionary: &Dictionary,
+    ) -> AttributeIndex {
+        let Change {
+            added,
+            ended,
+            mut past,
+        } = change;
         if keep_past {
             past.extend_from_slice(&ended);
         } else {
             past.clear();
         }
         let apply = |current: &Run, old: &Run, added, ended, past| {
-            (current.apply(ended, added, dictionary), old.apply(Vec::new(), past, dictionary))
+            (
+                current.apply(ended, added, dictionary),
+                old.apply(Vec::new(), past, dictionary),
+            )
         };
-        let by_value = self.by_value.as_ref().map(|(current, old)| {
-            apply(current, old, added.clone(), ended.clone(), past.clone())
-        });
+        let by_value = self
+            .by_value
+            .as_ref()
+            .map(|(current, old)| apply(current, old, added.clone(), ended.clone(), past.clone()));
         let (current, past) = apply(&self.current, &self.past, added, ended, past);
-        AttributeIndex { current, past, by_value }
+        AttributeIndex {
+            current,
+            past,
+            by_value,
+        }
     }
 
     /// The index with rows by value built, or dropped.
@@ -84,7 +104,10 @@ impl AttributeIndex {
             let resorted = |run: &Run| run.resorted(SortOrder::ByValue, dictionary);
             (resorted(&self.current), resorted(&self.past))
         });
-        AttributeIndex { by_value, ..self.clone() }
+        AttributeIndex {
+            by_value,
+            ..self.clone()
+        }
     }
 
     /// The index without the rows that a purge takes out of the present or of the past.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Dictionary;
-use crate::value::{compare, Value};
+use crate::value::{Value, compare};
 
 /// What the bits of a cell mean. The order of kinds breaks ties between values that compare equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,16 +128,25 @@ pub struct Cell {
 
 impl Cell {
     /// The cell of `nil`.
-    pub const NIL: Cell = Cell { kind: Kind::Nil, bits: 0 };
+    pub const NIL: Cell = Cell {
+        kind: Kind::Nil,
+        bits: 0,
+    };
 
     /// The cell of an integer or entity id.
     pub fn long(n: i64) -> Cell {
-        Cell { kind: Kind::Long, bits: n as u64 }
+        Cell {
+            kind: Kind::Long,
+            bits: n as u64,
+        }
     }
 
     /// The cell of a boolean.
     pub fn bool(b: bool) -> Cell {
-        Cell { kind: Kind::Bool, bits: u64::from(b) }
+        Cell {
+            kind: Kind::Bool,
+            bits: u64::from(b),
+        }
     }
 
     /// The cell of a value that needs no dictionary; none for the others.
@@ -151,7 +160,10 @@ impl Cell {
             Value::Char(c) => u64::from(u32::from(*c)),
             _ => return None,
         };
-        Some(Cell { kind: Kind::of(value), bits })
+        Some(Cell {
+            kind: Kind::of(value),
+            bits,
+        })
     }
 
     /// The integer or entity id, if it is one.
@@ -205,7 +217,11 @@ impl Cell {
 }
 
 fn float_bits(x: f64) -> u64 {
-    if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() }
+    if x.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        x.to_bits()
+    }
 }
 
 fn float_key(x: f64) -> u64 {
@@ -216,7 +232,11 @@ fn float_key(x: f64) -> u64 {
         return u64::MAX;
     }
     let bits = x.to_bits();
-    if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
+    if bits >> 63 == 1 {
+        !bits
+    } else {
+        bits | (1 << 63)
+    }
 }
 
 /// The first eight bytes. From lead byte 0xEE on, UTF-8 order and the UTF-16 order of the indexes

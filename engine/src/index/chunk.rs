@@ -32,14 +32,21 @@ impl Row {
     }
 
     /// As [`Row::compare`], but blind to `tx` and `extra`.
-    pub fn compare_datom(&self, other: &Row, order: SortOrder, dictionary: &Dictionary) -> Ordering {
+    pub fn compare_datom(
+        &self,
+        other: &Row,
+        order: SortOrder,
+        dictionary: &Dictionary,
+    ) -> Ordering {
         match order {
-            SortOrder::ByEntity => {
-                self.e.cmp(&other.e).then_with(|| self.v.compare(other.v, dictionary))
-            }
-            SortOrder::ByValue => {
-                self.v.compare(other.v, dictionary).then_with(|| self.e.cmp(&other.e))
-            }
+            SortOrder::ByEntity => self
+                .e
+                .cmp(&other.e)
+                .then_with(|| self.v.compare(other.v, dictionary)),
+            SortOrder::ByValue => self
+                .v
+                .compare(other.v, dictionary)
+                .then_with(|| self.e.cmp(&other.e)),
         }
     }
 }
@@ -98,7 +105,12 @@ impl Chunk {
     /// One row.
     pub fn row(&self, at: usize) -> Row {
         let extra = self.extra.as_ref().map_or(0, |extra| extra[at]);
-        Row { e: self.e[at], v: self.v.cell(at), tx: self.tx[at], extra }
+        Row {
+            e: self.e[at],
+            v: self.v.cell(at),
+            tx: self.tx[at],
+            extra,
+        }
     }
 
     /// Rows `start .. start + len`, shared.

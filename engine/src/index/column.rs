@@ -22,19 +22,28 @@ pub struct Column {
 
 impl Default for Column {
     fn default() -> Column {
-        Column { kinds: Kinds::All(Kind::Nil), bits: ScalarBuffer::from(Vec::new()) }
+        Column {
+            kinds: Kinds::All(Kind::Nil),
+            bits: ScalarBuffer::from(Vec::new()),
+        }
     }
 }
 
 impl Column {
     /// A column of one kind.
     pub fn uniform(kind: Kind, bits: impl Into<ScalarBuffer<u64>>) -> Column {
-        Column { kinds: Kinds::All(kind), bits: bits.into() }
+        Column {
+            kinds: Kinds::All(kind),
+            bits: bits.into(),
+        }
     }
 
     /// A column of entity ids or integers.
     pub fn longs(longs: &[i64]) -> Column {
-        Column::uniform(Kind::Long, longs.iter().map(|&n| n as u64).collect::<Vec<_>>())
+        Column::uniform(
+            Kind::Long,
+            longs.iter().map(|&n| n as u64).collect::<Vec<_>>(),
+        )
     }
 
     /// The same cell `len` times.
@@ -92,7 +101,10 @@ impl Column {
 
     /// The cell of a row.
     pub fn cell(&self, row: usize) -> Cell {
-        Cell { kind: self.kind_at(row), bits: self.bits[row] }
+        Cell {
+            kind: self.kind_at(row),
+            bits: self.bits[row],
+        }
     }
 
     /// All cells in order.
@@ -106,7 +118,10 @@ impl Column {
             Kinds::All(kind) => Kinds::All(*kind),
             Kinds::Each(kinds) => Kinds::Each(kinds.slice(start, len)),
         };
-        Column { kinds, bits: self.bits.slice(start, len) }
+        Column {
+            kinds,
+            bits: self.bits.slice(start, len),
+        }
     }
 
     /// The given rows, in the given order.
@@ -114,11 +129,17 @@ impl Column {
         let bits: Vec<u64> = rows.iter().map(|&row| self.bits[row as usize]).collect();
         let kinds = match &self.kinds {
             Kinds::All(kind) => Kinds::All(*kind),
-            Kinds::Each(kinds) => {
-                Kinds::Each(rows.iter().map(|&row| kinds[row as usize]).collect::<Vec<u8>>().into())
-            }
+            Kinds::Each(kinds) => Kinds::Each(
+                rows.iter()
+                    .map(|&row| kinds[row as usize])
+                    .collect::<Vec<u8>>()
+                    .into(),
+            ),
         };
-        Column { kinds, bits: bits.into() }
+        Column {
+            kinds,
+            bits: bits.into(),
+        }
     }
 
     /// All rows of all columns, one after the other.
@@ -188,6 +209,9 @@ impl ColumnBuilder {
             Some(kinds) => Kinds::Each(kinds.into()),
             None => Kinds::All(self.kind.unwrap_or(Kind::Nil)),
         };
-        Column { kinds, bits: self.bits.into() }
+        Column {
+            kinds,
+            bits: self.bits.into(),
+        }
     }
 }

@@ -31,7 +31,11 @@ struct DictionaryRun {
 
 impl DictionaryRun {
     fn find(&self, hash: u64, value: &Value) -> Option<u32> {
-        self.ids.find(hash, |&id| same(&self.values[(id - self.start) as usize], value)).copied()
+        self.ids
+            .find(hash, |&id| {
+                same(&self.values[(id - self.start) as usize], value)
+            })
+            .copied()
     }
 
     fn push(&mut self, hash: u64, value: Value) -> u32 {
@@ -39,7 +43,8 @@ impl DictionaryRun {
         self.values.push(value);
         self.hashes.push(hash);
         let (start, hashes) = (self.start, &self.hashes);
-        self.ids.insert_unique(hash, id, |&id| hashes[(id - start) as usize]);
+        self.ids
+            .insert_unique(hash, id, |&id| hashes[(id - start) as usize]);
         id
     }
 
@@ -52,9 +57,16 @@ impl DictionaryRun {
         hashes.extend_from_slice(&next.hashes);
         let mut ids = HashTable::with_capacity(values.len());
         for (i, &hash) in hashes.iter().enumerate() {
-            ids.insert_unique(hash, self.start + i as u32, |&id| hashes[(id - self.start) as usize]);
+            ids.insert_unique(hash, self.start + i as u32, |&id| {
+                hashes[(id - self.start) as usize]
+            });
         }
-        DictionaryRun { start: self.start, values, hashes, ids }
+        DictionaryRun {
+            start: self.start,
+            values,
+            hashes,
+            ids,
+        }
     }
 }
 
@@ -93,7 +105,8 @@ impl Dictionary {
 
     /// The value of a cell.
     pub fn value(&self, cell: Cell) -> Value {
-        cell.inline_value().unwrap_or_else(|| self.interned(cell.bits).clone())
+        cell.inline_value()
+            .unwrap_or_else(|| self.interned(cell.bits).clone())
     }
 
     /// The id of a value, if it is interned.
@@ -109,7 +122,10 @@ impl Dictionary {
     pub fn cell(&self, value: &Value) -> Option<Cell> {
         Cell::inline(value).or_else(|| {
             let bits = u64::from(self.find(value)?);
-            Some(Cell { kind: Kind::of(value), bits })
+            Some(Cell {
+                kind: Kind::of(value),
+                bits,
+            })
         })
     }
 
@@ -138,7 +154,13 @@ impl Interner {
     /// Starts from what a dictionary holds.
     pub fn new(base: Dictionary) -> Interner {
         let start = base.len;
-        Interner { base, added: DictionaryRun { start, ..DictionaryRun::default() } }
+        Interner {
+            base,
+            added: DictionaryRun {
+                start,
+                ..DictionaryRun::default()
+            },
+        }
     }
 
     /// The id of a value, interned now if it was not.
@@ -152,8 +174,10 @@ impl Interner {
 
     /// The cell of a value.
     pub fn cell(&mut self, value: &Value) -> Cell {
-        Cell::inline(value)
-            .unwrap_or_else(|| Cell { kind: Kind::of(value), bits: u64::from(self.intern(value)) })
+        Cell::inline(value).unwrap_or_else(|| Cell {
+            kind: Kind::of(value),
+            bits: u64::from(self.intern(value)),
+        })
     }
 
     /// The interned value with this id.
@@ -166,7 +190,8 @@ impl Interner {
 
     /// The value of a cell.
     pub fn value(&self, cell: Cell) -> Value {
-        cell.inline_value().unwrap_or_else(|| self.interned(cell.bits).clone())
+        cell.inline_value()
+            .unwrap_or_else(|| self.interned(cell.bits).clone())
     }
 
     /// The dictionary this one started from.
@@ -187,12 +212,18 @@ impl Interner {
         let len = self.base.len + self.added.values.len() as u32;
         let mut runs = self.base.runs.to_vec();
         let mut tail = self.added;
-        while runs.last().is_some_and(|run| run.values.len() <= 2 * tail.values.len()) {
+        while runs
+            .last()
+            .is_some_and(|run| run.values.len() <= 2 * tail.values.len())
+        {
             let run = runs.pop().expect("the loop condition saw a last run");
             tail = run.merged(&tail);
         }
         runs.push(Arc::new(tail));
-        Dictionary { runs: runs.into(), len }
+        Dictionary {
+            runs: runs.into(),
+            len,
+        }
     }
 }
 
@@ -211,7 +242,11 @@ mod tests {
             old.push(dictionary);
             dictionary = interner.finish();
         }
-        assert!(dictionary.runs.len() <= 12, "{} runs", dictionary.runs.len());
+        assert!(
+            dictionary.runs.len() <= 12,
+            "{} runs",
+            dictionary.runs.len()
+        );
         assert_eq!(dictionary.interned(7), &Value::from("v7"));
         assert_eq!(old[500].find(&Value::from("v500")), None);
         assert_eq!(old[501].find(&Value::from("v500")), Some(500));

@@ -13,17 +13,29 @@ impl Run {
     ///   entity and value) is replaced.
     /// - Cost: O(k log k + touched chunks), k the rows given.
     #[must_use]
-    pub fn apply(&self, mut removed: Vec<Row>, mut added: Vec<Row>, dictionary: &Dictionary) -> Run {
+    pub fn apply(
+        &self,
+        mut removed: Vec<Row>,
+        mut added: Vec<Row>,
+        dictionary: &Dictionary,
+    ) -> Run {
         if removed.is_empty() && added.is_empty() {
             return self.clone();
         }
         sort_rows(&mut removed, self.order, dictionary);
         sort_rows(&mut added, self.order, dictionary);
-        let mut out = ChunkWriter { extra: self.extra, rows: Vec::new(), chunks: Vec::new() };
+        let mut out = ChunkWriter {
+            extra: self.extra,
+            rows: Vec::new(),
+            chunks: Vec::new(),
+        };
         let (mut removed, mut added) = (&removed[..], &added[..]);
         for (at, chunk) in self.chunks.iter().enumerate() {
             // Everything before the next chunk's first row belongs to this one.
-            let fence = self.fences.get(at + 1).map(|&(e, v)| Row::new(e, v, i64::MIN));
+            let fence = self
+                .fences
+                .get(at + 1)
+                .map(|&(e, v)| Row::new(e, v, i64::MIN));
             let before_fence = |row: &Row| {
                 fence.is_none_or(|fence| {
                     row.compare_datom(&fence, self.order, dictionary) == Ordering::Less
@@ -85,12 +97,19 @@ impl Run {
     /// The run with only the rows that `keep` holds for.
     #[must_use]
     pub fn retain(&self, keep: impl Fn(&Row) -> bool) -> Run {
-        let mut out = ChunkWriter { extra: self.extra, rows: Vec::new(), chunks: Vec::new() };
+        let mut out = ChunkWriter {
+            extra: self.extra,
+            rows: Vec::new(),
+            chunks: Vec::new(),
+        };
         for chunk in self.chunks() {
             if (0..chunk.len()).all(|at| keep(&chunk.row(at))) {
                 out.share(chunk);
             } else {
-                (0..chunk.len()).map(|at| chunk.row(at)).filter(&keep).for_each(|row| out.push(row));
+                (0..chunk.len())
+                    .map(|at| chunk.row(at))
+                    .filter(&keep)
+                    .for_each(|row| out.push(row));
             }
         }
         Run::from_chunks(self.order, self.extra, out.finish())
@@ -116,9 +135,13 @@ pub(super) fn sort_rows(rows: &mut [Row], order: SortOrder, dictionary: &Diction
         let key = |v: Cell| v.sort_key(dictionary);
         let mut keyed: Vec<(u64, Row)> = rows.iter().map(|row| (key(row.v), *row)).collect();
         keyed.sort_unstable_by(|(key_a, a), (key_b, b)| {
-            key_a.cmp(key_b).then_with(|| a.compare(b, order, dictionary))
+            key_a
+                .cmp(key_b)
+                .then_with(|| a.compare(b, order, dictionary))
         });
-        rows.iter_mut().zip(keyed).for_each(|(slot, (_, row))| *slot = row);
+        rows.iter_mut()
+            .zip(keyed)
+            .for_each(|(slot, (_, row))| *slot = row);
     } else {
         rows.sort_unstable_by(|a, b| a.compare(b, order, dictionary));
     }
@@ -136,7 +159,10 @@ impl ChunkWriter {
         self.rows.push(row);
         // A full buffer is cut in half only when more comes, so that appending fills chunks.
         if self.rows.len() == 2 * Chunk::ROWS_MAX {
-            self.chunks.push(Arc::new(Chunk::from_rows(&self.rows[..Chunk::ROWS_MAX], self.extra)));
+            self.chunks.push(Arc::new(Chunk::from_rows(
+                &self.rows[..Chunk::ROWS_MAX],
+                self.extra,
+            )));
             self.rows.drain(..Chunk::ROWS_MAX);
         }
     }
@@ -148,7 +174,8 @@ impl ChunkWriter {
 
     fn flush(&mut self) {
         for rows in self.rows.chunks(Chunk::ROWS_MAX) {
-            self.chunks.push(Arc::new(Chunk::from_rows(rows, self.extra)));
+            self.chunks
+                .push(Arc::new(Chunk::from_rows(rows, self.extra)));
         }
         self.rows.clear();
     }

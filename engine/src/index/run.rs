@@ -44,12 +44,17 @@ impl Run {
 
     /// A run of rows that are sorted already.
     pub fn from_sorted(order: SortOrder, extra: Extra, rows: &[Row]) -> Run {
-        let chunks = rows.chunks(Chunk::ROWS_MAX).map(|rows| Arc::new(Chunk::from_rows(rows, extra)));
+        let chunks = rows
+            .chunks(Chunk::ROWS_MAX)
+            .map(|rows| Arc::new(Chunk::from_rows(rows, extra)));
         Run::from_chunks(order, extra, chunks.collect())
     }
 
     pub(super) fn from_chunks(order: SortOrder, extra: Extra, chunks: Vec<Arc<Chunk>>) -> Run {
-        let fences = chunks.iter().map(|chunk| (chunk.e[0], chunk.v.cell(0))).collect();
+        let fences = chunks
+            .iter()
+            .map(|chunk| (chunk.e[0], chunk.v.cell(0)))
+            .collect();
         let mut offsets = Vec::with_capacity(chunks.len() + 1);
         let mut rows = 0;
         offsets.push(0);
@@ -93,7 +98,9 @@ impl Run {
 
     /// All rows in order.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = Row> + '_ {
-        self.chunks.iter().flat_map(|chunk| (0..chunk.len()).map(|at| chunk.row(at)))
+        self.chunks
+            .iter()
+            .flat_map(|chunk| (0..chunk.len()).map(|at| chunk.row(at)))
     }
 
     /// The row at a position.
@@ -109,10 +116,16 @@ impl Run {
     /// The position before which there are `offset` rows.
     pub fn position(&self, offset: usize) -> Position {
         if offset >= self.len() {
-            return Position { chunk: self.chunks.len(), row: 0 };
+            return Position {
+                chunk: self.chunks.len(),
+                row: 0,
+            };
         }
         let chunk = self.offsets.partition_point(|&rows| rows <= offset) - 1;
-        Position { chunk, row: offset - self.offsets[chunk] }
+        Position {
+            chunk,
+            row: offset - self.offsets[chunk],
+        }
     }
 
     /// The first position whose row is not `before`; `before` must hold for a prefix of the rows.
@@ -125,18 +138,32 @@ impl Run {
         };
         let rows = &self.chunks[chunk];
         let row = partition_point(0..rows.len(), |row| before(rows.e[row], rows.v.cell(row)));
-        if row == rows.len() { Position { chunk: chunk + 1, row: 0 } } else { Position { chunk, row } }
+        if row == rows.len() {
+            Position {
+                chunk: chunk + 1,
+                row: 0,
+            }
+        } else {
+            Position { chunk, row }
+        }
     }
 
     /// The rows of one entity, as offsets. The run is sorted by entity.
     pub fn entity_range(&self, e: i64) -> Range<usize> {
         debug_assert!(self.order == SortOrder::ByEntity);
-        let Some(chunk) = self.fences.partition_point(|&(first, _)| first < e).checked_sub(1) else {
+        let Some(chunk) = self
+            .fences
+            .partition_point(|&(first, _)| first < e)
+            .checked_sub(1)
+        else {
             return self.entity_range_from(Position { chunk: 0, row: 0 }, e);
         };
         let row = self.chunks[chunk].e.partition_point(|&x| x < e);
         let start = if row == self.chunks[chunk].len() {
-            Position { chunk: chunk + 1, row: 0 }
+            Position {
+                chunk: chunk + 1,
+                row: 0,
+            }
         } else {
             Position { chunk, row }
         };
@@ -189,12 +216,15 @@ impl Run {
     pub fn pieces(&self, range: Range<usize>) -> impl Iterator<Item = Chunk> + '_ {
         let first = self.position(range.start);
         let chunks = self.chunks.get(first.chunk..).unwrap_or_default();
-        chunks.iter().zip(first.chunk..).map_while(move |(chunk, at)| {
-            let offset = self.offsets[at];
-            let start = range.start.max(offset);
-            let end = range.end.min(offset + chunk.len());
-            (start < end).then(|| chunk.slice(start - offset, end - start))
-        })
+        chunks
+            .iter()
+            .zip(first.chunk..)
+            .map_while(move |(chunk, at)| {
+                let offset = self.offsets[at];
+                let start = range.start.max(offset);
+                let end = range.end.min(offset + chunk.len());
+                (start < end).then(|| chunk.slice(start - offset, end - start))
+            })
     }
 
     /// The rows of a range of offsets, one by one.
@@ -205,7 +235,10 @@ impl Run {
             let row = self.row(at);
             at.row += 1;
             if at.row == self.chunks[at.chunk].len() {
-                at = Position { chunk: at.chunk + 1, row: 0 };
+                at = Position {
+                    chunk: at.chunk + 1,
+                    row: 0,
+                };
             }
             row
         })

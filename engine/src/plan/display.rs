@@ -37,11 +37,19 @@ fn write_step(
     is_last: bool,
     program: &Program,
 ) -> fmt::Result {
-    let (branch, below) = if is_last { ("└─", "   ") } else { ("├─", "│  ") };
+    let (branch, below) = if is_last {
+        ("└─", "   ")
+    } else {
+        ("├─", "│  ")
+    };
     let name = step.op.name();
     write!(f, "{indent}{branch} {name} {}", step.form)?;
     if let Op::Rule { predicate, .. } = &step.op {
-        write!(f, " by {}", signature(*predicate, &program.predicates[*predicate]))?;
+        write!(
+            f,
+            " by {}",
+            signature(*predicate, &program.predicates[*predicate])
+        )?;
     }
     writeln!(f, "  ~{} rows", rows(step.estimate))?;
     let indent = format!("{indent}{below}");
@@ -62,7 +70,11 @@ fn write_step(
 
 /// The rule's name and which arguments are bound, as in the literature: `reach^bf`.
 fn signature(at: usize, predicate: &Predicate) -> String {
-    let bound: String = predicate.bound.iter().map(|b| if *b { 'b' } else { 'f' }).collect();
+    let bound: String = predicate
+        .bound
+        .iter()
+        .map(|b| if *b { 'b' } else { 'f' })
+        .collect();
     format!("{}^{bound} #{at}", predicate.name)
 }
 
@@ -74,15 +86,25 @@ fn write_predicate(
 ) -> fmt::Result {
     writeln!(f, "fixpoint {}", signature(at, predicate))?;
     for branch in &predicate.branches {
-        let head: Vec<String> =
-            branch.head.iter().map(|var| program.vars.name(*var).to_string()).collect();
+        let head: Vec<String> = branch
+            .head
+            .iter()
+            .map(|var| program.vars.name(*var).to_string())
+            .collect();
         writeln!(f, "└─ ({} {})", predicate.name, head.join(" "))?;
         for (k, segment) in branch.segments.iter().enumerate() {
             write_block(f, segment, "   ", program)?;
             if let Some(call) = branch.calls.get(k) {
-                let kind = if branch.tail.is_some() { "tail call" } else { "call" };
-                let args: Vec<String> =
-                    call.args.iter().map(|slot| slot_text(slot, &program.vars)).collect();
+                let kind = if branch.tail.is_some() {
+                    "tail call"
+                } else {
+                    "call"
+                };
+                let args: Vec<String> = call
+                    .args
+                    .iter()
+                    .map(|slot| slot_text(slot, &program.vars))
+                    .collect();
                 let callee = signature(call.predicate, &program.predicates[call.predicate]);
                 writeln!(f, "   └─ {kind} ({}) by {callee}", args.join(" "))?;
             }
@@ -100,5 +122,9 @@ fn slot_text(slot: &Slot, vars: &Vars) -> String {
 }
 
 fn rows(estimate: f64) -> String {
-    if estimate >= 1e15 { format!("{estimate:.0e}") } else { format!("{:.0}", estimate.ceil()) }
+    if estimate >= 1e15 {
+        format!("{estimate:.0e}")
+    } else {
+        format!("{:.0}", estimate.ceil())
+    }
 }

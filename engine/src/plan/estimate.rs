@@ -38,7 +38,9 @@ pub(super) fn estimate(
         GoalKind::Or { branches, .. } => branches
             .iter()
             .map(|goals| {
-                let best = goals.iter().map(|goal| estimate(goal, rows, bound, statistics));
+                let best = goals
+                    .iter()
+                    .map(|goal| estimate(goal, rows, bound, statistics));
                 best.fold(f64::INFINITY, f64::min)
             })
             .sum(),
@@ -48,7 +50,11 @@ pub(super) fn estimate(
                 Slot::Var(var) => bound.contains(var),
                 Slot::Blank => false,
             };
-            if args.iter().any(is_bound) { rows * RULE_ROWS } else { rows * RULE_FREE_ROWS }
+            if args.iter().any(is_bound) {
+                rows * RULE_ROWS
+            } else {
+                rows * RULE_FREE_ROWS
+            }
         }
     }
 }
@@ -126,7 +132,9 @@ fn constant_rows(db: &Db, a: crate::datom::AttrId, index: &AttributeIndex, value
 
 /// Distinct entities of a run sorted by entity, from its middle chunk.
 fn distinct_entities(run: &Run) -> f64 {
-    let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else { return 0.0 };
+    let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else {
+        return 0.0;
+    };
     let sample = &chunk.e[..chunk.len().min(SAMPLE_ROWS)];
     let distinct = 1 + sample.windows(2).filter(|pair| pair[0] != pair[1]).count();
     run.len() as f64 * distinct as f64 / sample.len() as f64
@@ -135,7 +143,9 @@ fn distinct_entities(run: &Run) -> f64 {
 /// Distinct values of a run, from its middle chunk: if few repeat there, as many as rows; else
 /// what the sample has.
 fn distinct_values(run: &Run) -> f64 {
-    let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else { return 0.0 };
+    let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else {
+        return 0.0;
+    };
     let sample = &chunk.v.bits()[..chunk.len().min(SAMPLE_ROWS)];
     let distinct = sample.iter().collect::<HashSet<_>>().len();
     if distinct * 2 > sample.len() {

@@ -130,10 +130,12 @@ impl CallGoal {
             Callable::Var(var) => Some(var),
             _ => None,
         };
-        callee.into_iter().chain(self.args.iter().filter_map(|arg| match arg {
-            ArgSlot::Var(var) => Some(*var),
-            _ => None,
-        }))
+        callee
+            .into_iter()
+            .chain(self.args.iter().filter_map(|arg| match arg {
+                ArgSlot::Var(var) => Some(*var),
+                _ => None,
+            }))
     }
 }
 
@@ -257,20 +259,31 @@ impl Resolver<'_> {
     }
 
     fn source(&self, name: Option<&SourceName>, clause: &Clause) -> Result<usize> {
-        let Some(name) = name else { return Ok(self.default_source) };
+        let Some(name) = name else {
+            return Ok(self.default_source);
+        };
         if name.0.as_str() == "$" {
             return Ok(self.default_source);
         }
-        self.sources.iter().position(|source| source == name).ok_or_else(|| {
-            Error::new(Code::QueryWhere, format!("Unknown source {name} in {}", clause.form))
+        self.sources
+            .iter()
+            .position(|source| source == name)
+            .ok_or_else(|| {
+                Error::new(
+                    Code::QueryWhere,
+                    format!("Unknown source {name} in {}", clause.form),
+                )
                 .at(clause.span)
                 .with("form", clause.form.clone())
-        })
+            })
     }
 
     /// Resolves a conjunction.
     pub(super) fn goals(&mut self, clauses: &[Clause], scope: &mut Scope) -> Result<Vec<Goal>> {
-        clauses.iter().map(|clause| self.goal(clause, scope)).collect()
+        clauses
+            .iter()
+            .map(|clause| self.goal(clause, scope))
+            .collect()
     }
 
     fn goal(&mut self, clause: &Clause, scope: &mut Scope) -> Result<Goal> {
@@ -282,21 +295,35 @@ impl Resolver<'_> {
             ClauseKind::Predicate { function, args } => {
                 GoalKind::Predicate(self.call(function, args, clause, scope)?)
             }
-            ClauseKind::Function { function, args, binding } => {
+            ClauseKind::Function {
+                function,
+                args,
+                binding,
+            } => {
                 let call = self.call(function, args, clause, scope)?;
                 GoalKind::Function(call, self.bind(binding, scope))
             }
             ClauseKind::Or { source, branches } => self.or(source, branches, clause, scope)?,
-            ClauseKind::OrJoin { source, required, free, branches } => {
-                self.or_join(source, (required, free), branches, clause, scope)?
-            }
+            ClauseKind::OrJoin {
+                source,
+                required,
+                free,
+                branches,
+            } => self.or_join(source, (required, free), branches, clause, scope)?,
             ClauseKind::Not { source, clauses } => {
                 let goals = self.within(source, clause, |it| it.goals(clauses, scope))?;
                 let mut vars = Vec::new();
                 goals.iter().for_each(|goal| goal.vars(&mut vars));
-                GoalKind::Not { vars: unique(vars), goals }
+                GoalKind::Not {
+                    vars: unique(vars),
+                    goals,
+                }
             }
-            ClauseKind::NotJoin { source, vars, clauses } => {
+            ClauseKind::NotJoin {
+                source,
+                vars,
+                clauses,
+            } => {
                 let vars: Vec<VarId> = vars.iter().map(|name| self.var(scope, name)).collect();
                 let mut inner = self.inner_scope(&vars);
                 let goals = self.within(source, clause, |it| it.goals(clauses, &mut inner))?;
@@ -308,7 +335,11 @@ impl Resolver<'_> {
                 args: self.slots(args, scope),
             },
         };
-        Ok(Goal { kind, form: clause.form.clone(), span: clause.span })
+        Ok(Goal {
+            kind,
+            form: clause.form.clone(),
+            span: clause.span,
+        })
     }
 
     /// Runs `f` with another meaning of `$`.
@@ -326,7 +357,9 @@ impl Resolver<'_> {
     }
 
     fn inner_scope(&self, vars: &[VarId]) -> Scope {
-        vars.iter().map(|&id| (self.vars.name(id).clone(), id)).collect()
+        vars.iter()
+            .map(|&id| (self.vars.name(id).clone(), id))
+            .collect()
     }
 
     fn or(
@@ -337,11 +370,21 @@ impl Resolver<'_> {
         scope: &mut Scope,
     ) -> Result<GoalKind> {
         let branches: Vec<Vec<Goal>> = self.within(source, clause, |it| {
-            branches.iter().map(|clauses| it.goals(clauses, scope)).collect()
+            branches
+                .iter()
+                .map(|clauses| it.goals(clauses, scope))
+                .collect()
         })?;
         let mut vars = Vec::new();
-        branches.iter().flatten().for_each(|goal| goal.vars(&mut vars));
-        Ok(GoalKind::Or { required: Vec::new(), vars: unique(vars), branches })
+        branches
+            .iter()
+            .flatten()
+            .for_each(|goal| goal.vars(&mut vars));
+        Ok(GoalKind::Or {
+            required: Vec::new(),
+            vars: unique(vars),
+            branches,
+        })
     }
 
     fn or_join(
@@ -362,7 +405,11 @@ impl Resolver<'_> {
             };
             branches.iter().map(branch).collect::<Result<Vec<_>>>()
         })?;
-        Ok(GoalKind::Or { required, vars, branches })
+        Ok(GoalKind::Or {
+            required,
+            vars,
+            branches,
+        })
     }
 
     /// Resolves terms.
@@ -401,10 +448,13 @@ impl Resolver<'_> {
                     ClauseKind::Predicate { .. } => "predicate",
                     _ => "function",
                 };
-                Error::new(Code::QueryWhere, format!("Unknown {what} '{name} in {}", clause.form))
-                    .at(clause.span)
-                    .with("form", clause.form.clone())
-                    .with("var", name.clone())
+                Error::new(
+                    Code::QueryWhere,
+                    format!("Unknown {what} '{name} in {}", clause.form),
+                )
+                .at(clause.span)
+                .with("form", clause.form.clone())
+                .with("var", name.clone())
             })?,
         };
         let mut slots = Vec::with_capacity(args.len());
@@ -416,7 +466,10 @@ impl Resolver<'_> {
                 Arg::Const(value) => ArgSlot::Const(value.clone()),
             });
         }
-        Ok(CallGoal { callable, args: slots })
+        Ok(CallGoal {
+            callable,
+            args: slots,
+        })
     }
 }
 

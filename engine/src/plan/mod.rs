@@ -11,7 +11,9 @@ mod physical;
 mod rules;
 
 pub use estimate::Statistics;
-pub use logical::{ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, Pattern, Slot, Special, VarId, Vars};
+pub use logical::{
+    ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, Pattern, Slot, Special, VarId, Vars,
+};
 pub use order::op_vars;
 pub use physical::{Block, Branch, BranchCall, Op, Predicate, Program, Step, TailCall};
-pub use rules::{plan, Outline};
+pub use rules::{Outline, plan};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::estimate::{estimate, Statistics};
+use super::estimate::{Statistics, estimate};
 use super::logical::unique;
 use super::physical::{Block, Op, Step};
 use super::{Goal, GoalKind, Slot, VarId, Vars};
@@ -123,7 +123,11 @@ impl Order<'_> {
             GoalKind::Predicate(call) => Op::Filter(call.clone()),
             GoalKind::Function(call, bind) => Op::Compute(call.clone(), bind.clone()),
             GoalKind::Not { vars, goals } => {
-                let on: Vec<VarId> = vars.iter().copied().filter(|var| bound.contains(var)).collect();
+                let on: Vec<VarId> = vars
+                    .iter()
+                    .copied()
+                    .filter(|var| bound.contains(var))
+                    .collect();
                 let inner: HashSet<VarId> = on.iter().copied().collect();
                 self.rules.enter_negation();
                 let block = self.block(goals, &inner, rows, &on);
@@ -137,12 +141,19 @@ impl Order<'_> {
     fn producer(&mut self, goal: &Goal, bound: &HashSet<VarId>, rows: f64) -> Result<Option<Op>> {
         Ok(match &goal.kind {
             GoalKind::Pattern(pattern) => Some(Op::Scan(pattern.clone())),
-            GoalKind::Or { required, vars, branches } => {
+            GoalKind::Or {
+                required,
+                vars,
+                branches,
+            } => {
                 if !required.iter().all(|var| bound.contains(var)) {
                     return Ok(None);
                 }
-                let inputs: Vec<VarId> =
-                    vars.iter().copied().filter(|var| bound.contains(var)).collect();
+                let inputs: Vec<VarId> = vars
+                    .iter()
+                    .copied()
+                    .filter(|var| bound.contains(var))
+                    .collect();
                 let inner: HashSet<VarId> = inputs.iter().copied().collect();
                 let mut blocks = Vec::with_capacity(branches.len());
                 for goals in branches {
@@ -152,7 +163,11 @@ impl Order<'_> {
                         Err(error) => return Err(error),
                     }
                 }
-                Some(Op::Union { inputs, outputs: vars.clone(), branches: blocks })
+                Some(Op::Union {
+                    inputs,
+                    outputs: vars.clone(),
+                    branches: blocks,
+                })
             }
             GoalKind::Rule { name, source, args } => {
                 let bound = args.iter().map(|slot| match slot {
@@ -160,9 +175,17 @@ impl Order<'_> {
                     Slot::Var(var) => bound.contains(var),
                     Slot::Blank => false,
                 });
-                let call = RuleCall { name, source: *source, bound: bound.collect(), goal };
+                let call = RuleCall {
+                    name,
+                    source: *source,
+                    bound: bound.collect(),
+                    goal,
+                };
                 let predicate = self.rules.predicate(&call)?;
-                predicate.map(|predicate| Op::Rule { predicate, args: args.clone() })
+                predicate.map(|predicate| Op::Rule {
+                    predicate,
+                    args: args.clone(),
+                })
             }
             _ => unreachable!("filters do not come here"),
         })
@@ -176,14 +199,21 @@ impl Order<'_> {
             vars = call.vars().collect();
         }
         vars.retain(|var| !bound.contains(var));
-        let names: Vec<String> =
-            unique(vars.clone()).iter().map(|var| self.vars.name(*var).to_string()).collect();
+        let names: Vec<String> = unique(vars.clone())
+            .iter()
+            .map(|var| self.vars.name(*var).to_string())
+            .collect();
         let unbound = Value::set(
-            vars.iter().map(|var| Value::Symbol(self.vars.name(*var).0.clone())),
+            vars.iter()
+                .map(|var| Value::Symbol(self.vars.name(*var).0.clone())),
         );
         Error::new(
             Code::QueryWhere,
-            format!("Insufficient bindings: #{{{}}} not bound in {}", names.join(" "), goal.form),
+            format!(
+                "Insufficient bindings: #{{{}}} not bound in {}",
+                names.join(" "),
+                goal.form
+            ),
         )
         .at(goal.span)
         .with("form", goal.form.clone())
@@ -197,7 +227,10 @@ pub(super) fn is_insufficient(error: &Error) -> bool {
 }
 
 fn is_filter(goal: &Goal) -> bool {
-    matches!(goal.kind, GoalKind::Predicate(_) | GoalKind::Function(..) | GoalKind::Not { .. })
+    matches!(
+        goal.kind,
+        GoalKind::Predicate(_) | GoalKind::Function(..) | GoalKind::Not { .. }
+    )
 }
 
 /// Whether a filter can run: its arguments are bound; for a negation, everything that another
@@ -209,7 +242,9 @@ fn is_ready(goal: &Goal, left: &[&Goal], bound: &HashSet<VarId>) -> bool {
         }
         GoalKind::Not { vars, .. } => {
             let mut to_come = Vec::new();
-            left.iter().filter(|other| !is_negation(other)).for_each(|other| other.vars(&mut to_come));
+            left.iter()
+                .filter(|other| !is_negation(other))
+                .for_each(|other| other.vars(&mut to_come));
             let waits = |var: &VarId| !bound.contains(var) && to_come.contains(var);
             (vars.is_empty() || vars.iter().any(|var| bound.contains(var)))
                 && !vars.iter().any(waits)

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::estimate::Statistics;
 use super::logical::{Goal, GoalKind, Resolver, Scope};
-use super::order::{is_insufficient, Order, RuleCall, RuleCalls};
+use super::order::{Order, RuleCall, RuleCalls, is_insufficient};
 use super::physical::{Block, Branch, BranchCall, Op, Predicate, Program, Step, TailCall};
 use super::{Slot, VarId, Vars};
 use crate::error::{Code, Error, Result};
@@ -39,17 +39,34 @@ pub fn plan(outline: &Outline<'_>, statistics: &dyn Statistics) -> Result<(Progr
         sources: outline.sources,
         default_source: outline.default_source,
     };
-    let bound: HashSet<VarId> =
-        outline.inputs.iter().map(|name| resolver.var(&mut scope, name)).collect();
+    let bound: HashSet<VarId> = outline
+        .inputs
+        .iter()
+        .map(|name| resolver.var(&mut scope, name))
+        .collect();
     let goals = resolver.goals(outline.clauses, &mut scope)?;
-    let needed: Vec<VarId> =
-        outline.needed.iter().map(|name| resolver.var(&mut scope, name)).collect();
+    let needed: Vec<VarId> = outline
+        .needed
+        .iter()
+        .map(|name| resolver.var(&mut scope, name))
+        .collect();
     let mut planner = RulePlanner::new(outline, statistics, vars);
     let names = planner.vars.clone();
-    let mut order = Order { vars: &names, statistics, rules: &mut planner };
+    let mut order = Order {
+        vars: &names,
+        statistics,
+        rules: &mut planner,
+    };
     let block = order.block(&goals, &bound, outline.input_rows as f64, &needed)?;
     let predicates = planner.finish()?;
-    Ok((Program { block, predicates, vars: planner.vars }, scope))
+    Ok((
+        Program {
+            block,
+            predicates,
+            vars: planner.vars,
+        },
+        scope,
+    ))
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -124,16 +141,19 @@ impl<'a> RulePlanner<'a> {
             }
         }
         let planned = std::mem::take(&mut self.planned);
-        let predicates = planned.into_iter().zip(&self.keys).map(|(planned, key)| match planned {
-            Planned::Done(predicate) => *predicate,
-            // Nothing that runs refers to these.
-            Planned::Open | Planned::Insufficient => Predicate {
-                name: key.name.clone(),
-                source: key.source,
-                bound: key.bound.clone(),
-                branches: Vec::new(),
-            },
-        });
+        let predicates = planned
+            .into_iter()
+            .zip(&self.keys)
+            .map(|(planned, key)| match planned {
+                Planned::Done(predicate) => *predicate,
+                // Nothing that runs refers to these.
+                Planned::Open | Planned::Insufficient => Predicate {
+                    name: key.name.clone(),
+                    source: key.source,
+                    bound: key.bound.clone(),
+                    branches: Vec::new(),
+                },
+            });
         Ok(predicates.collect())
     }
 
@@ -144,7 +164,10 @@ impl<'a> RulePlanner<'a> {
         self.ids.insert(key.clone(), id);
         self.keys.push(key.clone());
         if self.open.len() > limits::QUERY_DEPTH * 16 || id > limits::QUERY_CLAUSES {
-            return Err(Error::new(Code::Limit, "The rules nest too deep (QUERY_DEPTH)"));
+            return Err(Error::new(
+                Code::Limit,
+                "The rules nest too deep (QUERY_DEPTH)",
+            ));
         }
         if !self.required_are_bound(key) {
             self.planned[id] = Planned::Insufficient;
@@ -158,16 +181,25 @@ impl<'a> RulePlanner<'a> {
 
     /// Refuses a rule that negates itself through recursion: it has no least fixpoint.
     fn check_stratified(&self, id: usize, goal: &Goal) -> Result<()> {
-        let Some(&around) = self.negations.last() else { return Ok(()) };
+        let Some(&around) = self.negations.last() else {
+            return Ok(());
+        };
         let (mut seen, mut stack) = (HashSet::from([id]), vec![id]);
         while let Some(at) = stack.pop() {
             if self.open[..around].contains(&at) {
-                let message =
-                    format!("Rule '{} negates itself in {}", self.keys[at].name, goal.form);
+                let message = format!(
+                    "Rule '{} negates itself in {}",
+                    self.keys[at].name, goal.form
+                );
                 let error = Error::new(Code::QueryUnstratified, message);
                 return Err(error.at(goal.span).with("form", goal.form.clone()));
             }
-            stack.extend(self.edges[at].iter().copied().filter(|next| seen.insert(*next)));
+            stack.extend(
+                self.edges[at]
+                    .iter()
+                    .copied()
+                    .filter(|next| seen.insert(*next)),
+            );
         }
         Ok(())
     }
@@ -175,7 +207,11 @@ impl<'a> RulePlanner<'a> {
     fn branches(&mut self, key: &Key, goal: &Goal) -> Result<Vec<(Vec<VarId>, Vec<Goal>)>> {
         if let Some(lifted) = self.lifted.get(&key.name) {
             let head = lifted.head.clone();
-            return Ok(lifted.branches.iter().map(|goals| (head.clone(), goals.clone())).collect());
+            return Ok(lifted
+                .branches
+                .iter()
+                .map(|goals| (head.clone(), goals.clone()))
+                .collect());
         }
         let Some(branches) = self.by_name.get(&key.name).cloned() else {
             return Err(Error::new(
@@ -204,8 +240,10 @@ impl<'a> RulePlanner<'a> {
                 default_source: key.source,
             };
             let mut scope = Scope::default();
-            let head: Vec<VarId> =
-                branch.head().map(|name| resolver.var(&mut scope, name)).collect();
+            let head: Vec<VarId> = branch
+                .head()
+                .map(|name| resolver.var(&mut scope, name))
+                .collect();
             resolved.push((head, resolver.goals(&branch.clauses, &mut scope)?));
         }
         Ok(resolved)
@@ -214,13 +252,23 @@ impl<'a> RulePlanner<'a> {
     /// Whether a planned predicate really calls another: one that was tried may have been passed
     /// over for another order.
     fn relies_on(&self, id: usize, next: usize) -> bool {
-        let Planned::Done(predicate) = &self.planned[id] else { return false };
-        predicate.branches.iter().flat_map(|branch| &branch.calls).any(|call| call.predicate == next)
+        let Planned::Done(predicate) = &self.planned[id] else {
+            return false;
+        };
+        predicate
+            .branches
+            .iter()
+            .flat_map(|branch| &branch.calls)
+            .any(|call| call.predicate == next)
     }
 
     fn required_are_bound(&self, key: &Key) -> bool {
-        let Some(branches) = self.by_name.get(&key.name) else { return true };
-        branches.iter().all(|branch| key.bound.iter().take(branch.required.len()).all(|b| *b))
+        let Some(branches) = self.by_name.get(&key.name) else {
+            return true;
+        };
+        branches
+            .iter()
+            .all(|branch| key.bound.iter().take(branch.required.len()).all(|b| *b))
     }
 
     /// Alternatives that call rules become rules, so that the fixpoint sees every call.
@@ -234,8 +282,17 @@ impl<'a> RulePlanner<'a> {
             };
             let name = Symbol::new(&format!("or%{}", self.lifted.len()));
             let args = vars.iter().map(|var| Slot::Var(*var)).collect();
-            self.lifted.insert(name.clone(), Lifted { head: vars, branches });
-            Goal { kind: GoalKind::Rule { name, source, args }, ..goal }
+            self.lifted.insert(
+                name.clone(),
+                Lifted {
+                    head: vars,
+                    branches,
+                },
+            );
+            Goal {
+                kind: GoalKind::Rule { name, source, args },
+                ..goal
+            }
         };
         goals.into_iter().map(lift_one).collect()
     }
@@ -249,7 +306,11 @@ impl<'a> RulePlanner<'a> {
                 Err(error) if is_insufficient(&error) => {
                     self.planned[id] = Planned::Insufficient;
                     // At the outermost call with everything bound, nothing can be gained by waiting.
-                    return if key.bound.iter().all(|b| *b) { Err(error) } else { Ok(()) };
+                    return if key.bound.iter().all(|b| *b) {
+                        Err(error)
+                    } else {
+                        Ok(())
+                    };
                 }
                 Err(error) => return Err(error),
             }
@@ -273,20 +334,32 @@ impl<'a> RulePlanner<'a> {
         let goals = self.lift(goals, key.source);
         let bound_head = |want: bool| {
             let pairs = head.iter().zip(&key.bound);
-            pairs.filter(move |(_, bound)| **bound == want).map(|(var, _)| *var)
+            pairs
+                .filter(move |(_, bound)| **bound == want)
+                .map(|(var, _)| *var)
         };
         let bound: HashSet<VarId> = bound_head(true).collect();
         let names = self.vars.clone();
         let statistics = self.statistics;
-        let mut order = Order { vars: &names, statistics, rules: self };
+        let mut order = Order {
+            vars: &names,
+            statistics,
+            rules: self,
+        };
         let block = order.block(&goals, &bound, 1.0, &head)?;
         let mut covered: Vec<VarId> = bound.iter().copied().collect();
-        block.steps.iter().for_each(|step| super::order::op_vars(&step.op, &mut covered));
+        block
+            .steps
+            .iter()
+            .for_each(|step| super::order::op_vars(&step.op, &mut covered));
         if let Some(var) = head.iter().find(|var| !covered.contains(var)) {
             let name = names.name(*var);
             return Err(Error::new(
                 Code::QueryWhere,
-                format!("Insufficient bindings: #{{{name}}} not bound in rule {}", key.name),
+                format!(
+                    "Insufficient bindings: #{{{name}}} not bound in rule {}",
+                    key.name
+                ),
             )
             .with("vars", Value::set([Value::Symbol(name.0.clone())])));
         }
@@ -301,7 +374,12 @@ fn cut(id: usize, key: &Key, head: Vec<VarId>, steps: Vec<Step>) -> Branch {
     for step in steps {
         if let Op::Rule { predicate, args } = step.op {
             let (keep, estimate) = (step.keep, step.estimate);
-            calls.push(BranchCall { predicate, args, keep, estimate });
+            calls.push(BranchCall {
+                predicate,
+                args,
+                keep,
+                estimate,
+            });
             segments.push(Block::default());
         } else if let Some(segment) = segments.last_mut() {
             segment.steps.push(step);
@@ -309,7 +387,12 @@ fn cut(id: usize, key: &Key, head: Vec<VarId>, steps: Vec<Step>) -> Branch {
     }
     // Within a rule every step's duplicates cost again in each round.
     let tail = tail_call(id, key, &head, &segments, &calls);
-    Branch { head, segments, calls, tail }
+    Branch {
+        head,
+        segments,
+        calls,
+        tail,
+    }
 }
 
 fn tail_call(
@@ -319,7 +402,9 @@ fn tail_call(
     segments: &[Block],
     calls: &[BranchCall],
 ) -> Option<TailCall> {
-    let ([call], [_, after]) = (calls, segments) else { return None };
+    let ([call], [_, after]) = (calls, segments) else {
+        return None;
+    };
     if call.predicate != id || !after.steps.is_empty() || !key.bound.contains(&true) {
         return None;
     }
@@ -332,7 +417,12 @@ fn tail_call(
         }
     }
     // A bound head variable among the callee's free arguments would be a filter, not a jump.
-    let free = || head.iter().zip(&key.bound).filter(|(_, bound)| !**bound).map(|(var, _)| var);
+    let free = || {
+        head.iter()
+            .zip(&key.bound)
+            .filter(|(_, bound)| !**bound)
+            .map(|(var, _)| var)
+    };
     let distinct: HashSet<_> = free().collect();
     (distinct.len() == free().count() && !free().any(|var| demand.contains(&Slot::Var(*var))))
         .then_some(TailCall { demand })
@@ -340,8 +430,11 @@ fn tail_call(
 
 impl RuleCalls for RulePlanner<'_> {
     fn predicate(&mut self, call: &RuleCall<'_>) -> Result<Option<usize>> {
-        let key =
-            Key { name: call.name.clone(), source: call.source, bound: call.bound.clone() };
+        let key = Key {
+            name: call.name.clone(),
+            source: call.source,
+            bound: call.bound.clone(),
+        };
         let id = match self.ids.get(&key).copied() {
             Some(id) => id,
             None => self.plan_new(&key, call.goal)?,
@@ -364,4 +457,3 @@ impl RuleCalls for RulePlanner<'_> {
         self.negations.pop();
     }
 }
-
