@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::bencode::frame::Fault;
 use crate::lock::hold;
@@ -46,6 +47,16 @@ impl Ending {
         let (reason, announced) = &*self.0;
         hold(reason).get_or_insert(end);
         announced.notify_all();
+    }
+
+    /// Whether there is a reason to end, now or within this time.
+    pub(crate) fn is_announced_within(&self, limit: Duration) -> bool {
+        let (reason, announced) = &*self.0;
+        let none = |reason: &mut Option<End>| reason.is_none();
+        let held = announced
+            .wait_timeout_while(hold(reason), limit, none)
+            .unwrap_or_else(PoisonError::into_inner);
+        held.0.is_some()
     }
 
     /// Waits for a reason to end, and takes it.

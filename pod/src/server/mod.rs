@@ -38,7 +38,7 @@ fn serve(service: &Arc<dyn Service>) -> io::Result<ExitCode> {
     let ending = end::Ending::default();
     signals::watch(ending.clone())?;
     let transport = match env::var("BABASHKA_POD_TRANSPORT").as_deref() {
-        Ok("socket") => transport::Transport::socket()?,
+        Ok("socket") => transport::Transport::socket(&ending)?,
         _ => transport::Transport::stdio()?,
     };
     let answering = gate::Gate::default();

@@ -6,10 +6,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::limits::SOCKET_ACCEPT_MS;
+use crate::server::end::Ending;
 
 /// Where messages come from and go to.
 pub(crate) struct Transport {
@@ -33,7 +33,7 @@ impl Transport {
     }
 
     /// Offers a socket by the port file the client waits for, and takes one client.
-    pub(crate) fn socket() -> io::Result<Transport> {
+    pub(crate) fn socket(ending: &Ending) -> io::Result<Transport> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let path = PathBuf::from(format!(".babashka-pod-{}.port", process::id()));
         fs::write(&path, format!("{}\n", listener.local_addr()?.port()))?;
@@ -45,11 +45,11 @@ impl Transport {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
-            if Instant::now() > deadline {
+            // Waiting for a reason to end is also the pause between two looks.
+            if ending.is_announced_within(Duration::from_millis(1)) || Instant::now() > deadline {
                 drop(fs::remove_file(&path));
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "no client came"));
             }
-            thread::sleep(Duration::from_millis(1));
         };
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;

@@ -3,4 +3,5 @@
 mod client;
 mod hostile;
 mod life;
+mod mutation;
 mod protocol;
