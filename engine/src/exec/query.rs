@@ -63,7 +63,7 @@ pub fn q(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Answ
 pub fn explain(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<String> {
     let query = read(query, options)?;
     let run = Run::new(&query, inputs, 0)?;
-    Ok(format!("{query}{}", run.program))
+    Ok(format!("{query}\n{}", run.program))
 }
 
 /// A query's result under `:ret`, and for each clause in the order it ran its rows and time.

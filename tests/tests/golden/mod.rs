@@ -14,6 +14,7 @@
 //! What the commands print stands after `---`. `BLESS=1` writes it anew, `SCRIPT=part` picks the
 //! scripts whose path has that part. The commands are those of [`session::Session::run`].
 
+mod ask;
 mod forms;
 mod script;
 mod session;

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use datalith_engine::conn::{Config, Conn, TxReport, create_database};
 use datalith_engine::db::{self, Db, Index, TimePoint};
 use datalith_engine::pull::{entity, pull, pull_many};
-use datalith_engine::{Map, Result, Value, edn, query};
+use datalith_engine::{Map, Result, Symbol, Value, edn, query};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::ask::{self, Source};
 use super::forms::Forms;
 use super::script::Command;
 use super::show;
@@ -19,6 +20,9 @@ pub(super) struct Session {
     conn: Option<Conn>,
     config: Option<Config>,
     view: View,
+    rules: Value,
+    /// Database values and collections under the names that queries use for them.
+    named: Vec<(Symbol, Source)>,
     /// Holds the files of a database that is kept in files.
     folder: Option<TempDir>,
 }
@@ -33,7 +37,8 @@ enum View {
 
 impl Session {
     pub(super) fn new(threads: usize) -> Session {
-        Session { threads, conn: None, config: None, view: View::Now, folder: None }
+        let (view, rules, named) = (View::Now, Value::Nil, Vec::new());
+        Session { threads, conn: None, config: None, view, rules, named, folder: None }
     }
 
     /// Runs one command and gives what it prints.
@@ -41,7 +46,10 @@ impl Session {
     /// - `config {…}`: a new database; without it the first command makes one without a schema.
     /// - `tx data meta?`: nothing, or with `[report]` the tempids and datoms.
     /// - `as-of t`, `since t`, `history`, `now`: what the commands after it see.
-    /// - `parse query`: the query as a tree.
+    /// - `rules […]`: what `%` stands for. `let $name`: the database value as it is seen now, under
+    ///   a name for queries. `let $name form`: a collection.
+    /// - `q query input*`: the answer; `[plan]` also the plan, `[stats]` also the statistics. Inputs
+    ///   that are sources or rules need not be written. `parse query`: the query as a tree.
     /// - `pull pattern eid`, `pull-many pattern [eid*]`, `entity eid`, `schema`, `reverse-schema`.
     /// - `datoms :index component*`, `seek-datoms …`, `rseek-datoms …`, `index-range attr start end`.
     /// - `reopen`: releases the connection and connects again.
@@ -61,6 +69,8 @@ impl Session {
             "since" => self.view = View::Since(TimePoint::from_value(&forms.value(0))?),
             "history" => self.view = View::History,
             "now" => self.view = View::Now,
+            "let" => self.name(&forms)?,
+            "rules" => self.rules = forms.value(0),
             "reopen" => self.reopen()?,
             _ => return self.read(command, &forms),
         }
@@ -72,6 +82,7 @@ impl Session {
         let db = self.db()?;
         let (first, second) = (forms.value(0), forms.value(1));
         let datoms = match command.name.as_str() {
+            "q" => return ask::answer(command, forms, &db, &self.rules, &self.named),
             "parse" => return parse(forms),
             "pull" => return Ok(vec![show::edn(&pull(&db, &first, &second)?.unwrap_or_default())]),
             "pull-many" => {
@@ -134,6 +145,17 @@ impl Session {
             View::Since(point) => db.since(point),
             View::History => db.history(),
         }
+    }
+
+    fn name(&mut self, forms: &Forms<'_>) -> Result<()> {
+        let name = forms.value(0).as_symbol().cloned().expect("let takes a name, $name");
+        let source = match forms.values_from(1).into_iter().next() {
+            Some(value) => Source::Value(value),
+            None => Source::Db(self.db()?),
+        };
+        self.named.retain(|(known, _)| *known != name);
+        self.named.push((name, source));
+        Ok(())
     }
 
     fn reopen(&mut self) -> Result<()> {

@@ -6,8 +6,22 @@ use datalith_engine::datom::{Datom, Op};
 use datalith_engine::value::compare;
 use datalith_engine::{Error, Value};
 
+/// Longest line that holds several rows.
+const WIDTH: usize = 100;
 /// An instant this close is the moment of the run.
 const NOW_MS: i64 = 86_400_000;
+
+/// A result: the rows of a set in order, on one line where they fit; anything else as EDN.
+pub(super) fn answer(value: &Value) -> Vec<String> {
+    match value {
+        Value::Set(set) if !set.is_empty() => {
+            let rows: Vec<String> = sorted(set.iter()).into_iter().map(edn).collect();
+            let line = rows.join(" ");
+            if line.chars().count() <= WIDTH { vec![line] } else { rows }
+        }
+        other => vec![edn(other)],
+    }
+}
 
 /// EDN with sets and maps in order, and instants of this run as `#inst "now"`.
 pub(super) fn edn(value: &Value) -> String {

@@ -12,7 +12,8 @@ const RANKS: &[&[&str]] = &[
     &["db"],
     &["query"],
     &["plan"],
-    &["exec", "pull", "transact"],
+    &["pull", "transact"],
+    &["exec"],
     &["conn"],
     &["lib"],
 ];
