@@ -14,6 +14,7 @@ pub mod pull;
 pub mod query;
 pub mod schema;
 pub mod store;
+pub mod transact;
 pub mod value;
 
 pub use error::{Code, Error, Result, Span};

@@ -1,33 +1,10 @@
-//! Transaction data and reports.
+//! How a connection sees transactions: worked out, and what callers are told of them.
 
-use crate::datom::Datom;
 use crate::db::{Db, Options};
-use crate::error::{Code, Error, Result};
-use crate::value::{Map, Value};
+use crate::error::Result;
+use crate::transact;
 
-/// What a transaction is given.
-#[derive(Clone, Debug, Default)]
-pub struct TxData {
-    /// A vector of maps and operations.
-    pub data: Value,
-    /// Attributes of the transaction entity, a map.
-    pub meta: Option<Value>,
-}
-
-/// What became of a transaction.
-#[derive(Clone)]
-pub struct TxReport {
-    /// Before it.
-    pub db_before: Db,
-    /// After it.
-    pub db_after: Db,
-    /// What changed.
-    pub tx_data: Vec<Datom>,
-    /// The entities that tempids stand for.
-    pub tempids: Map,
-    /// Attributes of the transaction entity.
-    pub tx_meta: Map,
-}
+pub use crate::transact::{TxData, TxReport};
 
 /// A transaction that is worked out but not yet kept.
 pub(super) struct Transaction {
@@ -35,12 +12,11 @@ pub(super) struct Transaction {
 }
 
 pub(super) fn create(options: Options) -> Db {
-    Db::empty(options)
+    transact::create(options)
 }
 
-pub(super) fn transact(_db: &Db, _data: &TxData, _now_ms: i64) -> Result<Transaction> {
-    Err(Error::new(
-        Code::Unsupported,
-        "transactions are not built yet",
-    ))
+pub(super) fn transact(db: &Db, data: &TxData, now_ms: i64) -> Result<Transaction> {
+    Ok(Transaction {
+        report: transact::transact(db, data, now_ms)?.report(),
+    })
 }

@@ -172,6 +172,12 @@ impl Interner {
             .unwrap_or_else(|| self.added.push(hash, value.clone()))
     }
 
+    /// The id of a value, if it is interned.
+    pub fn find(&self, value: &Value) -> Option<u32> {
+        let hash = hash_of(value);
+        self.base.find_hashed(hash, value).or_else(|| self.added.find(hash, value))
+    }
+
     /// The cell of a value.
     pub fn cell(&mut self, value: &Value) -> Cell {
         Cell::inline(value).unwrap_or_else(|| Cell {

@@ -1,8 +1,19 @@
 //! The schema: what the attributes of one database value are, derived from its datoms.
 
 mod attribute;
+mod check;
+mod evolve;
+mod system;
+mod value;
 
 pub use attribute::{Attribute, Cardinality, TupleKind, Unique, ValueType};
+pub use check::{find_refused_updates, key_bearing_misuse, Completeness, Transition};
+pub use evolve::{alias, is_enum_key, is_system_ident, SchemaDatom};
+pub use system::{
+    implicit_attributes, is_reserved, system_entity, system_facts, BuiltIn, Purpose, SystemFact,
+    SystemValue, BUILT_IN, SYSTEM_ENTITY_MAX, SYSTEM_IDENTS,
+};
+pub use value::{describe, type_of, value_matches};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +21,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use crate::datom::{AttrId, EntityId};
-use crate::value::{Keyword, Value};
+use crate::value::{Keyword, Map, Value};
 
 /// Attributes and idents of one database value. Cloning copies tables of shared entries.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +31,14 @@ pub struct Schema {
     by_entity: HashMap<EntityId, AttrId, FixedState>,
     idents: HashMap<Keyword, EntityId, FixedState>,
     entity_idents: HashMap<EntityId, Keyword, FixedState>,
+    /// What is said of each entity that says something about the schema.
+    entries: HashMap<EntityId, Arc<Map>, FixedState>,
+    /// The composite tuples each attribute is part of, with its place in them.
+    tuples_of: HashMap<Value, Vec<(AttrId, usize)>, FixedState>,
+    /// Tuples by which entities are found again.
+    identity_tuples: Vec<AttrId>,
+    /// Whether an attribute keeps its id when it is renamed, as under `:attribute-refs?`.
+    keeps_ids: bool,
 }
 
 impl Schema {
@@ -58,8 +77,42 @@ impl Schema {
         self.idents.iter().map(|(ident, e)| (ident, *e))
     }
 
+    /// What is said of an entity of the schema: built-in attribute to value, enums by ident.
+    pub fn entry(&self, e: EntityId) -> Option<&Arc<Map>> {
+        self.entries.get(&e)
+    }
+
+    /// What is said of the entity with an ident.
+    pub fn entry_of(&self, ident: &Keyword) -> Option<&Arc<Map>> {
+        self.entry(self.entity_of(ident)?)
+    }
+
+    /// The composite tuples an attribute is part of, with its place in them.
+    pub fn tuples_of(&self, ident: &Value) -> &[(AttrId, usize)] {
+        self.tuples_of.get(ident).map_or(&[], Vec::as_slice)
+    }
+
+    /// The composite tuples by which entities are found again (`:db.unique/identity`).
+    pub fn identity_tuples(&self) -> &[AttrId] {
+        &self.identity_tuples
+    }
+
+    /// A schema whose attributes keep their ids when they are renamed.
+    pub fn with_lasting_ids() -> Schema {
+        Schema { keeps_ids: true, ..Schema::default() }
+    }
+
     /// Declares an attribute, or replaces its declaration.
     pub fn declare(&mut self, attribute: Attribute) {
+        self.undeclare(attribute.id);
+        if let Some(TupleKind::Composite(parts)) = &attribute.tuple {
+            for (at, part) in parts.iter().enumerate() {
+                self.tuples_of.entry(part.clone()).or_default().push((attribute.id, at));
+            }
+            if attribute.unique == Some(Unique::Identity) {
+                self.identity_tuples.push(attribute.id);
+            }
+        }
         self.names.insert(attribute.ident.clone(), attribute.id);
         if let Some(e) = attribute.entity {
             self.by_entity.insert(e, attribute.id);
@@ -70,7 +123,17 @@ impl Schema {
     /// Forgets an attribute's declaration.
     pub fn undeclare(&mut self, id: AttrId) {
         if let Some(attribute) = self.attributes.remove(&id) {
-            self.names.remove(&attribute.ident);
+            if let Some(TupleKind::Composite(parts)) = &attribute.tuple {
+                for part in parts {
+                    if let Some(tuples) = self.tuples_of.get_mut(part) {
+                        tuples.retain(|(tuple, _)| *tuple != id);
+                    }
+                }
+                self.identity_tuples.retain(|tuple| *tuple != id);
+            }
+            if self.names.get(&attribute.ident) == Some(&id) {
+                self.names.remove(&attribute.ident);
+            }
             if let Some(e) = attribute.entity {
                 self.by_entity.remove(&e);
             }

@@ -1,0 +1,210 @@
+//! The end of a transaction: the schema it leaves is checked, and the next database value made.
+
+use std::sync::Arc;
+
+use super::state::State;
+use super::{show, Transaction};
+use crate::datom::{AttrId, EntityId, TxId};
+use crate::db::{Db, Flexibility};
+use crate::error::{Code, Error, Result};
+use crate::schema::{Attribute, Completeness, Transition};
+use crate::value::{Map, Value};
+
+/// What is still to be looked at once the next database value stands.
+#[derive(Default)]
+struct Pending {
+    distinct: Vec<Arc<Attribute>>,
+    single: Vec<Arc<Attribute>>,
+}
+
+impl State<'_> {
+    /// The finished transaction.
+    pub(super) fn finish(mut self, meta: Map) -> Result<Transaction> {
+        self.check_retimed()?;
+        let pending = self.check_schema()?;
+        self.tempids.insert(Value::keyword("db/current-tx"), Value::Long(self.tx));
+        let tx = TxId(self.tx);
+        let dictionary = self.interner.finish();
+        let purged = if self.purges.is_empty() { self.db.clone() } else { self.db.purge(&self.purges) };
+        let db_after = purged.apply(&self.datoms, dictionary, self.schema, self.max_eid, tx);
+        pending.check(&db_after)?;
+        let instant = match meta.get(&Value::keyword("db/txInstant")) {
+            Some(Value::Instant(ms)) => *ms,
+            _ => 0,
+        };
+        Ok(Transaction {
+            db_before: self.db.clone(),
+            db_after,
+            datoms: self.datoms,
+            purges: self.purges,
+            tempids: self.tempids,
+            tx,
+            instant,
+            tx_meta: meta,
+        })
+    }
+
+    /// Checks what became of every schema entity, whatever the order of the datoms.
+    fn check_schema(&self) -> Result<Pending> {
+        let mut pending = Pending::default();
+        let completeness = match self.options.flexibility {
+            Flexibility::Write => Completeness::Required,
+            Flexibility::Read => Completeness::Optional,
+        };
+        let ident_key = Value::keyword("db/ident");
+        for &e in &self.schema_entities {
+            let with_ident = |entry: Option<&Arc<Map>>| {
+                entry.filter(|entry| entry.contains_key(&ident_key)).cloned()
+            };
+            let old = with_ident(self.db.schema().entry(e));
+            let new = with_ident(self.schema.entry(e));
+            if old == new {
+                continue;
+            }
+            let named = old.as_ref().or(new.as_ref()).and_then(|entry| entry.get(&ident_key));
+            let ident = named.cloned().unwrap_or_default();
+            self.check_rename(e, old.as_deref(), new.as_deref())?;
+            let transition = Transition::assess(old.as_deref(), new.as_deref(), completeness);
+            self.check_transition(e, &ident, &transition, (old.as_deref(), new.as_deref()))?;
+            if let Some(new) = &new {
+                self.check_composite(&ident, old.as_deref(), new)?;
+            }
+            if let Some(attribute) = self.schema.by_entity(e) {
+                pending.distinct.extend(transition.must_be_distinct.then(|| Arc::clone(attribute)));
+                pending.single.extend(transition.must_be_single.then(|| Arc::clone(attribute)));
+            }
+        }
+        Ok(pending)
+    }
+
+    fn is_used(&self, e: EntityId) -> bool {
+        let Some(a) = self.db.schema().by_entity(e).map(|attribute| attribute.id) else { return false };
+        let Some(index) = self.db.index(a) else { return false };
+        !index.current().is_empty() || !index.past().is_empty()
+    }
+
+    fn check_rename(&self, e: EntityId, old: Option<&Map>, new: Option<&Map>) -> Result<()> {
+        let ident = |entry: Option<&Map>| entry?.get(&Value::keyword("db/ident")).cloned();
+        let (Some(from), Some(to)) = (ident(old), ident(new)) else { return Ok(()) };
+        if from == to || self.options.attribute_refs || !self.is_used(e) {
+            return Ok(());
+        }
+        let message = format!(
+            "Cannot rename {} to {} while it has existing (or history) datoms: without \
+             :attribute-refs? the attribute keyword is stored in every datom, so the data would \
+             not follow the rename and the attribute would be split across both names. Migrate \
+             the data to a new attribute instead, or use :attribute-refs?.",
+            show(&from),
+            show(&to)
+        );
+        Err(Error::new(Code::TransactSchema, message)
+            .with("attribute", from)
+            .with("new-attribute", to))
+    }
+
+    fn check_transition(
+        &self,
+        e: EntityId,
+        ident: &Value,
+        transition: &Transition,
+        entries: (Option<&Map>, Option<&Map>),
+    ) -> Result<()> {
+        let refuse = |message: String| {
+            Error::new(Code::TransactSchema, message).with("attribute", ident.clone())
+        };
+        if !transition.invalid.is_empty() {
+            let updates = transition.invalid.iter().map(|(key, old, new)| {
+                (key.clone(), Value::vector([old.clone(), new.clone()]))
+            });
+            let message = format!("Invalid schema state for {} after transaction", show(ident));
+            return Err(refuse(message).with("invalid-updates", Value::map(updates)));
+        }
+        let entry = |entry: Option<&Map>| entry.map_or(Value::Nil, |entry| Value::from(entry.clone()));
+        let with_entries = |error: Error| {
+            Err(error.with("old", entry(entries.0)).with("new", entry(entries.1)))
+        };
+        if transition.must_be_unused && self.is_used(e) {
+            return with_entries(refuse(format!(
+                "Schema change on {} requires the attribute to be unused, but it has existing (or \
+                 history) datoms. Migrate the data to a new attribute instead.",
+                show(ident)
+            )));
+        }
+        if transition.must_be_backfilled && !self.options.index_backfill && self.is_used(e) {
+            return with_entries(refuse(format!(
+                "Schema change on {} enables indexing/uniqueness on a used attribute. Set \
+                 :allow-index-backfill? true in the database config to run the backfill migration \
+                 (Experimental), or migrate the data to a new attribute.",
+                show(ident)
+            )));
+        }
+        Ok(())
+    }
+
+    /// A composite tuple cannot be made of many-valued attributes, nor of tuples.
+    fn check_composite(&self, ident: &Value, old: Option<&Map>, new: &Map) -> Result<()> {
+        let key = Value::keyword("db/tupleAttrs");
+        let Some(parts) = new.get(&key).filter(|parts| old.and_then(|old| old.get(&key)) != Some(parts))
+        else {
+            return Ok(());
+        };
+        for part in parts.as_sequential().unwrap_or(&[]) {
+            let Some(declared) = self.schema.by_ident(part) else { continue };
+            let why = if declared.is_many() {
+                "which must not have :db.cardinality/many."
+            } else if declared.value_type == Some(crate::schema::ValueType::Tuple) {
+                "which is itself a tuple attribute."
+            } else {
+                continue;
+            };
+            let message =
+                format!(":db/tupleAttrs of {} references {}, {why}", show(ident), show(part));
+            return Err(Error::new(Code::TransactSchema, message)
+                .with("attribute", ident.clone())
+                .with("tuple-attr", part.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl Pending {
+    fn check(&self, db: &Db) -> Result<()> {
+        for attribute in &self.single {
+            if let Some(e) = entity_with_several(db, attribute.id) {
+                let message = format!(
+                    "Cannot narrow {} to :db.cardinality/one: entity {e} holds more than one value.",
+                    show(&attribute.ident)
+                );
+                return Err(Error::new(Code::TransactSchema, message)
+                    .with("attribute", attribute.ident.clone())
+                    .with("entity-id", e));
+            }
+        }
+        for attribute in &self.distinct {
+            if let Some(value) = value_of_several(db, attribute.id) {
+                let shown = value.as_str().map_or_else(|| show(&value), str::to_owned);
+                let message = format!(
+                    "Cannot add :db/unique to {}: existing duplicate value {shown}",
+                    show(&attribute.ident)
+                );
+                return Err(Error::new(Code::TransactSchema, message)
+                    .with("attribute", attribute.ident.clone())
+                    .with("value", value));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entity_with_several(db: &Db, a: AttrId) -> Option<i64> {
+    let index = db.index(a)?;
+    let mut last = None;
+    index.current().rows().map(|row| row.e).find(|&e| last.replace(e) == Some(e))
+}
+
+fn value_of_several(db: &Db, a: AttrId) -> Option<Value> {
+    let index = db.index(a)?;
+    let mut last = None;
+    let mut rows = index.current_by_value()?.rows();
+    rows.find(|row| last.replace(row.v) == Some(row.v)).map(|row| db.value(row.v))
+}

@@ -1,0 +1,167 @@
+//! Transactions: from a database value and transaction data to the next database value.
+//!
+//! Pure: nothing is stored here. Forms are taken one after the other, as Datahike does: each sees
+//! what those before it did. Input: values as clients write them. Output: datoms as the indexes
+//! take them, in the order of their effects, and the database value after them.
+
+mod attribute;
+mod ensure;
+mod entity;
+mod finish;
+mod form;
+mod meta;
+mod overlay;
+mod purge;
+mod replay;
+mod report;
+mod resolve;
+mod retract;
+mod state;
+mod tuple;
+mod upsert;
+
+pub use replay::{create, evolve, replay, Logged};
+pub use report::{Transaction, TxData, TxReport};
+
+use crate::db::Db;
+use crate::error::{Code, Error, Result};
+use crate::value::{Map, Value};
+use state::State;
+
+/// Most attempts at one transaction: each starts over because a tempid turned out to be an entity
+/// that exists.
+const ATTEMPTS_MAX: usize = 256;
+
+/// The transaction that data make of a database value.
+///
+/// - `now_ms`: the clock, milliseconds since 1970 UTC.
+/// - Cost: O(forms + datoms · log), and again for each tempid that is resolved late.
+/// - Errors: every code under `transact`, `retract`, `lookup-ref` and `entity-id`.
+pub fn transact(db: &Db, tx: &TxData, now_ms: i64) -> Result<Transaction> {
+    if !db.view().is_current() {
+        let message = "Only the current database value can be transacted, not a view of it";
+        return Err(Error::new(Code::TransactionFiltered, message));
+    }
+    let forms = match &tx.data {
+        Value::Nil => &[][..],
+        Value::Vector(forms) | Value::List(forms) => forms,
+        other => {
+            let message = format!("Bad transaction data {}, expected sequential collection", show(other));
+            return Err(Error::new(Code::TransactSyntax, message).with("tx-data", other.clone()));
+        }
+    };
+    let meta = meta::transaction_meta(db, tx.meta.as_ref(), now_ms)?;
+    let mut tempids = Map::default();
+    for _ in 0..ATTEMPTS_MAX {
+        let mut state = State::new(db, tempids.clone());
+        match attempt(&mut state, forms, &meta) {
+            Ok(()) => return state.finish(meta),
+            Err(Stop::Error(error)) => return Err(*error),
+            Err(Stop::Rebind(tempid, e)) => {
+                if let Some(earlier) = tempids.get(&tempid) {
+                    let message = format!(
+                        "Conflicting upsert: {} resolves both to {e} and {}",
+                        show(&tempid),
+                        show(earlier)
+                    );
+                    return Err(Error::new(Code::TransactUpsert, message));
+                }
+                tempids = state.tempids;
+                tempids.insert(tempid, Value::Long(e));
+            }
+        }
+    }
+    let message = format!("More than {ATTEMPTS_MAX} tempids stand for entities that exist already and are used before that shows");
+    Err(Error::new(Code::Limit, message).with("limit", ATTEMPTS_MAX))
+}
+
+fn attempt(state: &mut State<'_>, forms: &[Value], meta: &Map) -> form::Step {
+    state.assert_meta(meta)?;
+    forms.iter().try_for_each(|form| state.form(form))
+}
+
+impl Db {
+    /// The report of a transaction that is not made: what would be, now.
+    pub fn with(&self, tx: &TxData) -> Result<TxReport> {
+        let now_ms = chrono::Utc::now().timestamp_millis();
+        Ok(transact(self, tx, now_ms)?.report())
+    }
+}
+
+/// Why an attempt at a transaction ended early.
+enum Stop {
+    /// The transaction is refused.
+    Error(Box<Error>),
+    /// A tempid stands for this entity, not for the one it was given: start over.
+    Rebind(Value, i64),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Error(Box::new(error))
+    }
+}
+
+/// A value as Clojure prints it.
+fn show(value: &Value) -> String {
+    value.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Options;
+    use crate::edn;
+
+    /// Transacts each text; answers with the datoms of the last, or its error's code.
+    fn check(options: Options, texts: &[&str], expected: &str) {
+        let mut db = create(options);
+        let mut answer = String::new();
+        for text in texts {
+            let data = edn::read(text).expect("the test's own EDN");
+            answer = match transact(&db, &TxData::new(data), 1_000) {
+                Ok(transaction) => {
+                    let datoms = transaction.tx_data();
+                    let datoms = datoms.iter().filter(|datom| !datom.is_of("db/txInstant"));
+                    db = transaction.db_after.clone();
+                    Value::vector(datoms.map(crate::datom::Datom::to_value)).to_string()
+                }
+                Err(error) => error.code().keyword().unwrap_or_default().to_owned(),
+            };
+        }
+        assert_eq!(answer, expected, "{texts:?}");
+    }
+
+    const SCHEMA: &str = "[{:db/ident :name :db/valueType :db.type/string \
+        :db/cardinality :db.cardinality/one :db/unique :db.unique/identity} \
+        {:db/ident :friend :db/valueType :db.type/ref :db/cardinality :db.cardinality/many}]";
+
+    #[test]
+    fn a_changed_value_is_retracted_first_and_a_redundant_one_is_nothing() {
+        let texts = [SCHEMA, r#"[{:db/id 9 :name "a"}]"#, r#"[{:db/id 9 :name "b"}]"#];
+        check(
+            Options::default(),
+            &texts,
+            r#"[[9 :name "a" 536870915 false] [9 :name "b" 536870915 true]]"#,
+        );
+        let texts = [SCHEMA, r#"[{:db/id 9 :name "a"}]"#, r#"[{:name "a"}]"#];
+        check(Options::default(), &texts, "[]");
+    }
+
+    #[test]
+    fn nested_maps_and_tempids_become_entities() {
+        let texts = [SCHEMA, r#"[{:db/id "x" :name "a" :friend [{:name "b"} "y"]} [:db/add "y" :name "c"]]"#];
+        check(
+            Options::default(),
+            &texts,
+            r#"[[3 :name "a" 536870914 true] [4 :name "b" 536870914 true] [3 :friend 4 536870914 true] [3 :friend 5 536870914 true] [5 :name "c" 536870914 true]]"#,
+        );
+    }
+
+    #[test]
+    fn what_is_not_declared_is_refused_under_write_and_taken_under_read() {
+        check(Options::default(), &["[{:age 1}]"], "transact/schema");
+        let read = Options { flexibility: crate::db::Flexibility::Read, ..Options::default() };
+        check(read, &["[{:age 1}]"], "[[1 :age 1 536870913 true]]");
+    }
+}
