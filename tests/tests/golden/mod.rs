@@ -47,7 +47,7 @@ fn scripts_answer_as_written() {
 
 /// What differs between a script and its run; under `BLESS` the first run is written instead.
 fn check(path: &Path, threads: usize) -> Option<String> {
-    let text = fs::read_to_string(path).unwrap();
+    let text = fs::read_to_string(path).expect("a script is text");
     let script = Script::parse(&text);
     let mut session = Session::new(threads);
     let mut answered = script.clone();
@@ -59,7 +59,7 @@ fn check(path: &Path, threads: usize) -> Option<String> {
         return None;
     }
     if std::env::var_os("BLESS").is_some() && threads == THREADS[0] {
-        fs::write(path, answered).unwrap();
+        fs::write(path, answered).expect("a script can be written");
         return None;
     }
     let lines = text.lines().zip(answered.lines()).take_while(|(a, b)| a == b).count();
@@ -74,8 +74,8 @@ fn check(path: &Path, threads: usize) -> Option<String> {
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the folder of scripts is there") {
+        let path = entry.expect("a folder can be listed").path();
         if path.is_dir() {
             walk(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "golden") {

@@ -186,7 +186,9 @@ fn every_crate_has_the_lints() {
     {
         assert!(root.contains(lint), "the workspace does not set {lint}");
     }
-    let folders = std::fs::read_dir(repository()).unwrap().map(|entry| entry.unwrap().path());
+    let folders = std::fs::read_dir(repository())
+        .unwrap()
+        .map(|entry| entry.expect("a folder can be listed").path());
     report(folders.filter_map(|folder| {
         let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).ok()?;
         let has = manifest.contains("[lints]\nworkspace = true");

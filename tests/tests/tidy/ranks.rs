@@ -20,8 +20,6 @@ const RANKS: &[&[&str]] = &[
 
 /// Errors whose tests are still to be written.
 pub(super) const UNPROVOKED: &[&str] = &[
-    "QueryBinding",
-    "QueryInputs",
     "QueryUnstratified",
     "QueryTimeout",
     "QueryCanceled",

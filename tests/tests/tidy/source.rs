@@ -84,8 +84,8 @@ fn collect(extension: &str) -> Vec<Source> {
 }
 
 fn walk(folder: &Path, extension: &str, found: &mut Vec<Source>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("a folder can be listed") {
+        let path = entry.expect("a folder can be listed").path();
         let name =
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if name.starts_with('.') || name == "target" || name == "node_modules" {
@@ -94,7 +94,7 @@ fn walk(folder: &Path, extension: &str, found: &mut Vec<Source>) {
         if path.is_dir() {
             walk(&path, extension, found);
         } else if path.extension().is_some_and(|e| e == extension) {
-            let text = fs::read_to_string(&path).unwrap();
+            let text = fs::read_to_string(&path).expect("sources are text");
             let code = if extension == "rs" { blanked(&text) } else { text.clone() };
             let path = path.strip_prefix(repository()).expect("walked from there").to_path_buf();
             let is_code = |line: &&str| !line.starts_with("#[cfg(test)]");
