@@ -156,6 +156,10 @@ codes! {
     EdnSyntax "edn/syntax" incorrect;
     /// Text over a limit of the reader.
     EdnLimit "edn/limit" incorrect;
+    /// A payload that is not transit+json.
+    TransitSyntax "transit/syntax" incorrect;
+    /// A payload over a limit of the reader.
+    TransitLimit "transit/limit" incorrect;
     /// A query that is neither vector, map nor text, or lacks a part.
     ParserQuery "parser/query" incorrect;
     /// A `:find` that cannot be read.

@@ -12,6 +12,12 @@ pub const EDN_NAME_BYTES: usize = 4 << 10;
 pub const EDN_DIGITS: usize = 4_096;
 /// Most patterns, `#"…"`, of one EDN text.
 pub const EDN_PATTERNS: usize = 64;
+/// Longest transit text, in bytes.
+pub const TRANSIT_TEXT_BYTES: usize = 64 << 20;
+/// Deepest nesting of transit's arrays; a set within a set takes two.
+pub const TRANSIT_DEPTH: usize = 512;
+/// Most strings, numbers and brackets of one transit text.
+pub const TRANSIT_TOKENS: usize = 16_000_000;
 /// Most datoms of one transaction.
 pub const TX_DATOMS: usize = 1_000_000;
 /// Most values of one attribute that a pull returns, unless its pattern says otherwise.

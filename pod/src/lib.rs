@@ -10,4 +10,5 @@ pub mod limits;
 mod lock;
 pub mod ops;
 pub mod server;
+pub mod transit;
 pub mod wire;

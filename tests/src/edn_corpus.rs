@@ -46,7 +46,7 @@ pub fn value(random: &mut Random, depth: usize) -> Value {
         2 => Value::set(items),
         3 => Value::map(items.into_iter().map(|key| (key, value(random, depth - 1)))),
         _ => {
-            let tag = random.pick(&["t", "my/tag", "a.b/c-d"]);
+            let tag = random.pick(&["tag", "my/tag", "a.b/c-d"]);
             Value::Tagged(std::sync::Arc::new((tag.into(), value(random, depth - 1))))
         }
     }
