@@ -1,9 +1,9 @@
 //! Queries: the forms in which a client asks, and the databases its handles stand for.
 
-use datalith_engine::{Result, Value, query};
+use datalith_engine::exec::{self, Answer, Input, QueryOptions};
+use datalith_engine::{Result, Value, edn, query};
 
 use crate::ops::call::Call;
-use crate::ops::doors::exec::{self, Answer, Input, QueryOptions};
 use crate::server::Outcome;
 
 /// `q`
@@ -22,7 +22,7 @@ pub(crate) fn q_boxed(call: &Call<'_>) -> Result<Outcome> {
 
 /// `prepare`
 pub(crate) fn prepare(call: &Call<'_>) -> Result<Value> {
-    query::parse(call.arg(0), None)?;
+    read(call.arg(0))?;
     call.session.handles.add_query(call.arg(0).clone())
 }
 
@@ -92,7 +92,10 @@ fn asked(call: &Call<'_>) -> Result<Asked> {
                 .unwrap_or_default();
             (
                 call.session.handles.query(&query)?,
-                QueryOptions::from_map(wrapper)?,
+                QueryOptions {
+                    modifiers: first.clone(),
+                    ..QueryOptions::default()
+                },
             )
         }
         None => (first.clone(), QueryOptions::default()),
@@ -109,4 +112,15 @@ fn input(call: &Call<'_>, arg: &Value) -> Result<Input> {
         Some(db) => Input::Db(db),
         None => Input::Value(arg.clone()),
     })
+}
+
+/// Reads a query only to see that it can be read.
+fn read(form: &Value) -> Result<()> {
+    match form {
+        Value::Str(text) => {
+            let (form, spans) = edn::read_spanned(text)?;
+            query::parse(&form, Some(&spans)).map(drop)
+        }
+        form => query::parse(form, None).map(drop),
+    }
 }

@@ -3,9 +3,8 @@
 use std::env;
 use std::str;
 
+use datalith_engine::exec::Answer;
 use datalith_engine::{Code, Error, Result, Value, edn};
-
-use crate::ops::doors::exec::Answer;
 
 /// How payloads are written, as `describe` announces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +70,12 @@ impl Format {
     }
 
     /// Writes the answer of a query.
-    pub(crate) fn encode_answer(self, answer: &Answer) -> Vec<u8> {
+    pub fn encode_answer(self, answer: &Answer) -> Vec<u8> {
         self.encode(&answer.to_value())
     }
 
     /// Writes the answer of a query in a vector: a client takes a bare `false` for `nil`.
-    pub(crate) fn encode_boxed_answer(self, answer: &Answer) -> Vec<u8> {
+    pub fn encode_boxed_answer(self, answer: &Answer) -> Vec<u8> {
         self.encode(&Value::vector([answer.to_value()]))
     }
 }
