@@ -44,7 +44,8 @@ impl Session {
     /// Runs one command and gives what it prints.
     ///
     /// - `config {…}`: a new database; without it the first command makes one without a schema.
-    /// - `tx data meta?`: nothing, or with `[report]` the tempids and datoms.
+    /// - `tx data meta?`: nothing, or with `[report]` the tempids and datoms. `with data` prints
+    ///   them too and keeps nothing.
     /// - `as-of t`, `since t`, `history`, `now`: what the commands after it see.
     /// - `rules […]`: what `%` stands for. `let $name`: the database value as it is seen now, under
     ///   a name for queries. `let $name form`: a collection.
@@ -92,6 +93,7 @@ impl Session {
             "entity" => return Ok(vec![show::edn(&entity(&db, &first)?.unwrap_or_default())]),
             "schema" => return Ok(entries(&db::schema_map(&db))),
             "reverse-schema" => return Ok(entries(&db::reverse_schema(&db))),
+            "with" => return Ok(report_lines(&db.with(&forms.tx_data())?)),
             "datoms" => db::datoms(&db, Index::from_value(&first)?, &forms.values_from(1))?,
             "seek-datoms" => {
                 db::seek_datoms(&db, Index::from_value(&first)?, &forms.values_from(1))?
