@@ -7,13 +7,16 @@
 mod config;
 mod connection;
 mod consistency;
+mod cursor;
 mod database;
 mod environment;
 mod listen;
+mod payload;
 mod queue;
 mod registry;
 mod seam;
 mod uri;
+mod value_bytes;
 
 pub use config::{Backend, Config, StoreId};
 pub use connection::Conn;

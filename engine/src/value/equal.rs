@@ -77,7 +77,8 @@ impl Hash for Value {
             },
             V::Double(x) => hash_float(*x, state),
             V::Float(x) => hash_float(f64::from(*x), state),
-            V::BigDec(d) => (5u8, d.normalized()).hash(state),
+            // `BigDecimal` hashes its digits written out: `1E+999999999M` would take a gigabyte.
+            V::BigDec(d) => (5u8, d.normalized().as_bigint_and_exponent()).hash(state),
             V::Ratio(r) => (6u8, r).hash(state),
             V::Char(c) => (7u8, c).hash(state),
             V::Str(s) => (8u8, s).hash(state),
