@@ -67,3 +67,9 @@ pub const FUNCTION_DECIMAL_SCALE: i64 = 10_000;
 pub const FUNCTION_CALL_DEPTH: usize = 64;
 /// Most items that the calls within one function make, all together.
 pub const FUNCTION_WORK: usize = 32_000_000;
+/// Bytes of payloads after which a group of transactions is appended without waiting for the rest.
+pub const GROUP_BYTES: usize = 64 << 20;
+/// How long a writer with more to do keeps other processes waiting, in milliseconds.
+pub const LEASE_HELD_MS: u64 = 100;
+/// Datoms of the log that are gathered before they are applied at once.
+pub const REPLAY_DATOMS: usize = 1 << 20;

@@ -1,4 +1,5 @@
 //! What a user sees, across crates.
 
 mod golden;
+mod kill;
 mod tidy;

@@ -13,9 +13,9 @@ use super::consistency;
 use super::database::Database;
 use super::listen::{ListenerId, Listeners};
 use super::registry;
-use super::seam::{TxData, TxReport};
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
+use crate::transact::{TxData, TxReport};
 use crate::value::{Keyword, Value};
 
 /// A connection to a database; clones are the same connection.

@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::config::StoreId;
+use crate::db::Options;
 use crate::error::{Code, Error, Result};
 use crate::value::{Map, Value};
 
@@ -65,6 +66,15 @@ pub(super) fn check_connected(config: &Config, connected: &Config) -> Result<()>
     .with("config", config.to_value())
     .with("existing-connections-config", connected.to_value())
     .with("diff", diff(&asked, &kept)))
+}
+
+/// What a database is opened with: caps on values as they are asked for now, the rest as it was
+/// created.
+pub(super) fn effective_options(config: &Config, stored: &Config) -> Options {
+    Options {
+        caps: config.options().caps.clone(),
+        ..stored.options().clone()
+    }
 }
 
 fn check_identity(config: &Config, stored: &Config) -> Result<()> {

@@ -9,17 +9,21 @@ mod connection;
 mod consistency;
 mod cursor;
 mod database;
+#[cfg(test)]
+mod durable;
 mod environment;
+mod journal;
 mod listen;
 mod payload;
 mod queue;
 mod registry;
-mod seam;
+mod replay;
+mod settings;
 mod uri;
 mod value_bytes;
 
+pub use crate::transact::{TxData, TxReport};
 pub use config::{Backend, Config, StoreId};
 pub use connection::Conn;
 pub use listen::ListenerId;
-pub use registry::{create_database, database_exists, delete_database};
-pub use seam::{TxData, TxReport};
+pub use registry::{create_database, database_exists, delete_database, stored_config};

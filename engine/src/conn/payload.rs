@@ -38,7 +38,7 @@ pub(super) struct Changes<'a> {
     pub(super) dictionary: &'a Dictionary,
     /// Its datoms in the order of their effects.
     pub(super) datoms: &'a [IndexDatom],
-    /// What it purges after that.
+    /// What it purged before them.
     pub(super) purges: &'a [Purge],
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Summary {
     pub(super) instant_ms: i64,
     /// The largest entity id after it.
     pub(super) max_eid: i64,
-    /// What it purges after its datoms.
+    /// What it purged before its datoms.
     pub(super) purges: Vec<Purge>,
 }
 

@@ -9,9 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::listen::Listeners;
-use super::seam::{TxData, TxReport};
 use crate::error::{Code, Error, Result};
 use crate::limits::{GROUP_TRANSACTIONS, QUEUE_TRANSACTIONS};
+use crate::transact::{TxData, TxReport};
 
 /// What a caller gets.
 pub(super) type Answer = Result<TxReport>;

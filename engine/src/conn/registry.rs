@@ -1,6 +1,8 @@
 //! Databases by configuration: created, found, deleted.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use uuid::Uuid;
@@ -10,7 +12,12 @@ use super::config::Backend;
 use super::connection::release_connections_to;
 use super::consistency;
 use super::database::Database;
+use super::settings::{self, Settings};
+use crate::edn;
 use crate::error::{Code, Error, Result};
+use crate::limits::EDN_TEXT_BYTES;
+use crate::store::{FileStorage, Put, Storage, read_text};
+use crate::transact::TxData;
 use crate::value::Value;
 
 /// Databases in memory live here until they are deleted, connected or not.
@@ -36,45 +43,80 @@ pub fn create_database(config: &Config) -> Result<Value> {
         return Err(Error::new(Code::Unsupported, message)
             .with("branch", Value::Keyword(config.branch().clone())));
     }
-    match config.backend() {
-        Backend::Memory => create_in_memory(config)?,
-        Backend::File(_) => return Err(no_files()),
+    let (config, initial) = with_initial_data(config)?;
+    match storage_of(&config) {
+        None => create_in_memory(&config, initial.as_ref())?,
+        Some(storage) => {
+            let storage: Arc<dyn Storage> = Arc::new(storage);
+            if Settings::load(&storage)?.is_some() {
+                return Err(exists(&config));
+            }
+            match Database::create(&storage, &config, initial.as_ref())? {
+                Put::Done => {}
+                Put::Refused => return Err(exists(&config)),
+            }
+        }
     }
     Ok(config.to_value())
 }
 
 /// Whether there is such a database.
 pub fn database_exists(config: &Config) -> Result<bool> {
-    match config.backend() {
-        Backend::Memory => Ok(in_memory().contains_key(&config.store_id().uuid())),
-        Backend::File(_) => Err(no_files()),
+    Ok(stored_config(config)?.is_some())
+}
+
+/// The configuration a database was created with, if there is one where `config` points.
+pub fn stored_config(config: &Config) -> Result<Option<Config>> {
+    match storage_of(config) {
+        None => {
+            let database = in_memory().get(&config.store_id().uuid()).cloned();
+            Ok(database.map(|database| database.config().clone()))
+        }
+        Some(storage) => {
+            let storage: Arc<dyn Storage> = Arc::new(storage);
+            Ok(Settings::load(&storage)?.map(|settings| settings.config))
+        }
     }
 }
 
 /// Deletes a database and ends its connections; none there is fine too.
+///
+/// Of a folder only what a database put there is deleted.
 pub fn delete_database(config: &Config) -> Result<()> {
     release_connections_to(config);
-    match config.backend() {
-        Backend::Memory => {
+    match storage_of(config) {
+        None => {
             // Dropped outside of the lock: a large database takes a while to free.
             let deleted = in_memory().remove(&config.store_id().uuid());
             drop(deleted);
-            Ok(())
         }
-        Backend::File(_) => Err(no_files()),
+        Some(storage) => {
+            if settings::is_there(&storage)? {
+                // First what makes it a database: cut short, there is none, and nothing half.
+                storage.delete(settings::NAME)?;
+                for name in storage.list("log/")? {
+                    if name
+                        .strip_prefix("log/")
+                        .is_some_and(|id| Uuid::try_parse(id).is_ok())
+                    {
+                        storage.delete(&name)?;
+                        storage.delete(&format!("{name}.next"))?;
+                    }
+                }
+                storage.remove_empty()?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// Opens a database that exists, with its configuration checked.
 pub(super) fn open(config: &Config) -> Result<Arc<Database>> {
-    let database = match config.backend() {
-        Backend::Memory => {
-            let id = config.store_id().uuid();
-            let database = in_memory().get(&id).cloned();
-            database.ok_or_else(|| missing(config))?
-        }
-        Backend::File(_) => return Err(no_files()),
+    let database = match storage_of(config) {
+        None => in_memory().get(&config.store_id().uuid()).cloned(),
+        Some(storage) => Database::open(Arc::new(storage), config)?.map(Arc::new),
     };
+    let database = database.ok_or_else(|| missing(config))?;
     if config.branch().as_str() != "db" {
         return Err(missing(config).with("branch", Value::Keyword(config.branch().clone())));
     }
@@ -82,15 +124,35 @@ pub(super) fn open(config: &Config) -> Result<Arc<Database>> {
     Ok(database)
 }
 
-fn create_in_memory(config: &Config) -> Result<()> {
+fn storage_of(config: &Config) -> Option<FileStorage> {
+    match config.backend() {
+        Backend::Memory => None,
+        Backend::File(path) => Some(FileStorage::at(path)),
+    }
+}
+
+/// Reads the file an `:initial-tx` may name, so that the configuration holds the data.
+fn with_initial_data(config: &Config) -> Result<(Config, Option<TxData>)> {
+    let config = match config.initial_tx() {
+        Some(Value::Str(path)) => {
+            let text = read_text(Path::new(&**path), EDN_TEXT_BYTES)?;
+            config.with("initial-tx", edn::read(&text)?)?
+        }
+        _ => config.clone(),
+    };
+    let initial = config.initial_tx().map(TxData::from_value).transpose()?;
+    Ok((config, initial))
+}
+
+fn create_in_memory(config: &Config, initial: Option<&TxData>) -> Result<()> {
     let id = config.store_id().uuid();
     if in_memory().contains_key(&id) {
         return Err(exists(config));
     }
-    let database = Arc::new(Database::in_memory(config.clone())?);
+    let database = Arc::new(Database::in_memory(config.clone(), initial)?);
     match in_memory().entry(id) {
-        std::collections::hash_map::Entry::Occupied(_) => Err(exists(config)),
-        std::collections::hash_map::Entry::Vacant(vacant) => {
+        Entry::Occupied(_) => Err(exists(config)),
+        Entry::Vacant(vacant) => {
             vacant.insert(database);
             Ok(())
         }
@@ -103,13 +165,6 @@ fn exists(config: &Config) -> Error {
 
 fn missing(config: &Config) -> Error {
     Error::new(Code::DbDoesNotExist, "Database does not exist.").with("config", config.to_value())
-}
-
-fn no_files() -> Error {
-    Error::new(
-        Code::Unsupported,
-        "this build does not keep databases in files yet",
-    )
 }
 
 #[cfg(test)]

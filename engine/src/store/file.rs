@@ -278,6 +278,23 @@ impl Storage for FileStorage {
     }
 }
 
+/// The text of a file that a caller named, at most `bytes_max` long.
+pub fn read_text(path: &Path, bytes_max: usize) -> Result<String> {
+    let shown = path.display().to_string();
+    let mut text = String::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(bytes_max as u64 + 1).read_to_string(&mut text))
+        .map_err(|cause| {
+            let message = format!("the file {shown} cannot be read: {cause}");
+            Error::new(Code::Import, message).with("file", shown.clone())
+        })?;
+    if read > bytes_max {
+        let message = format!("the file {shown} is longer than {bytes_max} bytes");
+        return Err(Error::new(Code::Limit, message).with("file", shown));
+    }
+    Ok(text)
+}
+
 /// A taken lock file; closing it gives the lock up.
 #[derive(Debug)]
 struct FileLock {

@@ -12,7 +12,7 @@ mod scan;
 mod sim;
 mod storage;
 
-pub use file::FileStorage;
+pub use file::{FileStorage, read_text};
 pub use lease::WriterLease;
 pub use log::{Entry, Log, OnDamage, Origin, Recovery, Start};
 pub use memory::MemoryStorage;

@@ -102,22 +102,24 @@ fn class_rank(value: &Value) -> u8 {
         Value::Bytes(_) => 1,       // [B
         Value::DoubleArray(_) => 2, // [D
         Value::FloatArray(_) => 3,  // [F
-        Value::BigInt(_) => 4,      // clojure.lang.BigInt
         Value::Keyword(_) => 5,     // clojure.lang.Keyword
         Value::Map(_) => 6,         // clojure.lang.PersistentArrayMap
         Value::Set(_) => 7,         // clojure.lang.PersistentHashSet
         Value::List(_) => 8,        // clojure.lang.PersistentList
         Value::Vector(_) => 8,      // clojure.lang.PersistentVector
-        Value::Ratio(_) => 9,       // clojure.lang.Ratio
         Value::Symbol(_) => 10,     // clojure.lang.Symbol
         Value::Tagged(_) => 11,     // clojure.lang.TaggedLiteral
         Value::Bool(_) => 12,       // java.lang.Boolean
         Value::Char(_) => 13,       // java.lang.Character
-        Value::Double(_) => 14,     // java.lang.Double
-        Value::Float(_) => 15,      // java.lang.Float
-        Value::Long(_) => 16,       // java.lang.Long
+        // java.lang.Long, for all numbers: they compare by value across their types, so a class of
+        // others between two of them would make a circle of the order.
+        Value::Long(_)
+        | Value::Double(_)
+        | Value::Float(_)
+        | Value::BigInt(_)
+        | Value::BigDec(_)
+        | Value::Ratio(_) => 16,
         Value::Str(_) => 17,        // java.lang.String
-        Value::BigDec(_) => 18,     // java.math.BigDecimal
         Value::Instant(_) => 19,    // java.util.Date
         Value::Uuid(_) => 20,       // java.util.UUID
         Value::Regex(_) => 21,      // java.util.regex.Pattern

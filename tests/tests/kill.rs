@@ -1,0 +1,101 @@
+//! A process that writes is killed again and again; what it acknowledged must be there.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Kills of one run; `DATALITH_KILLS` overrides it.
+const KILLS: u32 = 250;
+/// Kills of one database, before the next one is created: creation is killed too.
+const KILLS_PER_DATABASE: u32 = 25;
+
+/// What each writing thread of the child said last.
+type Last = BTreeMap<u64, u64>;
+
+#[test]
+fn a_killed_writer_loses_nothing_it_acknowledged() {
+    let given = std::env::var("DATALITH_KILLS")
+        .ok()
+        .and_then(|kills| kills.parse().ok());
+    let dir = tempfile::tempdir().unwrap();
+    let mut random = Random(7);
+    let mut acknowledged = Last::new();
+    for kill in 0..given.unwrap_or(KILLS) {
+        let path = dir.path().join(format!("db{}", kill / KILLS_PER_DATABASE));
+        if kill % KILLS_PER_DATABASE == 0 {
+            acknowledged.clear();
+        }
+        let mut child = start(&path);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let patience = random.below(12);
+        if random.below(4) == 0 {
+            // While it creates or opens the database, most likely.
+            std::thread::sleep(Duration::from_micros(random.below(10_000)));
+            child.kill().unwrap();
+        }
+        let mut heard = 0;
+        for line in lines.map_while(Result::ok) {
+            check(&line, &mut acknowledged, kill);
+            heard += u64::from(line.starts_with("ack"));
+            if heard == patience {
+                // In the middle of what comes next, or the pause may be none at all.
+                std::thread::sleep(Duration::from_micros(random.below(3_000)));
+                child.kill().unwrap();
+            }
+        }
+        let status = child.wait().unwrap();
+        assert!(
+            !status.success(),
+            "the writer ended by itself, at kill {kill}"
+        );
+    }
+    assert!(acknowledged.values().sum::<u64>() > 0);
+}
+
+/// Checks what the child found when it opened the database, and notes what it acknowledges.
+fn check(line: &str, acknowledged: &mut Last, kill: u32) {
+    let words: Vec<&str> = line.split(' ').collect();
+    let number = |at: usize| words[at].parse::<u64>().unwrap();
+    match words[0] {
+        "found" => {
+            let (thread, last, count) = (number(1), number(2), number(3));
+            assert_eq!(
+                last, count,
+                "transactions are missing before {last}, at kill {kill}"
+            );
+            let said = acknowledged.insert(thread, last).unwrap_or(0);
+            // One transaction may have been kept whose acknowledgement was never heard.
+            assert!(
+                last == said || last == said + 1,
+                "{last} of {said} at kill {kill}"
+            );
+        }
+        "opened" => {}
+        "ack" => {
+            let (thread, last) = (number(1), number(2));
+            let before = acknowledged.insert(thread, last).unwrap_or(0);
+            assert_eq!(last, before + 1, "thread {thread}, at kill {kill}");
+        }
+        _ => panic!("the writer said {line:?} at kill {kill}"),
+    }
+}
+
+fn start(path: &Path) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_writer"));
+    command.arg(path).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// A seeded sequence of numbers.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
