@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Kills of one run; `DATALITH_KILLS` overrides it.
-const KILLS: u32 = 250;
+const KILLS: u32 = 1_000;
+/// Databases that are written and killed side by side.
+const DATABASES: u32 = 4;
 /// Kills of one database, before the next one is created: creation is killed too.
 const KILLS_PER_DATABASE: u32 = 25;
 
@@ -19,10 +21,18 @@ fn a_killed_writer_loses_nothing_it_acknowledged() {
     let given = std::env::var("DATALITH_KILLS")
         .ok()
         .and_then(|kills| kills.parse().ok());
+    let kills = given.unwrap_or(KILLS) / DATABASES;
+    std::thread::scope(|scope| {
+        for seed in 0..DATABASES {
+            scope.spawn(move || kill_often(kills, Random(seed.into())));
+        }
+    });
+}
+
+fn kill_often(kills: u32, mut random: Random) {
     let dir = tempfile::tempdir().unwrap();
-    let mut random = Random(7);
     let mut acknowledged = Last::new();
-    for kill in 0..given.unwrap_or(KILLS) {
+    for kill in 0..kills {
         let path = dir.path().join(format!("db{}", kill / KILLS_PER_DATABASE));
         if kill % KILLS_PER_DATABASE == 0 {
             acknowledged.clear();
