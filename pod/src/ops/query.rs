@@ -5,18 +5,23 @@ use datalith_engine::{Result, Value, edn, query};
 
 use crate::ops::call::Call;
 use crate::server::Outcome;
+use crate::wire::Wrapping;
 
 /// `q`
 pub(crate) fn q(call: &Call<'_>) -> Result<Outcome> {
     Ok(Outcome::Done(
-        call.reply.format.encode_answer(&answer(call)?),
+        call.reply
+            .format
+            .encode_answer(&answer(call)?, Wrapping::Bare),
     ))
 }
 
 /// `q-boxed`
 pub(crate) fn q_boxed(call: &Call<'_>) -> Result<Outcome> {
     Ok(Outcome::Done(
-        call.reply.format.encode_boxed_answer(&answer(call)?),
+        call.reply
+            .format
+            .encode_answer(&answer(call)?, Wrapping::Boxed),
     ))
 }
 

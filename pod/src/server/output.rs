@@ -9,6 +9,9 @@ use crate::lock::hold;
 use crate::server::end::{End, Ending};
 use crate::wire::{Format, Id, reply};
 
+/// Longest payload that is copied to leave in one write, in bytes.
+const COPY_BYTES: usize = 64 << 10;
+
 /// The stream to the client: whole messages under one lock, which nothing else is held with.
 pub struct Output {
     stream: Mutex<Box<dyn Write + Send>>,
@@ -25,10 +28,15 @@ impl Output {
 
     /// Writes one whole message. A client that cannot be reached any more ends the pod.
     pub(crate) fn send(&self, message: &[u8]) {
+        self.send_parts(&[message]);
+    }
+
+    /// Writes one whole message that lies in parts.
+    fn send_parts(&self, parts: &[&[u8]]) {
         let mut stream = hold(&self.stream);
-        if stream
-            .write_all(message)
-            .and_then(|()| stream.flush())
+        if parts
+            .iter()
+            .try_for_each(|part| stream.write_all(part))
             .is_err()
         {
             self.ending.announce(End::OutputClosed);
@@ -59,7 +67,13 @@ impl ReplyTo {
 
     /// Ends the call with its answer, already encoded.
     pub fn done(&self, payload: &[u8]) {
-        self.output.send(&reply::done(&self.id, payload));
+        let mut head = reply::done_head(&self.id, payload.len());
+        if payload.len() > COPY_BYTES {
+            return self.output.send_parts(&[&head, payload, reply::TAIL]);
+        }
+        head.extend_from_slice(payload);
+        head.extend_from_slice(reply::TAIL);
+        self.output.send(&head);
     }
 
     /// Ends a call that went on.

@@ -6,6 +6,9 @@ use std::str;
 use datalith_engine::exec::Answer;
 use datalith_engine::{Code, Error, Result, Value, edn};
 
+use crate::transit;
+use crate::wire::answer::{self, Wrapping};
+
 /// How payloads are written, as `describe` announces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -35,10 +38,7 @@ impl Format {
     /// Reads one value.
     pub fn decode(self, payload: &[u8]) -> Result<Value> {
         match self {
-            Format::Transit => Err(Error::new(
-                Code::Unsupported,
-                "Start the pod with DATALITH_POD_FORMAT=edn",
-            )),
+            Format::Transit => transit::read(payload),
             Format::Edn => {
                 let text = str::from_utf8(payload)
                     .map_err(|_| Error::new(Code::EdnSyntax, "The arguments are not UTF-8"))?;
@@ -65,18 +65,18 @@ impl Format {
     /// Writes one value.
     pub fn encode(self, value: &Value) -> Vec<u8> {
         match self {
-            Format::Transit | Format::Edn => readable(value).to_string().into_bytes(),
+            Format::Transit => transit::write(value).into_bytes(),
+            Format::Edn => readable(value).to_string().into_bytes(),
         }
     }
 
     /// Writes the answer of a query.
-    pub fn encode_answer(self, answer: &Answer) -> Vec<u8> {
-        self.encode(&answer.to_value())
-    }
-
-    /// Writes the answer of a query in a vector: a client takes a bare `false` for `nil`.
-    pub fn encode_boxed_answer(self, answer: &Answer) -> Vec<u8> {
-        self.encode(&Value::vector([answer.to_value()]))
+    pub fn encode_answer(self, answer: &Answer, wrapping: Wrapping) -> Vec<u8> {
+        match (self, wrapping) {
+            (Format::Transit, _) => answer::write(answer, wrapping),
+            (Format::Edn, Wrapping::Bare) => self.encode(&answer.to_value()),
+            (Format::Edn, Wrapping::Boxed) => self.encode(&Value::vector([answer.to_value()])),
+        }
     }
 }
 

@@ -6,14 +6,25 @@ use crate::bencode::encode;
 use crate::wire::payload::Format;
 use crate::wire::request::Id;
 
-/// The end of a call, with its answer.
-pub fn done(id: &Id, payload: &[u8]) -> Vec<u8> {
-    with_value(id, Some(&["done"]), payload)
+/// The end of a call, with its answer: what comes before the payload. After it comes [`TAIL`].
+pub fn done_head(id: &Id, payload_bytes: usize) -> Vec<u8> {
+    let mut out = open(id, 48);
+    status(&mut out, &["done"]);
+    encode::string(&mut out, b"value");
+    encode::string_head(&mut out, payload_bytes);
+    out
 }
+
+/// What ends every message.
+pub const TAIL: &[u8] = b"e";
 
 /// One answer of a call that goes on.
 pub fn value(id: &Id, payload: &[u8]) -> Vec<u8> {
-    with_value(id, None, payload)
+    let mut out = open(id, payload.len() + 32);
+    encode::string(&mut out, b"value");
+    encode::string(&mut out, payload);
+    out.extend_from_slice(TAIL);
+    out
 }
 
 /// The end of a call that went on, without a further answer.
@@ -33,17 +44,6 @@ pub fn failed(id: &Id, error: &Error, format: Format) -> Vec<u8> {
     encode::string(&mut out, b"id");
     out.extend_from_slice(id.bencoded());
     status(&mut out, &["done", "error"]);
-    out.push(b'e');
-    out
-}
-
-fn with_value(id: &Id, statuses: Option<&[&str]>, payload: &[u8]) -> Vec<u8> {
-    let mut out = open(id, payload.len() + 48);
-    if let Some(statuses) = statuses {
-        status(&mut out, statuses);
-    }
-    encode::string(&mut out, b"value");
-    encode::string(&mut out, payload);
     out.push(b'e');
     out
 }
