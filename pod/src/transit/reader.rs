@@ -231,7 +231,7 @@ impl Reader<'_> {
         let end = self.at + 1;
         let fits = |open: &mut Open| match open.bracket {
             Bracket::Array => byte == b']',
-            Bracket::Object => byte == b'}' && open.items % 2 == 0,
+            Bracket::Object => byte == b'}' && open.items.is_multiple_of(2),
         };
         let Some(open) = self.open.pop_if(fits) else {
             return Err(wrong(
