@@ -7,7 +7,6 @@ mod call;
 mod change;
 mod connect;
 mod describe;
-pub(crate) mod doors;
 mod handles;
 mod listen;
 mod query;

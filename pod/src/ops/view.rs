@@ -4,7 +4,7 @@ use datalith_engine::db::{Db, TimePoint};
 use datalith_engine::{Result, Value};
 
 use crate::ops::call::Call;
-use crate::ops::{change, doors};
+use crate::ops::change;
 
 /// `as-of`
 pub(crate) fn as_of(call: &Call<'_>) -> Result<Value> {
@@ -26,7 +26,7 @@ pub(crate) fn history(call: &Call<'_>) -> Result<Value> {
 
 /// `db-with`
 pub(crate) fn db_with(call: &Call<'_>) -> Result<Value> {
-    let report = doors::with(&source(call)?, &change::tx_data(call.arg(1))?)?;
+    let report = source(call)?.with(&change::tx_data(call.arg(1))?)?;
     call.session
         .handles
         .add_database(report.db_after, call.face)
@@ -38,7 +38,7 @@ pub(crate) fn with(call: &Call<'_>) -> Result<Value> {
     if !call.arg(2).is_nil() {
         tx_data.meta = Some(call.arg(2).clone());
     }
-    let report = doors::with(&source(call)?, &tx_data)?;
+    let report = source(call)?.with(&tx_data)?;
     let db_after = call
         .session
         .handles
