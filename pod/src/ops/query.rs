@@ -77,8 +77,10 @@ fn answer(call: &Call<'_>) -> Result<Answer> {
 /// itself the query; one without `:args` takes its inputs from the arguments after it.
 fn asked(call: &Call<'_>) -> Result<Asked> {
     let first = call.session.handles.query(call.arg(0))?;
-    let wrapper = first.as_map().filter(|_| first.get("query").is_some());
-    let args = match wrapper.and_then(|wrapper| wrapper.get(&Value::keyword("args"))) {
+    let args = match first
+        .as_map()
+        .and_then(|map| map.get(&Value::keyword("args")))
+    {
         Some(Value::Nil) => &[][..],
         Some(args) => args
             .as_sequential()
@@ -89,21 +91,13 @@ fn asked(call: &Call<'_>) -> Result<Asked> {
         .iter()
         .map(|arg| input(call, arg))
         .collect::<Result<_>>()?;
-    let (query, options) = match wrapper {
-        Some(wrapper) => {
-            let query = wrapper
-                .get(&Value::keyword("query"))
-                .cloned()
-                .unwrap_or_default();
-            (
-                call.session.handles.query(&query)?,
-                QueryOptions {
-                    modifiers: first.clone(),
-                    ..QueryOptions::default()
-                },
-            )
+    let mut options = QueryOptions::default();
+    let query = match first.get("query") {
+        Some(query) => {
+            options.modifiers = first.clone();
+            call.session.handles.query(query)?
         }
-        None => (first.clone(), QueryOptions::default()),
+        None => first.clone(),
     };
     Ok(Asked {
         query,
