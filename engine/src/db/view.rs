@@ -81,7 +81,7 @@ impl TimePoint {
     /// From what a caller passes: a transaction id or an instant.
     pub fn from_value(value: &Value) -> Result<TimePoint> {
         match value {
-            Value::Long(tx) if *tx >= TX0 => Ok(TimePoint::Tx(TxId(*tx))),
+            Value::Long(tx) if *tx >= 0 => Ok(TimePoint::Tx(TxId(*tx))),
             Value::Instant(ms) => Ok(TimePoint::Instant(*ms)),
             _ => Err(Error::new(
                 Code::ViewTimePoint,
@@ -95,6 +95,12 @@ impl TimePoint {
 impl Db {
     /// What was so at a point, inclusive.
     pub fn as_of(&self, point: TimePoint) -> Result<Db> {
+        if let TimePoint::Tx(tx) = point
+            && tx.0 < TX0
+        {
+            let message = format!("{} is no transaction: they start at {TX0}", tx.0);
+            return Err(Error::new(Code::ViewTimePoint, message).with("time-point", tx.0));
+        }
         let point = self.tx_set(point)?;
         let mut view = self.view.clone();
         view.as_of = Some(match view.as_of {

@@ -11,9 +11,9 @@ use super::relation::Relation;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::function::{self, Builtin};
-use crate::index::{Cell, Column, Interner, Kind, SortOrder};
+use crate::index::{Cell, Column, Extra, Interner, Kind, Row, SortOrder};
 use crate::plan::{ArgSlot, Bind, CallGoal, Callable, Special};
-use crate::value::Value;
+use crate::value::{Keyword, Value};
 
 /// Keeps the rows for which the function is true. What the function cannot take is not true.
 pub(super) fn filter(
@@ -370,15 +370,16 @@ impl<'a> Caller<'a> {
             Value::Long(e) => Some(e),
             other => db.entid(&other)?.map(|e| e.0),
         };
-        let (Some(e), Some(a)) = (e, db.attr_of(&self.value(context, at, row)?)) else {
+        let Some(e) = e else { return Ok(None) };
+        let name = self.value(context, at, row)?;
+        if let Some(forward) = name.as_keyword().and_then(Keyword::unreversed) {
+            return Ok(first_referring(&db, e, forward));
+        }
+        let Some(run) = db.attr_of(&name).and_then(|a| db.run(a, SortOrder::ByEntity)) else {
             return Ok(None);
         };
-        let Some(run) = db.run(a, SortOrder::ByEntity) else {
-            return Ok(None);
-        };
-        let first = run
-            .rows_in(run.entity_range(e))
-            .find(|row| run.extra() != crate::index::Extra::Added || row.extra == 1);
+        let is_so = |row: &Row| run.extra() != Extra::Added || row.extra == 1;
+        let first = run.rows_in(run.entity_range(e)).find(is_so);
         Ok(first.map(|row| db.value(row.v)))
     }
 
@@ -394,4 +395,11 @@ impl<'a> Caller<'a> {
         }
         nested(context, &query, &inputs)
     }
+}
+
+/// The first entity that refers to `e` by an attribute: what `:_attribute` asks for.
+fn first_referring(db: &Db, e: i64, attribute: Keyword) -> Option<Value> {
+    let a = db.attr_of(&Value::Keyword(attribute))?;
+    let rows = db.rows_with(a, Cell::long(e));
+    rows.first().map(|row| Value::Long(row.e))
 }

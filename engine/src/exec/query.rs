@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::answer::{self, Answer};
 use super::block::{Context, StepStats, run_block};
 use super::budget::Budget;
+use super::builtin::missing_rules;
 use super::input::{input_relation, join_inputs};
+use super::lookup_ref::check_lookups;
 use super::relation::Relation;
 use super::source::{DbSource, Source, Sources, Tuples};
 use crate::db::Db;
@@ -174,7 +176,15 @@ impl<'q> Run<'q> {
                 }
             }
         }
-        let parsed_rules = rule_branches(&rules)?;
+        for form in query.inputs.get(inputs.len()..).unwrap_or_default() {
+            if let ast::Input::Source(name) = form {
+                sources.names.push(name.clone());
+                sources.sources.push(Source::Tuples(Tuples::default(), Value::Nil));
+            }
+        }
+        let mut parsed_rules = rule_branches(&rules)?;
+        let missing = missing_rules(&query.clauses, &parsed_rules)?;
+        parsed_rules.extend(missing);
         let (bound, needed) = (bound_vars(&values), answer::needed_vars(query));
         let default = sources
             .names
@@ -191,6 +201,7 @@ impl<'q> Run<'q> {
             needed: &needed,
         };
         let (program, scope) = plan::plan(&outline, &sources)?;
+        check_lookups(&program, &sources, &scalars(&values, &scope))?;
         let mut seeds = Vec::with_capacity(values.len());
         for (binding, value) in values {
             seeds.push(input_relation(
@@ -255,18 +266,25 @@ fn source_of(input: &Input, interner: &mut Interner) -> Source {
     }
 }
 
+/// Inputs that are not given must not be used; those too many are passed over. So it is in
+/// Datahike, which lets a query without patterns run without a database.
 fn check_inputs(query: &Query, inputs: &[Input]) -> Result<()> {
-    let (expected, got) = (query.inputs.len(), inputs.len());
-    if expected == got {
-        return Ok(());
+    let missing = query.inputs.get(inputs.len()..).unwrap_or_default();
+    let mut used: Vec<Var> = answer::needed_vars(query);
+    query.clauses.iter().for_each(|clause| used.extend(clause.vars()));
+    for form in missing {
+        let ast::Input::Binding(binding) = form else { continue };
+        if let Some(var) = binding.vars().into_iter().find(|var| used.contains(var)) {
+            let (expected, got) = (query.inputs.len(), inputs.len());
+            let message = format!(
+                "Too few inputs passed, expected: {expected}, got: {got}; nothing is bound to {var}"
+            );
+            return Err(Error::new(Code::QueryInputs, message)
+                .with("expected", expected)
+                .with("got", got));
+        }
     }
-    let what = if got < expected { "Too few" } else { "Extra" };
-    Err(Error::new(
-        Code::QueryInputs,
-        format!("{what} inputs passed, expected: {expected}, got: {got}"),
-    )
-    .with("expected", expected)
-    .with("got", got))
+    Ok(())
 }
 
 fn rule_branches(rules: &Value) -> Result<Vec<RuleBranch>> {
@@ -285,6 +303,18 @@ fn note_pattern(binding: &ast::Binding, value: &Value, patterns: &mut Vec<(Symbo
     if let ast::Binding::Scalar(var) = binding {
         patterns.push((var.0.clone(), value.clone()));
     }
+}
+
+/// The variables that an input binds to one value.
+fn scalars<'v>(
+    values: &[(&ast::Binding, &'v Value)],
+    scope: &std::collections::HashMap<Var, VarId>,
+) -> Vec<(VarId, &'v Value)> {
+    let scalar = |(binding, value): &(&ast::Binding, &'v Value)| match binding {
+        ast::Binding::Scalar(var) => Some((*scope.get(var)?, *value)),
+        _ => None,
+    };
+    values.iter().filter_map(scalar).collect()
 }
 
 fn bound_vars(values: &[(&ast::Binding, &Value)]) -> Vec<Var> {

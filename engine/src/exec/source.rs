@@ -19,6 +19,7 @@ pub(super) enum Source {
 }
 
 /// A collection of tuples, one column per position; short tuples leave gaps.
+#[derive(Default)]
 pub(super) struct Tuples {
     pub(super) columns: Vec<Column>,
     pub(super) rows: usize,
@@ -107,6 +108,13 @@ impl Sources {
             )
             .with("form", form.clone())),
         }
+    }
+}
+
+impl Sources {
+    /// The database at a position, if it is one.
+    pub(super) fn db_at(&self, at: usize) -> Option<&Db> {
+        Statistics::db(self, at)
     }
 }
 

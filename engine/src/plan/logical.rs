@@ -262,9 +262,6 @@ impl Resolver<'_> {
         let Some(name) = name else {
             return Ok(self.default_source);
         };
-        if name.0.as_str() == "$" {
-            return Ok(self.default_source);
-        }
         self.sources
             .iter()
             .position(|source| source == name)

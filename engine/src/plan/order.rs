@@ -28,6 +28,8 @@ pub(super) struct RuleCall<'a> {
     pub source: usize,
     /// Which arguments are bound.
     pub bound: Vec<bool>,
+    /// Whether arguments that the rule never mentions may stay unbound.
+    pub lenient: bool,
     /// The clause, for messages.
     pub goal: &'a Goal,
 }
@@ -105,8 +107,26 @@ impl Order<'_> {
         }
         candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (estimate, at) in candidates {
-            if let Some(op) = self.producer(left[at], bound, rows)? {
+            if let Some(op) = self.producer(left[at], bound, rows, false)? {
                 return Ok(Some((at, op, estimate)));
+            }
+        }
+        self.unused_argument(left, bound, rows)
+    }
+
+    /// When nothing else can run: a rule some of whose arguments nobody ever binds, because the
+    /// rule does not use them.
+    fn unused_argument(
+        &mut self,
+        left: &[&Goal],
+        bound: &HashSet<VarId>,
+        rows: f64,
+    ) -> Result<Option<(usize, Op, f64)>> {
+        for (at, goal) in left.iter().enumerate() {
+            if matches!(goal.kind, GoalKind::Rule { .. })
+                && let Some(op) = self.producer(goal, bound, rows, true)?
+            {
+                return Ok(Some((at, op, self.cost(goal, rows, bound))));
             }
         }
         Ok(None)
@@ -138,7 +158,13 @@ impl Order<'_> {
         })
     }
 
-    fn producer(&mut self, goal: &Goal, bound: &HashSet<VarId>, rows: f64) -> Result<Option<Op>> {
+    fn producer(
+        &mut self,
+        goal: &Goal,
+        bound: &HashSet<VarId>,
+        rows: f64,
+        lenient: bool,
+    ) -> Result<Option<Op>> {
         Ok(match &goal.kind {
             GoalKind::Pattern(pattern) => Some(Op::Scan(pattern.clone())),
             GoalKind::Or {
@@ -179,6 +205,7 @@ impl Order<'_> {
                     name,
                     source: *source,
                     bound: bound.collect(),
+                    lenient,
                     goal,
                 };
                 let predicate = self.rules.predicate(&call)?;

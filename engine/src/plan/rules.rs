@@ -74,6 +74,7 @@ struct Key {
     name: Symbol,
     source: usize,
     bound: Vec<bool>,
+    lenient: bool,
 }
 
 enum Planned {
@@ -352,7 +353,9 @@ impl<'a> RulePlanner<'a> {
             .steps
             .iter()
             .for_each(|step| super::order::op_vars(&step.op, &mut covered));
-        if let Some(var) = head.iter().find(|var| !covered.contains(var)) {
+        if let Some(var) = head.iter().find(|var| !covered.contains(var))
+            && !key.lenient
+        {
             let name = names.name(*var);
             return Err(Error::new(
                 Code::QueryWhere,
@@ -434,6 +437,7 @@ impl RuleCalls for RulePlanner<'_> {
             name: call.name.clone(),
             source: call.source,
             bound: call.bound.clone(),
+            lenient: call.lenient,
         };
         let id = match self.ids.get(&key).copied() {
             Some(id) => id,
