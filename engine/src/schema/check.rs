@@ -13,7 +13,9 @@ pub(super) type Refused = (Value, Value, Value);
 pub fn find_refused_updates(map: &Map, entry: &Map) -> Vec<Refused> {
     let mut refused = Vec::new();
     for (key, new) in map {
-        let Some(name) = key.as_keyword().map(Keyword::as_str) else { continue };
+        let Some(name) = key.as_keyword().map(Keyword::as_str) else {
+            continue;
+        };
         let old = entry.get(key).cloned().unwrap_or_default();
         if old == *new || !is_refused(name, &old, new, entry) {
             continue;
@@ -128,11 +130,7 @@ pub enum Completeness {
 
 impl Transition {
     /// Compares the entries of an ident before and after a transaction; none where there is none.
-    pub fn assess(
-        old: Option<&Map>,
-        new: Option<&Map>,
-        completeness: Completeness,
-    ) -> Transition {
+    pub fn assess(old: Option<&Map>, new: Option<&Map>, completeness: Completeness) -> Transition {
         let empty = Map::default();
         let mut transition = Transition::default();
         let (was, is) = (old.unwrap_or(&empty), new.unwrap_or(&empty));
@@ -175,11 +173,17 @@ impl Transition {
         let old = |key: &str| was.get(&Value::keyword(key));
         let new = |key: &str| is.get(&Value::keyword(key));
         let mut refuse = |key: &str| {
-            let both = (old(key).cloned().unwrap_or_default(), new(key).cloned().unwrap_or_default());
+            let both = (
+                old(key).cloned().unwrap_or_default(),
+                new(key).cloned().unwrap_or_default(),
+            );
             self.invalid.push((Value::keyword(key), both.0, both.1));
         };
         let many = Value::keyword("db.cardinality/many");
-        if changed("db/cardinality") && new("db/cardinality") == Some(&many) && new("db/unique").is_some() {
+        if changed("db/cardinality")
+            && new("db/cardinality") == Some(&many)
+            && new("db/unique").is_some()
+        {
             refuse("db/cardinality");
         }
         let becomes_unique = new("db/unique").is_some() && old("db/unique").is_none();
@@ -192,8 +196,13 @@ impl Transition {
         {
             refuse("db.secondary/status");
         }
-        for key in was.keys().chain(is.keys().filter(|key| !was.contains_key(*key))) {
-            let Some(key) = key.as_keyword().map(Keyword::as_str) else { continue };
+        for key in was
+            .keys()
+            .chain(is.keys().filter(|key| !was.contains_key(*key)))
+        {
+            let Some(key) = key.as_keyword().map(Keyword::as_str) else {
+                continue;
+            };
             let known = DEFINING.contains(&key) || FREE.contains(&key);
             if !known && is_reserved(key) && changed(key) {
                 refuse(key);
@@ -216,7 +225,10 @@ mod tests {
     use super::*;
 
     fn entry(pairs: &[(&str, Value)]) -> Map {
-        pairs.iter().map(|(key, value)| (Value::keyword(key), value.clone())).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| (Value::keyword(key), value.clone()))
+            .collect()
     }
 
     #[test]

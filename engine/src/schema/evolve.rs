@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{is_reserved, type_of, Attribute, BuiltIn, Cardinality, Schema, TupleKind, Unique};
+use super::{Attribute, BuiltIn, Cardinality, Schema, TupleKind, Unique, is_reserved, type_of};
 use crate::datom::{AttrId, EntityId, Op};
 use crate::value::{Keyword, Map, Value};
 
@@ -23,7 +23,10 @@ pub struct SchemaDatom<'a> {
 impl Schema {
     /// Takes in a datom about the schema. `id_of` gives the dictionary id of a name.
     pub fn learn(&mut self, datom: &SchemaDatom<'_>, id_of: impl Fn(&Value) -> Option<AttrId>) {
-        let mut entry = self.entries.get(&datom.e).map_or_else(Map::default, |old| (**old).clone());
+        let mut entry = self
+            .entries
+            .get(&datom.e)
+            .map_or_else(Map::default, |old| (**old).clone());
         change_entry(&mut entry, datom);
         if entry.is_empty() {
             self.entries.remove(&datom.e);
@@ -36,7 +39,9 @@ impl Schema {
     /// An enum of the schema by its ident where datoms hold its entity; other values unchanged.
     pub fn enum_ident(&self, key: &Value, value: Value) -> Value {
         let Value::Long(e) = value else { return value };
-        let is_enum = key.as_keyword().is_some_and(|key| is_enum_key(key.as_str()));
+        let is_enum = key
+            .as_keyword()
+            .is_some_and(|key| is_enum_key(key.as_str()));
         match self.ident_of(EntityId(e)) {
             Some(ident) if is_enum => Value::Keyword(ident.clone()),
             _ => value,
@@ -46,7 +51,9 @@ impl Schema {
     fn redeclare(&mut self, e: EntityId, id_of: impl Fn(&Value) -> Option<AttrId>) {
         let before = self.by_entity(e).cloned();
         let entry = self.entries.get(&e).cloned();
-        let ident = entry.as_ref().and_then(|entry| entry.get(&Value::keyword("db/ident")));
+        let ident = entry
+            .as_ref()
+            .and_then(|entry| entry.get(&Value::keyword("db/ident")));
         let Some(Value::Keyword(ident)) = ident else {
             if let Some(before) = before {
                 self.undeclare(before.id);
@@ -61,7 +68,9 @@ impl Schema {
             Some(before) => Some(before.id).filter(|_| self.keeps_ids || before.ident == name),
             None => None,
         };
-        let Some(id) = id.or_else(|| self.free_id(e, &name, &id_of)) else { return };
+        let Some(id) = id.or_else(|| self.free_id(e, &name, &id_of)) else {
+            return;
+        };
         if let Some(before) = before {
             self.undeclare(before.id);
         }
@@ -101,7 +110,9 @@ fn is_many_key(key: &str) -> bool {
 
 fn change_entry(entry: &mut Map, datom: &SchemaDatom<'_>) {
     let key = datom.key;
-    let many = key.as_keyword().is_some_and(|key| is_many_key(key.as_str()));
+    let many = key
+        .as_keyword()
+        .is_some_and(|key| is_many_key(key.as_str()));
     if !many {
         match datom.op {
             Op::Assert => {
@@ -114,7 +125,11 @@ fn change_entry(entry: &mut Map, datom: &SchemaDatom<'_>) {
         }
         return;
     }
-    let mut values = entry.get(key).and_then(Value::as_sequential).unwrap_or(&[]).to_vec();
+    let mut values = entry
+        .get(key)
+        .and_then(Value::as_sequential)
+        .unwrap_or(&[])
+        .to_vec();
     values.retain(|value| *value != datom.value);
     if datom.op == Op::Assert {
         values.push(datom.value.clone());
@@ -140,7 +155,9 @@ fn attribute(id: AttrId, ident: Value, e: EntityId, entry: &Map) -> Attribute {
         Some("db.unique/value") => Some(Unique::Value),
         _ => None,
     };
-    let symbols = get("db.attr/preds").and_then(Value::as_sequential).unwrap_or(&[]);
+    let symbols = get("db.attr/preds")
+        .and_then(Value::as_sequential)
+        .unwrap_or(&[]);
     Attribute {
         id,
         ident,
@@ -152,8 +169,14 @@ fn attribute(id: AttrId, ident: Value, e: EntityId, entry: &Map) -> Attribute {
         component: is_true("db/isComponent"),
         no_history: is_true("db/noHistory"),
         tuple: tuple_kind(entry),
-        max_length: get("db/maxLength").and_then(Value::as_long).and_then(|n| n.try_into().ok()),
-        predicates: symbols.iter().filter_map(Value::as_symbol).cloned().collect(),
+        max_length: get("db/maxLength")
+            .and_then(Value::as_long)
+            .and_then(|n| n.try_into().ok()),
+        predicates: symbols
+            .iter()
+            .filter_map(Value::as_symbol)
+            .cloned()
+            .collect(),
     }
 }
 
@@ -163,13 +186,19 @@ fn tuple_kind(entry: &Map) -> Option<TupleKind> {
         return Some(TupleKind::Composite(attributes.to_vec()));
     }
     if let Some(types) = get("db/tupleTypes").and_then(Value::as_sequential) {
-        return Some(TupleKind::Heterogeneous(types.iter().filter_map(type_of).collect()));
+        return Some(TupleKind::Heterogeneous(
+            types.iter().filter_map(type_of).collect(),
+        ));
     }
-    get("db/tupleType").and_then(type_of).map(TupleKind::Homogeneous)
+    get("db/tupleType")
+        .and_then(type_of)
+        .map(TupleKind::Homogeneous)
 }
 
 /// Whether an ident is the system's: of a built-in attribute, or in a reserved namespace.
 pub fn is_system_ident(ident: &Value) -> bool {
-    let Some(ident) = ident.as_keyword().map(Keyword::as_str) else { return false };
+    let Some(ident) = ident.as_keyword().map(Keyword::as_str) else {
+        return false;
+    };
     is_reserved(ident) || BuiltIn::find(ident).is_some()
 }

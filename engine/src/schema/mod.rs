@@ -7,11 +7,11 @@ mod system;
 mod value;
 
 pub use attribute::{Attribute, Cardinality, TupleKind, Unique, ValueType};
-pub use check::{find_refused_updates, key_bearing_misuse, Completeness, Transition};
-pub use evolve::{alias, is_enum_key, is_system_ident, SchemaDatom};
+pub use check::{Completeness, Transition, find_refused_updates, key_bearing_misuse};
+pub use evolve::{SchemaDatom, alias, is_enum_key, is_system_ident};
 pub use system::{
-    implicit_attributes, is_reserved, system_entity, system_facts, BuiltIn, Purpose, SystemFact,
-    SystemValue, BUILT_IN, SYSTEM_ENTITY_MAX, SYSTEM_IDENTS,
+    BUILT_IN, BuiltIn, Purpose, SYSTEM_ENTITY_MAX, SYSTEM_IDENTS, SystemFact, SystemValue,
+    implicit_attributes, is_reserved, system_entity, system_facts,
 };
 pub use value::{describe, type_of, value_matches};
 
@@ -99,7 +99,10 @@ impl Schema {
 
     /// A schema whose attributes keep their ids when they are renamed.
     pub fn with_lasting_ids() -> Schema {
-        Schema { keeps_ids: true, ..Schema::default() }
+        Schema {
+            keeps_ids: true,
+            ..Schema::default()
+        }
     }
 
     /// Declares an attribute, or replaces its declaration.
@@ -107,7 +110,10 @@ impl Schema {
         self.undeclare(attribute.id);
         if let Some(TupleKind::Composite(parts)) = &attribute.tuple {
             for (at, part) in parts.iter().enumerate() {
-                self.tuples_of.entry(part.clone()).or_default().push((attribute.id, at));
+                self.tuples_of
+                    .entry(part.clone())
+                    .or_default()
+                    .push((attribute.id, at));
             }
             if attribute.unique == Some(Unique::Identity) {
                 self.identity_tuples.push(attribute.id);

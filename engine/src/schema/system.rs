@@ -43,12 +43,19 @@ impl BuiltIn {
 
     /// Whether its datoms say what the schema is.
     pub fn shapes_schema(&self) -> bool {
-        matches!(self.purpose, Purpose::Schema | Purpose::Spec | Purpose::Secondary)
+        matches!(
+            self.purpose,
+            Purpose::Schema | Purpose::Spec | Purpose::Secondary
+        )
     }
 }
 
 const fn built_in(ident: &'static str, purpose: Purpose, value_type: ValueType) -> BuiltIn {
-    BuiltIn { ident, purpose, value_type: Some(value_type) }
+    BuiltIn {
+        ident,
+        purpose,
+        value_type: Some(value_type),
+    }
 }
 
 /// All built-in attributes.
@@ -61,7 +68,11 @@ pub const BUILT_IN: &[BuiltIn] = &[
     built_in("db/doc", Purpose::Schema, ValueType::String),
     built_in("db/isComponent", Purpose::Schema, ValueType::Boolean),
     built_in("db/noHistory", Purpose::Schema, ValueType::Boolean),
-    BuiltIn { ident: "db/id", purpose: Purpose::Schema, value_type: None },
+    BuiltIn {
+        ident: "db/id",
+        purpose: Purpose::Schema,
+        value_type: None,
+    },
     built_in("db.install/_attribute", Purpose::Schema, ValueType::Install),
     built_in("db/tupleAttrs", Purpose::Schema, ValueType::Tuple),
     built_in("db/tupleType", Purpose::Schema, ValueType::Value),
@@ -74,9 +85,21 @@ pub const BUILT_IN: &[BuiltIn] = &[
     built_in("db.entity/preds", Purpose::Spec, ValueType::Symbol),
     built_in("db.secondary/type", Purpose::Secondary, ValueType::Keyword),
     built_in("db.secondary/attrs", Purpose::Secondary, ValueType::Tuple),
-    BuiltIn { ident: "db.secondary/config", purpose: Purpose::Secondary, value_type: None },
-    built_in("db.secondary/status", Purpose::Secondary, ValueType::Keyword),
-    built_in("db.secondary/building-since-tx", Purpose::Secondary, ValueType::Long),
+    BuiltIn {
+        ident: "db.secondary/config",
+        purpose: Purpose::Secondary,
+        value_type: None,
+    },
+    built_in(
+        "db.secondary/status",
+        Purpose::Secondary,
+        ValueType::Keyword,
+    ),
+    built_in(
+        "db.secondary/building-since-tx",
+        Purpose::Secondary,
+        ValueType::Long,
+    ),
     built_in("db/txInstant", Purpose::Transaction, ValueType::Instant),
     built_in("db/retracted", Purpose::Transaction, ValueType::Long),
     built_in("db/noCommit", Purpose::Transaction, ValueType::Boolean),
@@ -96,11 +119,23 @@ pub fn implicit_attributes(mut id_of: impl FnMut(&Value) -> AttrId) -> Vec<Attri
         let id = id_of(&ident);
         Attribute::new(id, ident)
     };
-    let many = |attribute| Attribute { cardinality: Cardinality::Many, ..attribute };
-    let indexed = |attribute| Attribute { index: true, ..attribute };
+    let many = |attribute| Attribute {
+        cardinality: Cardinality::Many,
+        ..attribute
+    };
+    let indexed = |attribute| Attribute {
+        index: true,
+        ..attribute
+    };
     vec![
-        Attribute { unique: Some(Unique::Identity), ..attribute("db/ident") },
-        Attribute { no_history: true, ..attribute("db/txInstant") },
+        Attribute {
+            unique: Some(Unique::Identity),
+            ..attribute("db/ident")
+        },
+        Attribute {
+            no_history: true,
+            ..attribute("db/txInstant")
+        },
         indexed(attribute("db.valid/from")),
         indexed(attribute("db.valid/to")),
         indexed(attribute("dh.ref/db")),
@@ -200,9 +235,19 @@ pub fn system_facts() -> Vec<SystemFact> {
             facts.push((ident, "db/doc", SystemValue::Text(doc)));
         }
     }
-    facts.push(("db/ident", "db/unique", SystemValue::Enum("db.unique/value")));
+    facts.push((
+        "db/ident",
+        "db/unique",
+        SystemValue::Enum("db.unique/value"),
+    ));
     facts.push(("db/txInstant", "db/noHistory", SystemValue::True));
-    for ident in ["db/txInstant", "db.valid/from", "db.valid/to", "dh.ref/db", "dh.ref/value"] {
+    for ident in [
+        "db/txInstant",
+        "db.valid/from",
+        "db.valid/to",
+        "dh.ref/db",
+        "dh.ref/value",
+    ] {
         facts.push((ident, "db/index", SystemValue::True));
     }
     facts
@@ -210,15 +255,47 @@ pub fn system_facts() -> Vec<SystemFact> {
 
 /// Ident, type and documentation of the system attributes that have a type.
 const SYSTEM_ATTRIBUTES: &[(&str, &str, &str)] = &[
-    ("db/ident", "db.type/keyword", "An attribute's or specification's identifier"),
-    ("db/valueType", "db.type/valueType", "An attribute's value type"),
-    ("db/cardinality", "db.type/cardinality", "An attribute's cardinality"),
+    (
+        "db/ident",
+        "db.type/keyword",
+        "An attribute's or specification's identifier",
+    ),
+    (
+        "db/valueType",
+        "db.type/valueType",
+        "An attribute's value type",
+    ),
+    (
+        "db/cardinality",
+        "db.type/cardinality",
+        "An attribute's cardinality",
+    ),
     ("db/doc", "db.type/string", "An attribute's documentation"),
-    ("db/index", "db.type/boolean", "An attribute's index selection"),
-    ("db/unique", "db.type/unique", "An attribute's unique selection"),
-    ("db/noHistory", "db.type/boolean", "An attribute's history selection"),
-    ("db.install/attribute", "db.type.install/attribute", "Only for interoperability with Datomic"),
-    ("db/txInstant", "db.type/instant", "A transaction's time-point"),
+    (
+        "db/index",
+        "db.type/boolean",
+        "An attribute's index selection",
+    ),
+    (
+        "db/unique",
+        "db.type/unique",
+        "An attribute's unique selection",
+    ),
+    (
+        "db/noHistory",
+        "db.type/boolean",
+        "An attribute's history selection",
+    ),
+    (
+        "db.install/attribute",
+        "db.type.install/attribute",
+        "Only for interoperability with Datomic",
+    ),
+    (
+        "db/txInstant",
+        "db.type/instant",
+        "A transaction's time-point",
+    ),
     (
         "db.valid/from",
         "db.type/instant",
@@ -229,7 +306,11 @@ const SYSTEM_ATTRIBUTES: &[(&str, &str, &str)] = &[
         "db.type/instant",
         "A transaction's valid-time upper bound (exclusive).\n             When absent the interval is open-ended (treated as +∞).\n             May be written retroactively on a prior tx-entity to\n             close that tx's window; the write is a normal commit,\n             the prior tx's hash is unchanged, and the transactor\n             enforces a cross-tx `vf < vt` check on the combined\n             state. See `doc/valid_time.md` for usage.",
     ),
-    ("dh.ref/db", "db.type/uuid", "Cross-db reference: target database (store :id)"),
+    (
+        "dh.ref/db",
+        "db.type/uuid",
+        "Cross-db reference: target database (store :id)",
+    ),
     (
         "dh.ref/attr",
         "db.type/keyword",
@@ -262,7 +343,9 @@ pub fn system_entity(ident: &str) -> Option<EntityId> {
 
 /// Whether an ident (without the colon) lies in a namespace that users may not declare in.
 pub fn is_reserved(ident: &str) -> bool {
-    let Some((namespace, _)) = ident.split_once('/') else { return false };
+    let Some((namespace, _)) = ident.split_once('/') else {
+        return false;
+    };
     namespace == "db" || namespace.starts_with("db.")
 }
 

@@ -28,9 +28,7 @@ pub fn value_matches(value_type: ValueType, value: &Value) -> bool {
         ValueType::Tuple => matches!(value, Value::Vector(_)),
         ValueType::Unique => is_one_of(value, &["db.unique/identity", "db.unique/value"]),
         ValueType::Value | ValueType::ValueType => type_of(value).is_some(),
-        ValueType::Install => {
-            is_one_of(value, &["db.part/tx", "db.part/db", "db.part/user"])
-        }
+        ValueType::Install => is_one_of(value, &["db.part/tx", "db.part/db", "db.part/user"]),
     }
 }
 
@@ -63,9 +61,16 @@ pub fn describe(value_type: ValueType) -> String {
         ValueType::Unique => "#{:db.unique/identity :db.unique/value}",
         ValueType::Install => "#{:db.part/db :db.part/tx :db.part/user}",
         ValueType::Value | ValueType::ValueType => {
-            let mut idents: Vec<Keyword> =
-                ValueType::ALL.iter().map(|known| Keyword::new(known.ident())).collect();
-            idents.sort_by_key(|ident| (ident.namespace().map(str::to_owned), ident.name().to_owned()));
+            let mut idents: Vec<Keyword> = ValueType::ALL
+                .iter()
+                .map(|known| Keyword::new(known.ident()))
+                .collect();
+            idents.sort_by_key(|ident| {
+                (
+                    ident.namespace().map(str::to_owned),
+                    ident.name().to_owned(),
+                )
+            });
             let idents: Vec<String> = idents.iter().map(Keyword::to_string).collect();
             return format!("#{{{}}}", idents.join(" "));
         }
@@ -74,7 +79,9 @@ pub fn describe(value_type: ValueType) -> String {
 }
 
 fn is_one_of(value: &Value, idents: &[&str]) -> bool {
-    value.as_keyword().is_some_and(|keyword| idents.contains(&keyword.as_str()))
+    value
+        .as_keyword()
+        .is_some_and(|keyword| idents.contains(&keyword.as_str()))
 }
 
 fn is_number(value: &Value) -> bool {
@@ -99,7 +106,10 @@ mod tests {
         assert!(!value_matches(ValueType::Double, &Value::Long(1)));
         assert!(value_matches(ValueType::Float, &Value::Double(1.0)));
         assert!(!value_matches(ValueType::Tuple, &Value::list([])));
-        assert!(value_matches(ValueType::Value, &Value::keyword("db.type/long")));
+        assert!(value_matches(
+            ValueType::Value,
+            &Value::keyword("db.type/long")
+        ));
         assert!(!value_matches(ValueType::Value, &Value::keyword("long")));
         assert!(describe(ValueType::Value).starts_with("#{:db.type/bigdec :db.type/bigint"));
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::state::State;
 use super::show;
+use super::state::State;
 use crate::datom::AttrId;
 use crate::db::Flexibility;
 use crate::error::{Code, Error, Result};
@@ -57,11 +57,15 @@ impl Known {
     }
 
     pub(super) fn is_valid_time(&self) -> bool {
-        matches!(self.built_in.map(|known| known.ident), Some("db.valid/from" | "db.valid/to"))
+        matches!(
+            self.built_in.map(|known| known.ident),
+            Some("db.valid/from" | "db.valid/to")
+        )
     }
 
     pub(super) fn is_spec(&self) -> bool {
-        self.built_in.is_some_and(|known| known.purpose == Purpose::Spec)
+        self.built_in
+            .is_some_and(|known| known.purpose == Purpose::Spec)
     }
 }
 
@@ -82,7 +86,8 @@ impl State<'_> {
         match name {
             Value::Keyword(_) | Value::Str(_) => self.known(name),
             Value::Long(e) if self.options.attribute_refs => {
-                let ident = Value::Keyword(self.schema.ident_of(crate::datom::EntityId(*e))?.clone());
+                let ident =
+                    Value::Keyword(self.schema.ident_of(crate::datom::EntityId(*e))?.clone());
                 self.known(&ident)
             }
             _ => None,
@@ -106,15 +111,25 @@ impl State<'_> {
         let context = context();
         let at = format!("Bad entity attribute {} at {}", show(name), show(&context));
         let error = if is_name {
-            Error::new(Code::TransactSchema, format!("{at}, not defined in current schema"))
+            Error::new(
+                Code::TransactSchema,
+                format!("{at}, not defined in current schema"),
+            )
         } else {
-            Error::new(Code::TransactSyntax, format!("{at}, expected keyword or string"))
+            Error::new(
+                Code::TransactSyntax,
+                format!("{at}, expected keyword or string"),
+            )
         };
-        Err(error.with("attribute", name.clone()).with("context", context))
+        Err(error
+            .with("attribute", name.clone())
+            .with("context", context))
     }
 
     fn find(&mut self, ident: &Value) -> Option<Known> {
-        let built_in = ident.as_keyword().and_then(|keyword| BuiltIn::find(keyword.as_str()));
+        let built_in = ident
+            .as_keyword()
+            .and_then(|keyword| BuiltIn::find(keyword.as_str()));
         let declared = self.schema.by_ident(ident).cloned();
         let write = self.options.flexibility == Flexibility::Write;
         if declared.is_none() && built_in.is_none() && write && !self.is_reverse_of_known(ident) {

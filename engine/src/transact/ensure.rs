@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::attribute::{Check, Known};
 use super::form::Step;
-use super::state::State;
 use super::show;
+use super::state::State;
 use crate::db::Flexibility;
 use crate::error::{Code, Error, Result};
 use crate::function;
-use crate::schema::{describe, value_matches, ValueType};
+use crate::schema::{ValueType, describe, value_matches};
 use crate::value::{Map, Symbol, Value};
 
 impl State<'_> {
@@ -85,20 +85,36 @@ impl State<'_> {
         let own = attribute.declared.max_length;
         let (what, limit, length, unit) = match value {
             Value::Str(text) => {
-                let Some(limit) = own.or(cap(caps.string)) else { return Ok(()) };
+                let Some(limit) = own.or(cap(caps.string)) else {
+                    return Ok(());
+                };
                 ("String", limit, text.encode_utf16().count(), "chars")
             }
-            Value::Bytes(bytes) => ("Byte", own.or(cap(caps.bytes)).unwrap_or(0), bytes.len(), "bytes"),
-            Value::FloatArray(items) => {
-                ("Float-array", own.or(cap(caps.float_array)).unwrap_or(0), items.len(), "elements")
-            }
-            Value::DoubleArray(items) => {
-                ("Double-array", own.or(cap(caps.double_array)).unwrap_or(0), items.len(), "elements")
-            }
+            Value::Bytes(bytes) => (
+                "Byte",
+                own.or(cap(caps.bytes)).unwrap_or(0),
+                bytes.len(),
+                "bytes",
+            ),
+            Value::FloatArray(items) => (
+                "Float-array",
+                own.or(cap(caps.float_array)).unwrap_or(0),
+                items.len(),
+                "elements",
+            ),
+            Value::DoubleArray(items) => (
+                "Double-array",
+                own.or(cap(caps.double_array)).unwrap_or(0),
+                items.len(),
+                "elements",
+            ),
             Value::Vector(items) if attribute.declared.value_type == Some(ValueType::Tuple) => {
                 let limit = cap(caps.tuple_string).unwrap_or(0);
                 let lengths = items.iter().filter_map(Value::as_str);
-                let longest = lengths.map(|text| text.encode_utf16().count()).max().unwrap_or(0);
+                let longest = lengths
+                    .map(|text| text.encode_utf16().count())
+                    .max()
+                    .unwrap_or(0);
                 ("Tuple string", limit, longest, "chars")
             }
             _ => return Ok(()),
@@ -131,8 +147,10 @@ impl State<'_> {
         if satisfied == Value::Bool(true) {
             return Ok(());
         }
-        let message =
-            format!("Value for {} failed :db.attr/preds predicate {name}", show(&attribute.ident));
+        let message = format!(
+            "Value for {} failed :db.attr/preds predicate {name}",
+            show(&attribute.ident)
+        );
         Err(Error::new(Code::TransactAttrPred, message)
             .with("attribute", attribute.ident.clone())
             .with("value", value.clone())
@@ -141,7 +159,10 @@ impl State<'_> {
 
     /// `:db/ensure spec` of a map: what the spec asks of its entity.
     pub(super) fn ensure(&mut self, e: i64, spec: &Value, map: &Map) -> Step {
-        let entry = spec.as_keyword().and_then(|ident| self.schema.entry_of(ident)).cloned();
+        let entry = spec
+            .as_keyword()
+            .and_then(|ident| self.schema.entry_of(ident))
+            .cloned();
         let Some(entry) = entry else { return Ok(()) };
         let form = Value::from(map.clone());
         if let Some(attributes) = entry.get(&Value::keyword("db.entity/attrs")) {
@@ -171,7 +192,8 @@ impl State<'_> {
         let mut missing = Vec::new();
         for name in attributes.as_sequential().unwrap_or(&[]) {
             let known = self.known_as(name);
-            let touched = known.is_some_and(|known| self.overlay.touches(e, known.id, &self.datoms));
+            let touched =
+                known.is_some_and(|known| self.overlay.touches(e, known.id, &self.datoms));
             if !touched {
                 missing.push(name.clone());
             }
@@ -179,8 +201,11 @@ impl State<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        let message =
-            format!("Entity {e} missing attributes {} of spec {}", shown_set(&missing), show(spec));
+        let message = format!(
+            "Entity {e} missing attributes {} of spec {}",
+            shown_set(&missing),
+            show(spec)
+        );
         Err(Error::new(Code::TransactEnsure, message)
             .with("operation", Value::keyword("db.ensure/attrs"))
             .with("tx-data", form.clone())
@@ -198,7 +223,9 @@ impl State<'_> {
         let entity = self.entity_value(e);
         let mut failed = Vec::new();
         for name in predicates.as_sequential().unwrap_or(&[]) {
-            let satisfied = name.as_symbol().and_then(|symbol| call_predicate(symbol, &entity));
+            let satisfied = name
+                .as_symbol()
+                .and_then(|symbol| call_predicate(symbol, &entity));
             if !satisfied.is_some_and(|satisfied| satisfied.is_truthy()) {
                 failed.push(name.clone());
             }
@@ -206,8 +233,11 @@ impl State<'_> {
         if failed.is_empty() {
             return Ok(());
         }
-        let message =
-            format!("Entity {e} failed predicates {} of spec {}", shown_set(&failed), show(spec));
+        let message = format!(
+            "Entity {e} failed predicates {} of spec {}",
+            shown_set(&failed),
+            show(spec)
+        );
         Err(Error::new(Code::TransactEnsure, message)
             .with("operation", Value::keyword("db.ensure/preds"))
             .with("tx-data", form.clone())
@@ -219,10 +249,16 @@ impl State<'_> {
         let mut map = Map::default();
         map.insert(Value::keyword("db/id"), Value::Long(e));
         for a in self.overlay.attributes_of(e, &self.datoms) {
-            let Some(attribute) = self.known_id(a) else { continue };
+            let Some(attribute) = self.known_id(a) else {
+                continue;
+            };
             let cells = self.values_of(e, &attribute);
             let mut values = cells.iter().map(|&cell| self.interner.value(cell));
-            let value = if attribute.is_many() { Some(Value::set(values)) } else { values.next() };
+            let value = if attribute.is_many() {
+                Some(Value::set(values))
+            } else {
+                values.next()
+            };
             if let Some(value) = value {
                 map.insert(attribute.ident.clone(), value);
             }
@@ -235,7 +271,11 @@ impl State<'_> {
 /// that fails answers nil, which satisfies nothing.
 fn call_predicate(name: &Symbol, value: &Value) -> Option<Value> {
     let function = function::lookup(name.as_str())?;
-    Some(function.call(std::slice::from_ref(value)).unwrap_or_default())
+    Some(
+        function
+            .call(std::slice::from_ref(value))
+            .unwrap_or_default(),
+    )
 }
 
 fn shown_set(values: &[Value]) -> String {
@@ -243,4 +283,3 @@ fn shown_set(values: &[Value]) -> String {
     names.sort();
     format!("#{{{}}}", names.join(" "))
 }
-

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::attribute::{forward_name, is_tempid, names_current_tx, Known};
+use super::attribute::{Known, forward_name, is_tempid, names_current_tx};
 use super::form::Step;
 use super::state::State;
-use super::{show, Stop};
+use super::{Stop, show};
 use crate::datom::EntityId;
 use crate::db::Flexibility;
 use crate::error::{Code, Error, Result};
 use crate::limits;
 use crate::schema::{
-    find_refused_updates, is_reserved, key_bearing_misuse, BuiltIn, Purpose, SYSTEM_ENTITY_MAX,
+    BuiltIn, Purpose, SYSTEM_ENTITY_MAX, find_refused_updates, is_reserved, key_bearing_misuse,
 };
 use crate::value::{Keyword, Map, Value};
 
@@ -37,7 +37,9 @@ impl State<'_> {
     pub(super) fn entity(&mut self, map: &Map, link: Option<&Link>, depth: usize) -> Step<i64> {
         if depth > limits::EDN_DEPTH {
             let message = format!("Nested maps go at most {} levels deep", limits::EDN_DEPTH);
-            return Err(Error::new(Code::Limit, message).with("limit", limits::EDN_DEPTH).into());
+            return Err(Error::new(Code::Limit, message)
+                .with("limit", limits::EDN_DEPTH)
+                .into());
         }
         let e = self.entity_of_map(map, link)?;
         self.check_schema_map(map, e)?;
@@ -60,7 +62,10 @@ impl State<'_> {
 
     /// Finds or numbers the entity of a map.
     fn entity_of_map(&mut self, map: &Map, link: Option<&Link>) -> Step<i64> {
-        let given = map.get(&Value::keyword("db/id")).cloned().unwrap_or_default();
+        let given = map
+            .get(&Value::keyword("db/id"))
+            .cloned()
+            .unwrap_or_default();
         let id = if names_current_tx(&given) {
             self.bind(&given, self.tx);
             Value::Long(self.tx)
@@ -75,7 +80,11 @@ impl State<'_> {
         let extra = link.filter(|link| link.direction == Direction::ToOuter);
         let extra = extra.map(|link| (&link.attribute, Value::Long(link.outer)));
         let upserted = self.upserted(map, extra, &id)?;
-        let bound = if is_tempid(&id) { self.bound(&id) } else { None };
+        let bound = if is_tempid(&id) {
+            self.bound(&id)
+        } else {
+            None
+        };
         if let (Some(upserted), Some(bound)) = (upserted, bound)
             && upserted != bound
         {
@@ -101,13 +110,17 @@ impl State<'_> {
         if is_tempid(&id) {
             self.bind(&id, e);
         }
+        self.advance(e);
         Ok(e)
     }
 
     fn map_entry(&mut self, e: i64, name: &Value, value: &Value, depth: usize) -> Step {
         let entity = Value::Long(e);
         let whole = || {
-            Value::map([(Value::keyword("db/id"), entity.clone()), (name.clone(), value.clone())])
+            Value::map([
+                (Value::keyword("db/id"), entity.clone()),
+                (name.clone(), value.clone()),
+            ])
         };
         if let Some(forward) = forward_name(name) {
             return self.reverse_entry(e, name, &forward, value, depth);
@@ -128,8 +141,11 @@ impl State<'_> {
         if let Value::Map(nested) = value
             && attribute.is_ref()
         {
-            let link =
-                Link { attribute: Arc::clone(attribute), outer: e, direction: Direction::FromOuter };
+            let link = Link {
+                attribute: Arc::clone(attribute),
+                outer: e,
+                direction: Direction::FromOuter,
+            };
             self.entity(nested, Some(&link), depth + 1)?;
             return Ok(());
         }
@@ -154,7 +170,10 @@ impl State<'_> {
             return Ok(());
         }
         let whole = || {
-            Value::map([(Value::keyword("db/id"), Value::Long(e)), (name.clone(), value.clone())])
+            Value::map([
+                (Value::keyword("db/id"), Value::Long(e)),
+                (name.clone(), value.clone()),
+            ])
         };
         let attribute = match self.known_as(forward) {
             Some(attribute) => attribute,
@@ -170,10 +189,15 @@ impl State<'_> {
                 .with("context", whole())
                 .into());
         }
-        let items = self.items(&attribute, value).unwrap_or_else(|| vec![value.clone()]);
+        let items = self
+            .items(&attribute, value)
+            .unwrap_or_else(|| vec![value.clone()]);
         for item in &items {
-            let link =
-                Link { attribute: Arc::clone(&attribute), outer: e, direction: Direction::ToOuter };
+            let link = Link {
+                attribute: Arc::clone(&attribute),
+                outer: e,
+                direction: Direction::ToOuter,
+            };
             match item {
                 Value::Map(nested) => {
                     self.entity(nested, Some(&link), depth + 1)?;
@@ -219,7 +243,8 @@ impl State<'_> {
         let is_schema_key = |key: &Value| {
             let built_in = key.as_keyword().and_then(|key| BuiltIn::find(key.as_str()));
             built_in.is_some_and(|known| {
-                matches!(known.purpose, Purpose::Schema | Purpose::Secondary) && known.ident != "db/id"
+                matches!(known.purpose, Purpose::Schema | Purpose::Secondary)
+                    && known.ident != "db/id"
             })
         };
         if !map.keys().any(is_schema_key) {
@@ -229,8 +254,13 @@ impl State<'_> {
             Err(Error::new(Code::TransactSchema, message).with("entity", Value::from(map.clone())))
         };
         let ident = map.get(&Value::keyword("db/ident"));
-        if ident.and_then(Value::as_keyword).is_some_and(|ident| is_reserved(ident.as_str())) {
-            return refuse("Using namespace 'db' for attribute identifiers is not allowed".to_owned());
+        if ident
+            .and_then(Value::as_keyword)
+            .is_some_and(|ident| is_reserved(ident.as_str()))
+        {
+            return refuse(
+                "Using namespace 'db' for attribute identifiers is not allowed".to_owned(),
+            );
         }
         if let Some(why) = key_bearing_misuse(map) {
             return refuse(why);
@@ -240,12 +270,17 @@ impl State<'_> {
             if refused.is_empty() {
                 return Ok(());
             }
-            let updates = refused.into_iter().map(|(key, old, new)| (key, Value::vector([old, new])));
+            let updates = refused
+                .into_iter()
+                .map(|(key, old, new)| (key, Value::vector([old, new])));
             let updates = Value::map(updates);
             return refuse("Update not supported for these schema attributes".to_owned())
                 .map_err(|error: Error| error.with("invalid-updates", updates));
         }
-        let has = |key: &str| map.get(&Value::keyword(key)).is_some_and(|value| !value.is_nil());
+        let has = |key: &str| {
+            map.get(&Value::keyword(key))
+                .is_some_and(|value| !value.is_nil())
+        };
         if self.options.flexibility == Flexibility::Read {
             return Ok(());
         }
@@ -266,7 +301,11 @@ impl State<'_> {
     }
 
     fn system_entity_error(&self, map: &Map, e: i64) -> Error {
-        let ident = self.schema.ident_of(EntityId(e)).map(Keyword::to_string).unwrap_or_default();
+        let ident = self
+            .schema
+            .ident_of(EntityId(e))
+            .map(Keyword::to_string)
+            .unwrap_or_default();
         let message =
             format!("Entity with ID {e} is a system attribute {ident} and cannot be changed");
         Error::new(Code::TransactSyntax, message)
@@ -276,10 +315,16 @@ impl State<'_> {
 }
 
 fn is_directive(name: &Value) -> bool {
-    name.as_keyword().is_some_and(|name| matches!(name.as_str(), "db/id" | "db/ensure"))
+    name.as_keyword()
+        .is_some_and(|name| matches!(name.as_str(), "db/id" | "db/ensure"))
 }
 
 /// The assertion a map's entry stands for, as errors show it.
 fn added(e: &Value, attribute: &Known, value: &Value) -> Value {
-    Value::vector([Value::keyword("db/add"), e.clone(), attribute.named.clone(), value.clone()])
+    Value::vector([
+        Value::keyword("db/add"),
+        e.clone(),
+        attribute.named.clone(),
+        value.clone(),
+    ])
 }

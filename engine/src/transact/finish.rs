@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::State;
-use super::{show, Transaction};
+use super::{Transaction, show};
 use crate::datom::{AttrId, EntityId, TxId};
 use crate::db::{Db, Flexibility};
 use crate::error::{Code, Error, Result};
@@ -22,10 +22,15 @@ impl State<'_> {
     pub(super) fn finish(mut self, meta: Map) -> Result<Transaction> {
         self.check_retimed()?;
         let pending = self.check_schema()?;
-        self.tempids.insert(Value::keyword("db/current-tx"), Value::Long(self.tx));
+        self.tempids
+            .insert(Value::keyword("db/current-tx"), Value::Long(self.tx));
         let tx = TxId(self.tx);
         let dictionary = self.interner.finish();
-        let purged = if self.purges.is_empty() { self.db.clone() } else { self.db.purge(&self.purges) };
+        let purged = if self.purges.is_empty() {
+            self.db.clone()
+        } else {
+            self.db.purge(&self.purges)
+        };
         let db_after = purged.apply(&self.datoms, dictionary, self.schema, self.max_eid, tx);
         pending.check(&db_after)?;
         let instant = match meta.get(&Value::keyword("db/txInstant")) {
@@ -54,14 +59,19 @@ impl State<'_> {
         let ident_key = Value::keyword("db/ident");
         for &e in &self.schema_entities {
             let with_ident = |entry: Option<&Arc<Map>>| {
-                entry.filter(|entry| entry.contains_key(&ident_key)).cloned()
+                entry
+                    .filter(|entry| entry.contains_key(&ident_key))
+                    .cloned()
             };
             let old = with_ident(self.db.schema().entry(e));
             let new = with_ident(self.schema.entry(e));
             if old == new {
                 continue;
             }
-            let named = old.as_ref().or(new.as_ref()).and_then(|entry| entry.get(&ident_key));
+            let named = old
+                .as_ref()
+                .or(new.as_ref())
+                .and_then(|entry| entry.get(&ident_key));
             let ident = named.cloned().unwrap_or_default();
             self.check_rename(e, old.as_deref(), new.as_deref())?;
             let transition = Transition::assess(old.as_deref(), new.as_deref(), completeness);
@@ -70,22 +80,32 @@ impl State<'_> {
                 self.check_composite(&ident, old.as_deref(), new)?;
             }
             if let Some(attribute) = self.schema.by_entity(e) {
-                pending.distinct.extend(transition.must_be_distinct.then(|| Arc::clone(attribute)));
-                pending.single.extend(transition.must_be_single.then(|| Arc::clone(attribute)));
+                pending
+                    .distinct
+                    .extend(transition.must_be_distinct.then(|| Arc::clone(attribute)));
+                pending
+                    .single
+                    .extend(transition.must_be_single.then(|| Arc::clone(attribute)));
             }
         }
         Ok(pending)
     }
 
     fn is_used(&self, e: EntityId) -> bool {
-        let Some(a) = self.db.schema().by_entity(e).map(|attribute| attribute.id) else { return false };
-        let Some(index) = self.db.index(a) else { return false };
+        let Some(a) = self.db.schema().by_entity(e).map(|attribute| attribute.id) else {
+            return false;
+        };
+        let Some(index) = self.db.index(a) else {
+            return false;
+        };
         !index.current().is_empty() || !index.past().is_empty()
     }
 
     fn check_rename(&self, e: EntityId, old: Option<&Map>, new: Option<&Map>) -> Result<()> {
         let ident = |entry: Option<&Map>| entry?.get(&Value::keyword("db/ident")).cloned();
-        let (Some(from), Some(to)) = (ident(old), ident(new)) else { return Ok(()) };
+        let (Some(from), Some(to)) = (ident(old), ident(new)) else {
+            return Ok(());
+        };
         if from == to || self.options.attribute_refs || !self.is_used(e) {
             return Ok(());
         }
@@ -113,15 +133,19 @@ impl State<'_> {
             Error::new(Code::TransactSchema, message).with("attribute", ident.clone())
         };
         if !transition.invalid.is_empty() {
-            let updates = transition.invalid.iter().map(|(key, old, new)| {
-                (key.clone(), Value::vector([old.clone(), new.clone()]))
-            });
+            let updates = transition
+                .invalid
+                .iter()
+                .map(|(key, old, new)| (key.clone(), Value::vector([old.clone(), new.clone()])));
             let message = format!("Invalid schema state for {} after transaction", show(ident));
             return Err(refuse(message).with("invalid-updates", Value::map(updates)));
         }
-        let entry = |entry: Option<&Map>| entry.map_or(Value::Nil, |entry| Value::from(entry.clone()));
+        let entry =
+            |entry: Option<&Map>| entry.map_or(Value::Nil, |entry| Value::from(entry.clone()));
         let with_entries = |error: Error| {
-            Err(error.with("old", entry(entries.0)).with("new", entry(entries.1)))
+            Err(error
+                .with("old", entry(entries.0))
+                .with("new", entry(entries.1)))
         };
         if transition.must_be_unused && self.is_used(e) {
             return with_entries(refuse(format!(
@@ -144,12 +168,16 @@ impl State<'_> {
     /// A composite tuple cannot be made of many-valued attributes, nor of tuples.
     fn check_composite(&self, ident: &Value, old: Option<&Map>, new: &Map) -> Result<()> {
         let key = Value::keyword("db/tupleAttrs");
-        let Some(parts) = new.get(&key).filter(|parts| old.and_then(|old| old.get(&key)) != Some(parts))
+        let Some(parts) = new
+            .get(&key)
+            .filter(|parts| old.and_then(|old| old.get(&key)) != Some(parts))
         else {
             return Ok(());
         };
         for part in parts.as_sequential().unwrap_or(&[]) {
-            let Some(declared) = self.schema.by_ident(part) else { continue };
+            let Some(declared) = self.schema.by_ident(part) else {
+                continue;
+            };
             let why = if declared.is_many() {
                 "which must not have :db.cardinality/many."
             } else if declared.value_type == Some(crate::schema::ValueType::Tuple) {
@@ -157,8 +185,11 @@ impl State<'_> {
             } else {
                 continue;
             };
-            let message =
-                format!(":db/tupleAttrs of {} references {}, {why}", show(ident), show(part));
+            let message = format!(
+                ":db/tupleAttrs of {} references {}, {why}",
+                show(ident),
+                show(part)
+            );
             return Err(Error::new(Code::TransactSchema, message)
                 .with("attribute", ident.clone())
                 .with("tuple-attr", part.clone()));
@@ -199,12 +230,17 @@ impl Pending {
 fn entity_with_several(db: &Db, a: AttrId) -> Option<i64> {
     let index = db.index(a)?;
     let mut last = None;
-    index.current().rows().map(|row| row.e).find(|&e| last.replace(e) == Some(e))
+    index
+        .current()
+        .rows()
+        .map(|row| row.e)
+        .find(|&e| last.replace(e) == Some(e))
 }
 
 fn value_of_several(db: &Db, a: AttrId) -> Option<Value> {
     let index = db.index(a)?;
     let mut last = None;
     let mut rows = index.current_by_value()?.rows();
-    rows.find(|row| last.replace(row.v) == Some(row.v)).map(|row| db.value(row.v))
+    rows.find(|row| last.replace(row.v) == Some(row.v))
+        .map(|row| db.value(row.v))
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::attribute::{is_tempid, names_current_tx, Known};
+use super::attribute::{Known, is_tempid, names_current_tx};
 use super::state::State;
-use super::{show, Stop};
+use super::{Stop, show};
 use crate::error::{Code, Error, Result};
 use crate::value::{Keyword, Value};
 
@@ -38,7 +38,9 @@ impl State<'_> {
                 self.entity(map, None, 0)?;
             }
             Value::Vector(parts) | Value::List(parts) => self.operation(form, parts)?,
-            Value::Tagged(tagged) if tagged.0.as_str() == "datahike/Datom" => self.datom(&tagged.1)?,
+            Value::Tagged(tagged) if tagged.0.as_str() == "datahike/Datom" => {
+                self.datom(&tagged.1)?
+            }
             _ => {
                 let message = format!("Bad entity type at {}, expected map or vector", show(form));
                 let error = Error::new(Code::TransactSyntax, message);
@@ -50,7 +52,10 @@ impl State<'_> {
 
     fn operation(&mut self, form: &Value, parts: &[Value]) -> Step {
         let at = |at: usize| parts.get(at).cloned().unwrap_or_default();
-        let operation = parts.first().and_then(Value::as_keyword).map(Keyword::as_str);
+        let operation = parts
+            .first()
+            .and_then(Value::as_keyword)
+            .map(Keyword::as_str);
         match operation {
             Some("db.fn/call") => return Err(refused_function(form)),
             Some("db.ensure/attrs" | "db.ensure/preds") => {
@@ -83,9 +88,13 @@ impl State<'_> {
             self.bind(&e, self.tx);
             e = Value::Long(self.tx);
         } else if is_tempid(&e) {
-            let message =
-                format!("Can't use tempid in '{}'. Tempids are allowed in :db/add only", show(form));
-            return Err(Error::new(Code::TransactSyntax, message).with("op", form.clone()).into());
+            let message = format!(
+                "Can't use tempid in '{}'. Tempids are allowed in :db/add only",
+                show(form)
+            );
+            return Err(Error::new(Code::TransactSyntax, message)
+                .with("op", form.clone())
+                .into());
         }
         if attribute.as_ref().is_some_and(|known| known.is_ref()) {
             let value = at(3);
@@ -227,7 +236,9 @@ fn refused_function(form: &Value) -> Stop {
 /// A composite tuple follows from its parts; writing it is refused.
 pub(super) fn direct_tuple(form: &Value) -> Stop {
     let message = format!("Can’t modify tuple attrs directly: {}", show(form));
-    Error::new(Code::TransactSyntax, message).with("tx-data", form.clone()).into()
+    Error::new(Code::TransactSyntax, message)
+        .with("tx-data", form.clone())
+        .into()
 }
 
 fn unknown_operation(form: &Value, operation: &Value) -> Error {

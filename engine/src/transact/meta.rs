@@ -1,8 +1,8 @@
 //! The transaction's own entity: its instant, its valid time, what the caller says of it.
 
 use super::form::Step;
-use super::state::State;
 use super::show;
+use super::state::State;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::index::Kind;
@@ -22,7 +22,11 @@ pub(super) fn transaction_meta(db: &Db, given: Option<&Value>, now_ms: i64) -> R
     match given {
         None | Some(Value::Nil) => {}
         Some(Value::Map(given)) => {
-            meta.extend(given.iter().map(|(key, value)| (key.clone(), value.clone())));
+            meta.extend(
+                given
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.clone())),
+            );
         }
         Some(other) => {
             let message = format!("Bad transaction meta data {}, expected a map", show(other));
@@ -68,7 +72,13 @@ impl State<'_> {
             let entity = Value::Long(self.tx);
             let context = || {
                 let operation = Value::keyword("db/add");
-                Value::vector([operation, entity.clone(), name.clone(), value.clone(), entity.clone()])
+                Value::vector([
+                    operation,
+                    entity.clone(),
+                    name.clone(),
+                    value.clone(),
+                    entity.clone(),
+                ])
             };
             let attribute = self.require(name, context)?;
             self.add(&entity, &attribute, value, self.tx, &context)?;
@@ -84,7 +94,9 @@ impl State<'_> {
                 let cell = self.overlay.value(e, attribute.id)?;
                 (cell.kind == Kind::Instant).then_some(cell.bits as i64)
             };
-            let (Some(from), Some(to)) = (time("db.valid/from"), time("db.valid/to")) else { continue };
+            let (Some(from), Some(to)) = (time("db.valid/from"), time("db.valid/to")) else {
+                continue;
+            };
             if from < to {
                 continue;
             }

@@ -20,7 +20,7 @@ mod state;
 mod tuple;
 mod upsert;
 
-pub use replay::{create, evolve, replay, Logged};
+pub use replay::{Logged, create, evolve, replay};
 pub use report::{Transaction, TxData, TxReport};
 
 use crate::db::Db;
@@ -28,9 +28,10 @@ use crate::error::{Code, Error, Result};
 use crate::value::{Map, Value};
 use state::State;
 
-/// Most attempts at one transaction: each starts over because a tempid turned out to be an entity
-/// that exists.
-const ATTEMPTS_MAX: usize = 256;
+/// Most attempts at one transaction, and most forms they may read together. Each attempt starts
+/// over because a tempid turned out to be an entity that exists.
+const ATTEMPTS_MAX: usize = 4_096;
+const ATTEMPTED_FORMS_MAX: usize = 16_000_000;
 
 /// The transaction that data make of a database value.
 ///
@@ -46,13 +47,17 @@ pub fn transact(db: &Db, tx: &TxData, now_ms: i64) -> Result<Transaction> {
         Value::Nil => &[][..],
         Value::Vector(forms) | Value::List(forms) => forms,
         other => {
-            let message = format!("Bad transaction data {}, expected sequential collection", show(other));
+            let message = format!(
+                "Bad transaction data {}, expected sequential collection",
+                show(other)
+            );
             return Err(Error::new(Code::TransactSyntax, message).with("tx-data", other.clone()));
         }
     };
     let meta = meta::transaction_meta(db, tx.meta.as_ref(), now_ms)?;
     let mut tempids = Map::default();
-    for _ in 0..ATTEMPTS_MAX {
+    let attempts = (ATTEMPTED_FORMS_MAX / forms.len().max(1)).clamp(16, ATTEMPTS_MAX);
+    for _ in 0..attempts {
         let mut state = State::new(db, tempids.clone());
         match attempt(&mut state, forms, &meta) {
             Ok(()) => return state.finish(meta),
@@ -71,8 +76,11 @@ pub fn transact(db: &Db, tx: &TxData, now_ms: i64) -> Result<Transaction> {
             }
         }
     }
-    let message = format!("More than {ATTEMPTS_MAX} tempids stand for entities that exist already and are used before that shows");
-    Err(Error::new(Code::Limit, message).with("limit", ATTEMPTS_MAX))
+    let message = format!(
+        "More than {attempts} tempids stand for entities that exist already and are used before \
+         that shows"
+    );
+    Err(Error::new(Code::Limit, message).with("limit", attempts))
 }
 
 fn attempt(state: &mut State<'_>, forms: &[Value], meta: &Map) -> form::Step {
@@ -138,7 +146,11 @@ mod tests {
 
     #[test]
     fn a_changed_value_is_retracted_first_and_a_redundant_one_is_nothing() {
-        let texts = [SCHEMA, r#"[{:db/id 9 :name "a"}]"#, r#"[{:db/id 9 :name "b"}]"#];
+        let texts = [
+            SCHEMA,
+            r#"[{:db/id 9 :name "a"}]"#,
+            r#"[{:db/id 9 :name "b"}]"#,
+        ];
         check(
             Options::default(),
             &texts,
@@ -150,7 +162,10 @@ mod tests {
 
     #[test]
     fn nested_maps_and_tempids_become_entities() {
-        let texts = [SCHEMA, r#"[{:db/id "x" :name "a" :friend [{:name "b"} "y"]} [:db/add "y" :name "c"]]"#];
+        let texts = [
+            SCHEMA,
+            r#"[{:db/id "x" :name "a" :friend [{:name "b"} "y"]} [:db/add "y" :name "c"]]"#,
+        ];
         check(
             Options::default(),
             &texts,
@@ -161,7 +176,10 @@ mod tests {
     #[test]
     fn what_is_not_declared_is_refused_under_write_and_taken_under_read() {
         check(Options::default(), &["[{:age 1}]"], "transact/schema");
-        let read = Options { flexibility: crate::db::Flexibility::Read, ..Options::default() };
+        let read = Options {
+            flexibility: crate::db::Flexibility::Read,
+            ..Options::default()
+        };
         check(read, &["[{:age 1}]"], "[[1 :age 1 536870913 true]]");
     }
 }

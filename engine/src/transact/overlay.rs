@@ -43,7 +43,10 @@ impl Touched {
             self.by_entity.entry(datom.e.0).or_default().push(at);
             self.by_attribute.entry(datom.a).or_default().push(at);
             if datom.v.kind == Kind::Long {
-                self.by_value.entry(datom.v.bits as i64).or_default().push(at);
+                self.by_value
+                    .entry(datom.v.bits as i64)
+                    .or_default()
+                    .push(at);
             }
         }
         self.upto = datoms.len();
@@ -97,7 +100,9 @@ impl Overlay {
         if self.is_new(e) || self.is_new_value(v) {
             return false;
         }
-        let Some(index) = self.db.index(a) else { return false };
+        let Some(index) = self.db.index(a) else {
+            return false;
+        };
         index.current().find(e, v, self.db.dictionary()).is_some()
     }
 
@@ -123,17 +128,29 @@ impl Overlay {
         }
         let index = self.db.index(a)?;
         if let Some(run) = index.current_by_value() {
-            return run.rows_in(run.value_range(v, self.db.dictionary())).next().map(|row| row.e);
+            return run
+                .rows_in(run.value_range(v, self.db.dictionary()))
+                .next()
+                .map(|row| row.e);
         }
         let scanned = self.scanned.entry(a).or_insert_with(|| {
-            index.current().rows().rev().map(|row| (row.v, row.e)).collect()
+            index
+                .current()
+                .rows()
+                .rev()
+                .map(|row| (row.v, row.e))
+                .collect()
         });
         scanned.get(&v).copied()
     }
 
     /// The transaction that asserted a datom, unless this one did.
     pub(super) fn tx_of(&self, e: i64, a: AttrId, v: Cell) -> Option<i64> {
-        let row = self.db.index(a)?.current().find(e, v, self.db.dictionary())?;
+        let row = self
+            .db
+            .index(a)?
+            .current()
+            .find(e, v, self.db.dictionary())?;
         Some(row.tx)
     }
 
@@ -154,15 +171,23 @@ impl Overlay {
         {
             let run = index.current();
             let rows = run.rows_in(run.entity_range(e));
-            values.extend(rows.map(|row| row.v).filter(|&v| {
-                self.many.get(&(e, a, v)).copied().unwrap_or(true)
-            }));
+            values.extend(
+                rows.map(|row| row.v)
+                    .filter(|&v| self.many.get(&(e, a, v)).copied().unwrap_or(true)),
+            );
         }
         self.touched.catch_up(datoms);
         let mut added: Vec<Cell> = Vec::new();
-        for &at in self.touched.by_entity.get(&e).map_or(&[][..], Vec::as_slice) {
+        for &at in self
+            .touched
+            .by_entity
+            .get(&e)
+            .map_or(&[][..], Vec::as_slice)
+        {
             let datom = &datoms[at as usize];
-            if datom.a == a && datom.op == Op::Assert && self.many.get(&(e, a, datom.v)) == Some(&true)
+            if datom.a == a
+                && datom.op == Op::Assert
+                && self.many.get(&(e, a, datom.v)) == Some(&true)
             {
                 added.push(datom.v);
             }
@@ -184,7 +209,11 @@ impl Overlay {
             }));
         }
         self.touched.catch_up(datoms);
-        let touched = self.touched.by_entity.get(&e).map_or(&[][..], Vec::as_slice);
+        let touched = self
+            .touched
+            .by_entity
+            .get(&e)
+            .map_or(&[][..], Vec::as_slice);
         attributes.extend(touched.iter().map(|&at| datoms[at as usize].a));
         attributes.sort_unstable();
         attributes.dedup();
@@ -197,7 +226,10 @@ impl Overlay {
         let mut from: Vec<i64> = self.db.rows_with(a, cell).iter().map(|row| row.e).collect();
         self.touched.catch_up(datoms);
         let touched = self.touched.by_value.get(&e).map_or(&[][..], Vec::as_slice);
-        let added = touched.iter().map(|&at| &datoms[at as usize]).filter(|datom| datom.a == a);
+        let added = touched
+            .iter()
+            .map(|&at| &datoms[at as usize])
+            .filter(|datom| datom.a == a);
         from.extend(added.map(|datom| datom.e.0));
         from.sort_unstable();
         from.dedup();
@@ -207,7 +239,11 @@ impl Overlay {
     /// Whether this transaction has datoms of an entity with an attribute.
     pub(super) fn touches(&mut self, e: i64, a: AttrId, datoms: &[IndexDatom]) -> bool {
         self.touched.catch_up(datoms);
-        let touched = self.touched.by_entity.get(&e).map_or(&[][..], Vec::as_slice);
+        let touched = self
+            .touched
+            .by_entity
+            .get(&e)
+            .map_or(&[][..], Vec::as_slice);
         touched.iter().any(|&at| datoms[at as usize].a == a)
     }
 
@@ -225,12 +261,20 @@ impl Overlay {
         }
         let a = after.id;
         self.touched.catch_up(datoms);
-        let touched = self.touched.by_attribute.get(&a).cloned().unwrap_or_default();
+        let touched = self
+            .touched
+            .by_attribute
+            .get(&a)
+            .cloned()
+            .unwrap_or_default();
         for at in touched {
             let datom = datoms[at as usize];
             let (e, v) = (datom.e.0, datom.v);
-            let is_so =
-                if before.is_many() { self.has(e, a, v) } else { self.value(e, a) == Some(v) };
+            let is_so = if before.is_many() {
+                self.has(e, a, v)
+            } else {
+                self.value(e, a) == Some(v)
+            };
             if recount && after.is_many() {
                 self.set_has(e, a, v, is_so);
             } else if recount && is_so {

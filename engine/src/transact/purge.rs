@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::attribute::Known;
 use super::form::Step;
-use super::state::State;
 use super::show;
-use crate::datom::{AttrId, TxId, TX0};
+use super::state::State;
+use crate::datom::{AttrId, TX0, TxId};
 use crate::db::{Db, Purge};
 use crate::error::{Code, Error, Result};
 use crate::index::Cell;
@@ -49,8 +49,13 @@ impl State<'_> {
     pub(super) fn purge_before(&mut self, before: &Value, form: &Value) -> Step {
         self.require_history("Purge entity", form)?;
         let Value::Instant(before) = before else {
-            let message = format!("Expected an instant to purge history before, got {}", show(before));
-            return Err(Error::new(Code::TransactPurge, message).with("tx-data", form.clone()).into());
+            let message = format!(
+                "Expected an instant to purge history before, got {}",
+                show(before)
+            );
+            return Err(Error::new(Code::TransactPurge, message)
+                .with("tx-data", form.clone())
+                .into());
         };
         if let Some(last) = last_tx_before(self.db, *before) {
             self.purges.push(Purge::PastUpTo(TxId(last)));
@@ -91,20 +96,29 @@ impl State<'_> {
             if !seen.insert(e) {
                 continue;
             }
-            let mut attributes: Vec<AttrId> =
-                history.rows_of_entity(crate::datom::EntityId(e)).iter().map(|(a, _)| *a).collect();
+            let mut attributes: Vec<AttrId> = history
+                .rows_of_entity(crate::datom::EntityId(e))
+                .iter()
+                .map(|(a, _)| *a)
+                .collect();
             attributes.extend(self.overlay.attributes_of(e, &self.datoms));
             attributes.sort_unstable();
             attributes.dedup();
             for a in attributes {
-                let Some(attribute) = self.known_id(a) else { continue };
+                let Some(attribute) = self.known_id(a) else {
+                    continue;
+                };
                 if attribute.declared.component {
                     entities.extend(self.ever_referred(e, a)?);
                 }
                 self.purge_rows(e, &attribute)?;
             }
             for attribute in self.ref_attributes() {
-                let mut from: Vec<i64> = history.rows_with(attribute.id, Cell::long(e)).iter().map(|row| row.e).collect();
+                let mut from: Vec<i64> = history
+                    .rows_with(attribute.id, Cell::long(e))
+                    .iter()
+                    .map(|row| row.e)
+                    .collect();
                 from.extend(self.overlay.referring(attribute.id, e, &self.datoms));
                 from.sort_unstable();
                 from.dedup();
@@ -127,13 +141,20 @@ impl State<'_> {
 
     fn purge_row(&mut self, e: i64, attribute: &Arc<Known>, v: Cell) -> Result<()> {
         let a = attribute.id;
-        self.purges.push(Purge::Datom { e: crate::datom::EntityId(e), a, v });
+        self.purges.push(Purge::Datom {
+            e: crate::datom::EntityId(e),
+            a,
+            v,
+        });
         self.drop_purged(e, attribute, Some(v))
     }
 
     fn purge_rows(&mut self, e: i64, attribute: &Arc<Known>) -> Result<()> {
         let a = attribute.id;
-        self.purges.push(Purge::Attribute { e: crate::datom::EntityId(e), a });
+        self.purges.push(Purge::Attribute {
+            e: crate::datom::EntityId(e),
+            a,
+        });
         self.drop_purged(e, attribute, None)
     }
 
@@ -150,9 +171,8 @@ impl State<'_> {
             }
         }
         if self.overlay.touches(e, a, &self.datoms) {
-            self.datoms.retain(|datom| {
-                datom.e.0 != e || datom.a != a || v.is_some_and(|v| v != datom.v)
-            });
+            self.datoms
+                .retain(|datom| datom.e.0 != e || datom.a != a || v.is_some_and(|v| v != datom.v));
             self.overlay.forget_positions();
         }
         Ok(())

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::datom::{AttrId, EntityId, Op, TxId, TX0};
+use crate::datom::{AttrId, EntityId, Op, TX0, TxId};
 use crate::db::{Db, IndexDatom, Options, Purge};
 use crate::index::{Cell, Dictionary, Interner, Kind};
 use crate::schema::{
-    implicit_attributes, is_enum_key, system_entity, system_facts, Schema, SchemaDatom,
-    SystemValue, BUILT_IN, SYSTEM_ENTITY_MAX, SYSTEM_IDENTS,
+    BUILT_IN, SYSTEM_ENTITY_MAX, SYSTEM_IDENTS, Schema, SchemaDatom, SystemValue,
+    implicit_attributes, is_enum_key, system_entity, system_facts,
 };
 use crate::value::Value;
 
@@ -34,14 +34,27 @@ fn create_with_system_entities(options: Options) -> Db {
     let mut datoms = Vec::new();
     let mut assert = |interner: &mut Interner, e: EntityId, a: &str, v: &Value| {
         let a = AttrId(interner.intern(&Value::keyword(a)));
-        datoms.push(IndexDatom { e, a, v: interner.cell(v), tx: TxId(TX0), op: Op::Assert });
+        datoms.push(IndexDatom {
+            e,
+            a,
+            v: interner.cell(v),
+            tx: TxId(TX0),
+            op: Op::Assert,
+        });
     };
     for (at, ident) in SYSTEM_IDENTS.iter().enumerate() {
-        assert(&mut interner, EntityId(at as i64 + 1), "db/ident", &Value::keyword(ident));
+        assert(
+            &mut interner,
+            EntityId(at as i64 + 1),
+            "db/ident",
+            &Value::keyword(ident),
+        );
     }
     for (ident, key, value) in system_facts() {
         let value = match value {
-            SystemValue::Enum(ident) => system_entity(ident).map_or(Value::Nil, |e| Value::Long(e.0)),
+            SystemValue::Enum(ident) => {
+                system_entity(ident).map_or(Value::Nil, |e| Value::Long(e.0))
+            }
             SystemValue::Text(text) => Value::from(text),
             SystemValue::True => Value::Bool(true),
         };
@@ -49,7 +62,12 @@ fn create_with_system_entities(options: Options) -> Db {
             assert(&mut interner, e, key, &value);
         }
     }
-    assert(&mut interner, EntityId(TX0), "db/txInstant", &Value::Instant(0));
+    assert(
+        &mut interner,
+        EntityId(TX0),
+        "db/txInstant",
+        &Value::Instant(0),
+    );
     let dictionary = interner.finish();
     let schema = evolve(&Arc::new(Schema::with_lasting_ids()), &datoms, &dictionary);
     Db::empty(options).apply(&datoms, dictionary, schema, SYSTEM_ENTITY_MAX.0, TxId(TX0))
@@ -77,19 +95,38 @@ pub fn replay(db: &Db, transactions: &[Logged], dictionary: &Dictionary) -> Db {
     let mut db = db.clone();
     let mut rest = transactions;
     while !rest.is_empty() {
-        let together = 1 + rest[1..].iter().take_while(|next| next.purges.is_empty()).count();
+        let together = 1 + rest[1..]
+            .iter()
+            .take_while(|next| next.purges.is_empty())
+            .count();
         let (run, after) = rest.split_at(together);
         rest = after;
         let purges = &run[0].purges;
         if !purges.is_empty() {
             let schema = without_purged(&db, purges);
             db = db.purge(purges);
-            db = db.apply(&[], db.dictionary().clone(), schema, db.max_eid(), db.max_tx());
+            db = db.apply(
+                &[],
+                db.dictionary().clone(),
+                schema,
+                db.max_eid(),
+                db.max_tx(),
+            );
         }
-        let datoms: Vec<IndexDatom> = run.iter().flat_map(|logged| &logged.datoms).copied().collect();
+        let datoms: Vec<IndexDatom> = run
+            .iter()
+            .flat_map(|logged| &logged.datoms)
+            .copied()
+            .collect();
         let schema = evolve(db.schema(), &datoms, dictionary);
-        let max_eid = run.iter().map(|logged| logged.max_eid).fold(db.max_eid(), i64::max);
-        let max_tx = run.iter().map(|logged| logged.tx).fold(db.max_tx().0, i64::max);
+        let max_eid = run
+            .iter()
+            .map(|logged| logged.max_eid)
+            .fold(db.max_eid(), i64::max);
+        let max_tx = run
+            .iter()
+            .map(|logged| logged.tx)
+            .fold(db.max_tx().0, i64::max);
         db = db.apply(&datoms, dictionary.clone(), schema, max_eid, TxId(max_tx));
     }
     db
@@ -106,7 +143,13 @@ fn without_purged(db: &Db, purges: &[Purge]) -> Arc<Schema> {
         };
         for row in db.rows_of(e, a) {
             if only.is_none_or(|v| v == row.v) {
-                retractions.push(IndexDatom { e, a, v: row.v, tx: TxId(row.tx), op: Op::Retract });
+                retractions.push(IndexDatom {
+                    e,
+                    a,
+                    v: row.v,
+                    tx: TxId(row.tx),
+                    op: Op::Retract,
+                });
             }
         }
     }
@@ -126,18 +169,31 @@ pub fn evolve(schema: &Arc<Schema>, datoms: &[IndexDatom], dictionary: &Dictiona
         .collect();
     let mut schema = Arc::clone(schema);
     for datom in datoms {
-        let Some((_, key)) = keys.iter().find(|(id, _)| *id == datom.a) else { continue };
+        let Some((_, key)) = keys.iter().find(|(id, _)| *id == datom.a) else {
+            continue;
+        };
         let value = enum_value(&schema, key, datom.v, dictionary);
-        let learned = SchemaDatom { e: datom.e, key, value, op: datom.op };
+        let learned = SchemaDatom {
+            e: datom.e,
+            key,
+            value,
+            op: datom.op,
+        };
         Arc::make_mut(&mut schema).learn(&learned, |name| dictionary.find(name).map(AttrId));
     }
     schema
 }
 
 fn enum_value(schema: &Schema, key: &Value, cell: Cell, dictionary: &Dictionary) -> Value {
-    let is_enum = key.as_keyword().is_some_and(|key| is_enum_key(key.as_str()));
+    let is_enum = key
+        .as_keyword()
+        .is_some_and(|key| is_enum_key(key.as_str()));
     let value = dictionary.value(cell);
-    if is_enum && cell.kind == Kind::Long { schema.enum_ident(key, value) } else { value }
+    if is_enum && cell.kind == Kind::Long {
+        schema.enum_ident(key, value)
+    } else {
+        value
+    }
 }
 
 #[cfg(test)]
@@ -146,12 +202,18 @@ mod tests {
 
     #[test]
     fn a_database_with_attribute_refs_starts_with_its_own_schema() {
-        let db = create(Options { attribute_refs: true, ..Options::default() });
+        let db = create(Options {
+            attribute_refs: true,
+            ..Options::default()
+        });
         let ident = db.attribute_named("db/ident").expect("a system attribute");
         assert_eq!(db.attribute_value(ident), Value::Long(1));
         assert_eq!(db.rows_of(EntityId(54), ident).len(), 1);
         assert_eq!((db.max_eid(), db.max_tx()), (54, TxId(TX0)));
-        let preds = db.schema().by_ident(&Value::keyword("db.attr/preds")).expect("declared");
+        let preds = db
+            .schema()
+            .by_ident(&Value::keyword("db.attr/preds"))
+            .expect("declared");
         assert!(preds.is_many());
     }
 }

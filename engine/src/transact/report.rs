@@ -23,15 +23,20 @@ impl TxData {
     /// From what a caller passes to `transact`: forms, or `{:tx-data forms :tx-meta map}`.
     pub fn from_value(value: &Value) -> Result<TxData> {
         match value {
-            Value::Vector(_) | Value::List(_) | Value::Nil => Ok(TxData::new(value.clone())),
+            Value::Vector(_) | Value::List(_) => Ok(TxData::new(value.clone())),
             Value::Map(map) => {
                 let Some(data) = map.get(&Value::keyword("tx-data")) else {
                     let message = "Bad argument to transact, map missing key :tx-data.";
                     let keys = Value::list(map.keys().cloned());
-                    return Err(Error::new(Code::TransactSyntax, message).with("argument-keys", keys));
+                    return Err(
+                        Error::new(Code::TransactSyntax, message).with("argument-keys", keys)
+                    );
                 };
                 let meta = map.get(&Value::keyword("tx-meta")).cloned();
-                Ok(TxData { data: data.clone(), meta })
+                Ok(TxData {
+                    data: data.clone(),
+                    meta,
+                })
             }
             other => {
                 let message = "Bad argument to transact, expected map, vector or sequence.";

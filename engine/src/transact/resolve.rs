@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::attribute::{is_tempid, names_current_tx, Known};
+use super::attribute::{Known, is_tempid, names_current_tx};
 use super::state::State;
-use super::{show, Stop};
+use super::{Stop, show};
 use crate::error::{Code, Error, Result};
 use crate::index::{Cell, Kind};
 use crate::value::Value;
@@ -37,12 +37,18 @@ impl State<'_> {
             let message = "Lookup ref should contain 2 elements:";
             return Err(entity_error(Code::LookupRefSyntax, message, whole));
         };
-        let attribute = self.known_as(name).filter(|known| known.declared.unique.is_some());
+        let attribute = self
+            .known_as(name)
+            .filter(|known| known.declared.unique.is_some());
         let Some(attribute) = attribute else {
             let message = "Lookup ref attribute should be marked as :db/unique:";
             return Err(entity_error(Code::LookupRefUnique, message, whole));
         };
-        if value.is_nil() { Ok(None) } else { self.owner(&attribute, value) }
+        if value.is_nil() {
+            Ok(None)
+        } else {
+            self.owner(&attribute, value)
+        }
     }
 
     /// The entity that holds a value of a unique attribute.
@@ -59,7 +65,10 @@ impl State<'_> {
     pub(super) fn cell(&self, value: &Value) -> Option<Cell> {
         Cell::inline(value).or_else(|| {
             let bits = u64::from(self.interner.find(value)?);
-            Some(Cell { kind: Kind::of(value), bits })
+            Some(Cell {
+                kind: Kind::of(value),
+                bits,
+            })
         })
     }
 
@@ -96,14 +105,14 @@ impl State<'_> {
         Ok(Value::Long(found))
     }
 
-    /// The entity that holds an identity value; a tempid names one only once it is bound.
+    /// The entity that holds an identity value. As in Datahike, a tempid is no such value: it is
+    /// an error here, though it is none in a map.
     fn upserted_by(&mut self, attribute: &Arc<Known>, value: &Value) -> Result<Option<i64>> {
         if value.is_nil() {
             return Ok(None);
         }
-        if attribute.is_ref() && is_tempid(value) {
-            let Some(bound) = self.bound(value) else { return Ok(None) };
-            return Ok(self.overlay.owner(attribute.id, Cell::long(bound)));
+        if attribute.is_ref() && names_current_tx(value) {
+            return Ok(self.overlay.owner(attribute.id, Cell::long(self.tx)));
         }
         self.owner(attribute, value)
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::attribute::Known;
 use super::form::Step;
-use super::state::State;
 use super::show;
+use super::state::State;
 use crate::datom::AttrId;
 use crate::error::{Code, Error, Result};
 use crate::index::Cell;
@@ -14,7 +14,9 @@ use crate::value::Value;
 impl State<'_> {
     /// `[:db/retract e a v]`, or all values where `v` is nil.
     pub(super) fn retract_values(&mut self, e: &Value, a: &Value, v: &Value, form: &Value) -> Step {
-        let Some(e) = self.entid(e)? else { return Ok(()) };
+        let Some(e) = self.entid(e)? else {
+            return Ok(());
+        };
         let attribute = self.require(a, || form.clone())?;
         if v.is_nil() {
             for cell in self.values_of(e, &attribute) {
@@ -33,7 +35,9 @@ impl State<'_> {
 
     /// `[:db.fn/retractAttribute e a]`
     pub(super) fn retract_attribute(&mut self, e: &Value, a: &Value, form: &Value) -> Step {
-        let Some(e) = self.entid(e)? else { return Ok(()) };
+        let Some(e) = self.entid(e)? else {
+            return Ok(());
+        };
         let attribute = self.require(a, || form.clone())?;
         let cells = self.values_of(e, &attribute);
         for &cell in &cells {
@@ -59,8 +63,11 @@ impl State<'_> {
         entities.reverse();
         while let Some(e) = entities.pop() {
             let mut components = Vec::new();
+            let refers_to_itself = self.self_references(e);
             for a in self.sorted_attributes_of(e) {
-                let Some(attribute) = self.known_id(a) else { continue };
+                let Some(attribute) = self.known_id(a) else {
+                    continue;
+                };
                 for cell in self.values_of(e, &attribute) {
                     self.retract(e, &attribute, cell, self.tx)?;
                     components.extend(cell.as_long().filter(|_| attribute.declared.component));
@@ -70,11 +77,31 @@ impl State<'_> {
                 for from in self.overlay.referring(attribute.id, e, &self.datoms) {
                     self.retract(from, &attribute, Cell::long(e), self.tx)?;
                 }
+                if refers_to_itself.contains(&attribute.id) {
+                    self.repeat_retraction(e, &attribute, Cell::long(e))?;
+                }
             }
             components.reverse();
             entities.extend(components);
         }
         Ok(())
+    }
+
+    /// The attributes by which an entity refers to itself. Datahike comes upon such a datom twice,
+    /// as the entity's own and as one that refers to it, and reports its retraction twice.
+    fn self_references(&mut self, e: i64) -> Vec<AttrId> {
+        let mut found = Vec::new();
+        for attribute in self.ref_attributes() {
+            if self
+                .overlay
+                .referring(attribute.id, e, &self.datoms)
+                .contains(&e)
+                && self.is_so(e, &attribute, Cell::long(e))
+            {
+                found.push(attribute.id);
+            }
+        }
+        found
     }
 
     /// `[:db/cas e a old new]`
@@ -110,7 +137,10 @@ impl State<'_> {
         expected: &Value,
         new: &Value,
     ) -> Error {
-        let values: Vec<Value> = cells.iter().map(|&cell| self.interner.value(cell)).collect();
+        let values: Vec<Value> = cells
+            .iter()
+            .map(|&cell| self.interner.value(cell))
+            .collect();
         let datoms = values.iter().zip(cells).map(|(value, &cell)| {
             let tx = self.overlay.tx_of(e, attribute.id, cell).unwrap_or(self.tx);
             Value::vector([
@@ -125,7 +155,10 @@ impl State<'_> {
             (Value::list(values.clone()), Value::list(datoms))
         } else {
             let mut datoms = datoms;
-            (values.first().cloned().unwrap_or_default(), datoms.next().unwrap_or_default())
+            (
+                values.first().cloned().unwrap_or_default(),
+                datoms.next().unwrap_or_default(),
+            )
         };
         let message = format!(
             ":db.fn/cas failed on datom [{e} {} {}], expected {}",
@@ -141,7 +174,9 @@ impl State<'_> {
 
     /// The values of an attribute of an entity, in the order of the index.
     pub(super) fn values_of(&mut self, e: i64, attribute: &Known) -> Vec<Cell> {
-        let mut cells = self.overlay.values(e, attribute.id, attribute.is_many(), &self.datoms);
+        let mut cells = self
+            .overlay
+            .values(e, attribute.id, attribute.is_many(), &self.datoms);
         let interner = &self.interner;
         cells.sort_by_cached_key(|&cell| crate::value::Order(interner.value(cell)));
         cells
@@ -171,7 +206,10 @@ impl State<'_> {
             .map(|attribute| attribute.ident.clone())
             .collect();
         idents.sort_by(crate::value::compare);
-        let refs: Vec<Arc<Known>> = idents.iter().filter_map(|ident| self.known(ident)).collect();
+        let refs: Vec<Arc<Known>> = idents
+            .iter()
+            .filter_map(|ident| self.known(ident))
+            .collect();
         self.refs = Some(refs.clone());
         refs
     }

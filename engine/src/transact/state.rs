@@ -8,12 +8,12 @@ use foldhash::fast::FixedState;
 use super::attribute::Known;
 use super::overlay::Overlay;
 use super::show;
-use crate::datom::{AttrId, EntityId, Op, TxId, TX0};
+use crate::datom::{AttrId, EntityId, Op, TX0, TxId};
 use crate::db::{Db, IndexDatom, Options, Purge};
 use crate::error::{Code, Error, Result};
 use crate::index::{Cell, Interner};
 use crate::limits;
-use crate::schema::{alias, is_enum_key, Attribute, Schema, SchemaDatom, SYSTEM_ENTITY_MAX};
+use crate::schema::{Attribute, SYSTEM_ENTITY_MAX, Schema, SchemaDatom, alias, is_enum_key};
 use crate::value::{Map, Value};
 
 /// A transaction under way. One attempt: a tempid that turns out to be another entity than it was
@@ -72,7 +72,8 @@ impl<'a> State<'a> {
         Ok(e)
     }
 
-    fn advance(&mut self, e: i64) {
+    /// Keeps the numbers of new entities above one that a form names.
+    pub(super) fn advance(&mut self, e: i64) {
         if e > self.max_eid && e < TX0 {
             self.max_eid = e;
         }
@@ -89,9 +90,18 @@ impl<'a> State<'a> {
     }
 
     /// Makes something so, and what it replaces no longer so. What is so already changes nothing.
-    pub(super) fn assert(&mut self, e: i64, attribute: &Arc<Known>, v: Cell, tx: i64) -> Result<()> {
+    pub(super) fn assert(
+        &mut self,
+        e: i64,
+        attribute: &Arc<Known>,
+        v: Cell,
+        tx: i64,
+    ) -> Result<()> {
         let a = attribute.id;
         self.advance(e);
+        if attribute.shapes_schema() {
+            self.refuse_system_entity(e, Code::TransactSchema)?;
+        }
         if attribute.is_many() {
             if self.overlay.has(e, a, v) {
                 return Ok(());
@@ -112,25 +122,62 @@ impl<'a> State<'a> {
         if attribute.declared.unique.is_some() {
             self.overlay.set_owner(a, v, Some(e));
         }
-        self.push(IndexDatom { e: EntityId(e), a, v, tx: TxId(tx), op: Op::Assert })?;
+        self.push(IndexDatom {
+            e: EntityId(e),
+            a,
+            v,
+            tx: TxId(tx),
+            op: Op::Assert,
+        })?;
         self.follow(e, attribute, v, Op::Assert)
     }
 
     /// Makes something no longer so, if it is.
-    pub(super) fn retract(&mut self, e: i64, attribute: &Arc<Known>, v: Cell, tx: i64) -> Result<()> {
-        let a = attribute.id;
-        let is_so = if attribute.is_many() {
-            self.overlay.has(e, a, v)
+    pub(super) fn retract(
+        &mut self,
+        e: i64,
+        attribute: &Arc<Known>,
+        v: Cell,
+        tx: i64,
+    ) -> Result<()> {
+        if self.is_so(e, attribute, v) {
+            self.withdraw(e, attribute, v, tx)
         } else {
-            self.overlay.value(e, a) == Some(v)
-        };
-        if is_so { self.withdraw(e, attribute, v, tx) } else { Ok(()) }
+            Ok(())
+        }
+    }
+
+    /// Whether an entity has a value.
+    pub(super) fn is_so(&mut self, e: i64, attribute: &Known, v: Cell) -> bool {
+        if attribute.is_many() {
+            self.overlay.has(e, attribute.id, v)
+        } else {
+            self.overlay.value(e, attribute.id) == Some(v)
+        }
+    }
+
+    /// Reports a retraction once more; it changes nothing.
+    pub(super) fn repeat_retraction(&mut self, e: i64, attribute: &Known, v: Cell) -> Result<()> {
+        let (a, tx) = (attribute.id, TxId(self.tx));
+        self.push(IndexDatom {
+            e: EntityId(e),
+            a,
+            v,
+            tx,
+            op: Op::Retract,
+        })
     }
 
     fn withdraw(&mut self, e: i64, attribute: &Arc<Known>, v: Cell, tx: i64) -> Result<()> {
         let a = attribute.id;
         self.vanish(e, attribute, v);
-        self.push(IndexDatom { e: EntityId(e), a, v, tx: TxId(tx), op: Op::Retract })?;
+        self.push(IndexDatom {
+            e: EntityId(e),
+            a,
+            v,
+            tx: TxId(tx),
+            op: Op::Retract,
+        })?;
         self.follow(e, attribute, v, Op::Retract)
     }
 
@@ -175,10 +222,17 @@ impl<'a> State<'a> {
         if attribute.declared.unique.is_none() {
             return Ok(());
         }
-        let Some(owner) = self.overlay.owner(attribute.id, v).filter(|&owner| owner != e) else {
+        let Some(owner) = self
+            .overlay
+            .owner(attribute.id, v)
+            .filter(|&owner| owner != e)
+        else {
             return Ok(());
         };
-        let owner_tx = self.overlay.tx_of(owner, attribute.id, v).unwrap_or(self.tx);
+        let owner_tx = self
+            .overlay
+            .tx_of(owner, attribute.id, v)
+            .unwrap_or(self.tx);
         let value = self.interner.value(v);
         let datom = |e: i64, tx: i64| {
             Value::vector([
@@ -206,14 +260,12 @@ impl<'a> State<'a> {
     /// Lets the schema take in a datom about it.
     pub(super) fn learn(&mut self, e: i64, attribute: &Arc<Known>, v: Cell, op: Op) -> Result<()> {
         let entity = EntityId(e);
-        if self.options.attribute_refs && entity <= SYSTEM_ENTITY_MAX {
-            let code = match op {
-                Op::Assert => Code::TransactSchema,
-                Op::Retract => Code::RetractSchema,
-            };
-            return Err(Error::new(code, "System schema entity cannot be changed").with("entity-id", e));
+        if op == Op::Retract {
+            self.refuse_system_entity(e, Code::RetractSchema)?;
         }
-        let value = self.schema.enum_ident(&attribute.ident, self.interner.value(v));
+        let value = self
+            .schema
+            .enum_ident(&attribute.ident, self.interner.value(v));
         if attribute.ident == Value::keyword("db/ident") {
             let id = AttrId(self.interner.intern(&value));
             let taken = self.schema.attribute(id).and_then(|other| other.entity);
@@ -222,17 +274,30 @@ impl<'a> State<'a> {
             }
         }
         let before = self.schema.by_entity(entity).cloned();
-        let datom = SchemaDatom { e: entity, key: &attribute.ident, value, op };
+        let datom = SchemaDatom {
+            e: entity,
+            key: &attribute.ident,
+            value,
+            op,
+        };
         let interner = &self.interner;
         Arc::make_mut(&mut self.schema).learn(&datom, |name| interner.find(name).map(AttrId));
         self.schema_entities.insert(entity);
         self.attributes.clear();
         self.refs = None;
         if let Some(after) = self.schema.by_entity(entity) {
-            let before = before.unwrap_or_else(|| Attribute::new(after.id, after.ident.clone()).into());
+            let before =
+                before.unwrap_or_else(|| Attribute::new(after.id, after.ident.clone()).into());
             self.overlay.redeclared(&before, after, &self.datoms);
         }
         Ok(())
+    }
+
+    fn refuse_system_entity(&self, e: i64, code: Code) -> Result<()> {
+        if !self.options.attribute_refs || EntityId(e) > SYSTEM_ENTITY_MAX {
+            return Ok(());
+        }
+        Err(Error::new(code, "System schema entity cannot be changed").with("entity-id", e))
     }
 
     /// What datoms hold for a value of a schema key: the enum's entity under `:attribute-refs?`.
@@ -241,6 +306,8 @@ impl<'a> State<'a> {
         if !self.options.attribute_refs || !is_enum_key(key) {
             return None;
         }
-        self.schema.entity_of(value.as_keyword()?).map(|e| Value::Long(e.0))
+        self.schema
+            .entity_of(value.as_keyword()?)
+            .map(|e| Value::Long(e.0))
     }
 }

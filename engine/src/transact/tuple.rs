@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::attribute::Known;
 use super::form::Step;
-use super::state::State;
 use super::show;
+use super::state::State;
 use crate::error::{Code, Error};
 use crate::index::Kind;
-use crate::schema::{value_matches, TupleKind, ValueType};
+use crate::schema::{TupleKind, ValueType, value_matches};
 use crate::value::Value;
 
 /// Most values of a homogeneous tuple.
@@ -41,9 +41,10 @@ impl State<'_> {
                     None => Ok(()),
                 }
             }
-            (Some(_), None) if !value.is_nil() => {
-                refuse(format!("Cannot store {} as a tuple: expecting a vector", show(value)))
-            }
+            (Some(_), None) if !value.is_nil() => refuse(format!(
+                "Cannot store {} as a tuple: expecting a vector",
+                show(value)
+            )),
             _ => Ok(()),
         }
     }
@@ -52,11 +53,17 @@ impl State<'_> {
     pub(super) fn queue_tuples(&mut self, e: i64, part: &Arc<Known>, value: &Value) {
         for &(tuple, at) in &part.tuples {
             if !self.stale_tuples.contains_key(&(e, tuple)) {
-                let current = self.overlay.value(e, tuple).map(|cell| self.interner.value(cell));
-                let parts = self.schema.attribute(tuple).map_or(0, |tuple| match &tuple.tuple {
-                    Some(TupleKind::Composite(parts)) => parts.len(),
-                    _ => 0,
-                });
+                let current = self
+                    .overlay
+                    .value(e, tuple)
+                    .map(|cell| self.interner.value(cell));
+                let parts = self
+                    .schema
+                    .attribute(tuple)
+                    .map_or(0, |tuple| match &tuple.tuple {
+                        Some(TupleKind::Composite(parts)) => parts.len(),
+                        _ => 0,
+                    });
                 let mut values = current
                     .as_ref()
                     .and_then(Value::as_sequential)
@@ -64,7 +71,11 @@ impl State<'_> {
                 values.resize(parts, Value::Nil);
                 self.stale_tuples.insert((e, tuple), values);
             }
-            if let Some(slot) = self.stale_tuples.get_mut(&(e, tuple)).and_then(|v| v.get_mut(at)) {
+            if let Some(slot) = self
+                .stale_tuples
+                .get_mut(&(e, tuple))
+                .and_then(|v| v.get_mut(at))
+            {
                 *slot = value.clone();
             }
         }
@@ -76,7 +87,9 @@ impl State<'_> {
             return Ok(());
         }
         for ((e, tuple), values) in std::mem::take(&mut self.stale_tuples) {
-            let Some(attribute) = self.known_id(tuple) else { continue };
+            let Some(attribute) = self.known_id(tuple) else {
+                continue;
+            };
             let current = self.overlay.value(e, tuple);
             if values.iter().all(Value::is_nil) {
                 if let Some(current) = current {
@@ -113,11 +126,16 @@ fn heterogeneous_fault(types: &[ValueType], items: &[Value], value: &Value) -> O
             items.len()
         ));
     }
-    let all_fit = types.iter().zip(items).all(|(value_type, item)| slot_matches(*value_type, item));
+    let all_fit = types
+        .iter()
+        .zip(items)
+        .all(|(value_type, item)| slot_matches(*value_type, item));
     if all_fit || items.iter().all(Value::is_nil) {
         return None;
     }
-    let types = types.iter().map(|value_type| Value::keyword(value_type.ident()));
+    let types = types
+        .iter()
+        .map(|value_type| Value::keyword(value_type.ident()));
     Some(format!(
         "Cannot store heterogeneous tuple: there is a mismatch between values {} and their types {}",
         show(value),

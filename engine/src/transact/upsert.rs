@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::attribute::{is_tempid, Known};
-use super::state::State;
+use super::attribute::{Known, is_tempid};
 use super::show;
+use super::state::State;
 use crate::datom::AttrId;
 use crate::error::{Code, Error, Result};
 use crate::index::Cell;
@@ -44,7 +44,9 @@ impl State<'_> {
             if !matches!(name, Value::Keyword(_) | Value::Str(_)) {
                 continue;
             }
-            let Some(attribute) = self.known(name).filter(|known| known.is_identity()) else { continue };
+            let Some(attribute) = self.known(name).filter(|known| known.is_identity()) else {
+                continue;
+            };
             self.meet_identity(&mut found, &attribute, value, map)?;
         }
         if let Some((attribute, value)) = &extra
@@ -85,32 +87,67 @@ impl State<'_> {
             return Ok(());
         }
         let (e, value) = if attribute.is_ref() && is_tempid(value) {
-            let Some(bound) = self.bound(value) else { return Ok(()) };
-            (self.overlay.owner(attribute.id, Cell::long(bound)), Value::Long(bound))
+            let Some(bound) = self.bound(value) else {
+                return Ok(());
+            };
+            (
+                self.overlay.owner(attribute.id, Cell::long(bound)),
+                Value::Long(bound),
+            )
         } else {
-            let context = || Value::vector([Value::Nil, Value::Nil, attribute.named.clone(), value.clone(), Value::Nil]);
+            let context = || {
+                Value::vector([
+                    Value::Nil,
+                    Value::Nil,
+                    attribute.named.clone(),
+                    value.clone(),
+                    Value::Nil,
+                ])
+            };
             self.check_value(attribute, value, &context)?;
             (self.owner(attribute, value)?, value.clone())
         };
         let Some(e) = e else { return Ok(()) };
-        agree(found, Found { e, named: attribute.named.clone(), value }, map)
+        agree(
+            found,
+            Found {
+                e,
+                named: attribute.named.clone(),
+                value,
+            },
+            map,
+        )
     }
 
     /// A composite tuple names an entity where the map has all its parts.
     fn meet_tuple(&mut self, found: &mut Option<Found>, tuple: AttrId, map: &Map) -> Result<()> {
-        let Some(tuple) = self.known_id(tuple) else { return Ok(()) };
-        let Some(TupleKind::Composite(parts)) = tuple.declared.tuple.clone() else { return Ok(()) };
+        let Some(tuple) = self.known_id(tuple) else {
+            return Ok(());
+        };
+        let Some(TupleKind::Composite(parts)) = tuple.declared.tuple.clone() else {
+            return Ok(());
+        };
         if parts.is_empty() || !parts.iter().all(|part| map.contains_key(part)) {
             return Ok(());
         }
         let mut values = Vec::with_capacity(parts.len());
         for part in &parts {
             let value = &map[part];
-            let Some(attribute) = self.known(part) else { return Ok(()) };
+            let Some(attribute) = self.known(part) else {
+                return Ok(());
+            };
             if attribute.is_ref() && (is_tempid(value) || matches!(value, Value::Map(_))) {
                 return Ok(());
             }
-            let context = || Value::vector([Value::Nil, Value::Nil, attribute.named.clone(), value.clone(), Value::Nil]);
+            let context = || {
+                Value::vector([
+                    Value::Nil,
+                    Value::Nil,
+                    attribute.named.clone(),
+                    value.clone(),
+                    Value::Nil,
+                ])
+            };
             self.check_value(&attribute, value, &context)?;
             values.push(if attribute.is_ref() {
                 Value::Long(self.entid_strict(value)?)
@@ -119,8 +156,18 @@ impl State<'_> {
             });
         }
         let value = Value::from(values);
-        let Some(e) = self.owner(&tuple, &value)? else { return Ok(()) };
-        agree(found, Found { e, named: tuple.named.clone(), value }, map)
+        let Some(e) = self.owner(&tuple, &value)? else {
+            return Ok(());
+        };
+        agree(
+            found,
+            Found {
+                e,
+                named: tuple.named.clone(),
+                value,
+            },
+            map,
+        )
     }
 }
 
