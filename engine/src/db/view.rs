@@ -85,7 +85,7 @@ impl TimePoint {
             Value::Instant(ms) => Ok(TimePoint::Instant(*ms)),
             _ => Err(Error::new(
                 Code::ViewTimePoint,
-                format!("{value:?} is no time point: expected a transaction id from {TX0} on, or an instant"),
+                format!("{value} is no time point: expected a transaction id from {TX0} on, or an instant"),
             )
             .with("time-point", value.clone())),
         }
