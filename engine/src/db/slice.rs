@@ -319,7 +319,7 @@ mod tests {
         let shown = match found {
             Ok(found) => {
                 let shown = found.iter().map(|d| {
-                    let added = (d.op == crate::datom::Op::Retract).then(|| " false");
+                    let added = (d.op == crate::datom::Op::Retract).then_some(" false");
                     format!("[{} {} {}{}]", d.e.0, d.a, d.v, added.unwrap_or(""))
                 });
                 shown.collect::<Vec<_>>().join(" ")
@@ -358,15 +358,30 @@ mod tests {
 
     #[test]
     fn a_seek_goes_on_to_the_end_and_a_reverse_seek_to_the_beginning() {
-        check("(seek :eavt 2 :name)", r#"[2 :name "Petr"] [3 :age 7] [3 :name "Oleg"] [3 "note" "x"]"#);
-        check("(seek :eavt 2 :g)", r#"[2 :name "Petr"] [3 :age 7] [3 :name "Oleg"] [3 "note" "x"]"#);
-        check("(seek :avet :friend 3 2)", r#"[2 :friend 3] [1 :name "Ivan"] [3 :name "Oleg"] [2 :name "Petr"]"#);
+        check(
+            "(seek :eavt 2 :name)",
+            r#"[2 :name "Petr"] [3 :age 7] [3 :name "Oleg"] [3 "note" "x"]"#,
+        );
+        check(
+            "(seek :eavt 2 :g)",
+            r#"[2 :name "Petr"] [3 :age 7] [3 :name "Oleg"] [3 "note" "x"]"#,
+        );
+        check(
+            "(seek :avet :friend 3 2)",
+            r#"[2 :friend 3] [1 :name "Ivan"] [3 :name "Oleg"] [2 :name "Petr"]"#,
+        );
         check("(seek :avet :name \"J\")", r#"[3 :name "Oleg"] [2 :name "Petr"]"#);
         check("(seek :aevt :name 3)", r#"[3 :name "Oleg"] [3 "note" "x"]"#);
         check("(rseek :avet :age 16)", "[1 :age 16] [3 :age 7]");
-        check("(rseek :avet :friend)", "[2 :friend 3] [1 :friend 3] [1 :friend 2] [2 :age 20.0] [1 :age 16] [3 :age 7]");
+        check(
+            "(rseek :avet :friend)",
+            "[2 :friend 3] [1 :friend 3] [1 :friend 2] [2 :age 20.0] [1 :age 16] [3 :age 7]",
+        );
         check("(rseek :eavt 1)", r#"[1 :name "Ivan"] [1 :friend 3] [1 :friend 2] [1 :age 16]"#);
-        check("(rseek :eavt 2 :age)", r#"[2 :age 20.0] [1 :name "Ivan"] [1 :friend 3] [1 :friend 2] [1 :age 16]"#);
+        check(
+            "(rseek :eavt 2 :age)",
+            r#"[2 :age 20.0] [1 :name "Ivan"] [1 :friend 3] [1 :friend 2] [1 :age 16]"#,
+        );
     }
 
     #[test]
@@ -387,7 +402,11 @@ mod tests {
         check_in(&history, "(datoms :eavt 1 :age)", "[1 :age 15] [1 :age 15 false] [1 :age 16]");
         check_in(&history, "(datoms :avet :age 15)", "[1 :age 15] [1 :age 15 false]");
         check_in(&db.as_of(tx(1)).unwrap(), "(datoms :eavt 1 :age)", "[1 :age 15]");
-        check_in(&db.as_of(tx(1)).unwrap(), "(seek :avet :age 8)", r#"[1 :age 15] [2 :age 20.0] [1 :friend 2] [1 :friend 3] [2 :friend 3] [1 :name "Ivan"] [3 :name "Oleg"] [2 :name "Petr"]"#);
+        check_in(
+            &db.as_of(tx(1)).unwrap(),
+            "(seek :avet :age 8)",
+            r#"[1 :age 15] [2 :age 20.0] [1 :friend 2] [1 :friend 3] [2 :friend 3] [1 :name "Ivan"] [3 :name "Oleg"] [2 :name "Petr"]"#,
+        );
         check_in(&db.since(tx(1)).unwrap(), "(datoms :eavt)", "[1 :age 16]");
     }
 }

@@ -27,7 +27,8 @@ pub fn pull(db: &Db, pattern: &Value, eid: &Value) -> Result<Option<Value>> {
 /// As [`pull`] for several entities; those that have nothing of it are passed over.
 pub fn pull_many(db: &Db, pattern: &Value, eids: &[Value]) -> Result<Vec<Value>> {
     let compiled = Compiled::new(pattern)?;
-    let entities = eids.iter().map(|eid| Ok(db.entid_strict(eid)?.0)).collect::<Result<Vec<_>>>()?;
+    let entities =
+        eids.iter().map(|eid| Ok(db.entid_strict(eid)?.0)).collect::<Result<Vec<_>>>()?;
     walk::walk(db, &compiled.shape, entities)
 }
 
@@ -93,7 +94,11 @@ mod tests {
 
     #[test]
     fn options() {
-        check(r#"[[:name :as "Name"] [:aka :as :alias :limit 1]]"#, "1", r#"{"Name" "Petr" :alias ["Devil"]}"#);
+        check(
+            r#"[[:name :as "Name"] [:aka :as :alias :limit 1]]"#,
+            "1",
+            r#"{"Name" "Petr" :alias ["Devil"]}"#,
+        );
         check("[[:foo :as :bar :default false]]", "1", "{:bar false}");
         check("[(default :foo 1) (limit :aka 1)]", "1", r#"{:foo 1 :aka ["Devil"]}"#);
         check("[[:name :xform inc]]", "1", r#""ParserPull""#);
@@ -101,15 +106,35 @@ mod tests {
 
     #[test]
     fn wildcards() {
-        check("[*]", "1", r#"{:db/id 1 :name "Petr" :aka ["Devil" "Tupen"] :child [{:db/id 2} {:db/id 3}]}"#);
-        check("[* :_child]", "2", r#"{:db/id 2 :name "David" :father {:db/id 1} :_child [{:db/id 1}]}"#);
-        check("[* [:name :as :n] {:father [:name]}]", "2", r#"{:db/id 2 :n "David" :father {:name "Petr"}}"#);
-        check("[* {:child ...}]", "1", r#"{:db/id 1 :name "Petr" :aka ["Devil" "Tupen"] :child [{:db/id 2} {:db/id 3}]}"#);
+        check(
+            "[*]",
+            "1",
+            r#"{:db/id 1 :name "Petr" :aka ["Devil" "Tupen"] :child [{:db/id 2} {:db/id 3}]}"#,
+        );
+        check(
+            "[* :_child]",
+            "2",
+            r#"{:db/id 2 :name "David" :father {:db/id 1} :_child [{:db/id 1}]}"#,
+        );
+        check(
+            "[* [:name :as :n] {:father [:name]}]",
+            "2",
+            r#"{:db/id 2 :n "David" :father {:name "Petr"}}"#,
+        );
+        check(
+            "[* {:child ...}]",
+            "1",
+            r#"{:db/id 1 :name "Petr" :aka ["Devil" "Tupen"] :child [{:db/id 2} {:db/id 3}]}"#,
+        );
     }
 
     #[test]
     fn components_come_whole() {
-        check("[:name :part]", "10", r#"{:name "A" :part [{:db/id 11 :name "A.A" :part [{:db/id 12 :spec {:db/id 13 :name "A.A.A"}}]}]}"#);
+        check(
+            "[:name :part]",
+            "10",
+            r#"{:name "A" :part [{:db/id 11 :name "A.A" :part [{:db/id 12 :spec {:db/id 13 :name "A.A.A"}}]}]}"#,
+        );
         check("[:_part]", "11", "{:_part {:db/id 10}}");
         check("[{:_part [:name]}]", "11", r#"{:_part {:name "A"}}"#);
     }
@@ -145,7 +170,10 @@ mod tests {
         let found = pull_many(&people(), &edn("[:aka]"), &[edn("2"), edn("1")]).unwrap();
         assert_eq!(Value::from(found), edn(r#"[{:aka ["Devil" "Tupen"]}]"#));
         let entity = |eid: &str| entity(&people(), &edn(eid)).unwrap();
-        assert_eq!(entity("1"), Some(edn(r#"{:name "Petr" :aka #{"Devil" "Tupen"} :child #{{:db/id 2} {:db/id 3}}}"#)));
+        assert_eq!(
+            entity("1"),
+            Some(edn(r#"{:name "Petr" :aka #{"Devil" "Tupen"} :child #{{:db/id 2} {:db/id 3}}}"#))
+        );
         assert_eq!(entity("777"), Some(edn("{}")));
         assert_eq!(entity(r#""abc""#), None);
         assert_eq!(entity(":blue"), None);

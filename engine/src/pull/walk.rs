@@ -38,8 +38,14 @@ pub(super) fn walk_within(
         trail: NOWHERE,
         maps: Vec::new(),
     };
-    let mut walk =
-        Walk { db, everything: &everything, stack: Vec::new(), trails: Vec::new(), items: 0, items_max };
+    let mut walk = Walk {
+        db,
+        everything: &everything,
+        stack: Vec::new(),
+        trails: Vec::new(),
+        items: 0,
+        items_max,
+    };
     walk.run(root)
 }
 
