@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Kills of one run; `DATALITH_KILLS` overrides it.
 const KILLS: u32 = 1_000;
@@ -42,7 +42,7 @@ fn kill_often(kills: u32, mut random: Random) {
         let patience = random.below(12);
         if random.below(4) == 0 {
             // While it creates or opens the database, most likely.
-            std::thread::sleep(Duration::from_micros(random.below(10_000)));
+            pause(random.below(10_000));
             child.kill().unwrap();
         }
         let mut heard = 0;
@@ -51,7 +51,7 @@ fn kill_often(kills: u32, mut random: Random) {
             heard += u64::from(line.starts_with("ack"));
             if heard == patience {
                 // In the middle of what comes next, or the pause may be none at all.
-                std::thread::sleep(Duration::from_micros(random.below(3_000)));
+                pause(random.below(3_000));
                 child.kill().unwrap();
             }
         }
@@ -89,6 +89,14 @@ fn check(line: &str, acknowledged: &mut Last, kill: u32) {
             assert_eq!(last, before + 1, "thread {thread}, at kill {kill}");
         }
         _ => panic!("the writer said {line:?} at kill {kill}"),
+    }
+}
+
+/// Lets a random moment pass: nothing is waited for, the child is to be met anywhere.
+fn pause(micros: u64) {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_micros(micros) {
+        std::thread::park_timeout(Duration::from_micros(micros));
     }
 }
 

@@ -69,7 +69,7 @@ impl Config {
             Value::Str(text) => uri::parse(text)?,
             _ => return Err(invalid(None, value, "a map")),
         };
-        let mut entries = environment::defaults(environment);
+        let mut entries = environment::defaults(environment)?;
         merge(&mut entries, uri::without_deprecated_keys(given));
         expand_value_caps(&mut entries)?;
         let mut entries = drop_empty(entries);

@@ -1,5 +1,8 @@
 //! The defaults of a configuration, and what the environment puts in their place.
 
+use super::config::invalid;
+use crate::edn;
+use crate::error::Result;
 use crate::value::{Map, Value};
 
 /// Looks up a variable of the environment.
@@ -16,7 +19,7 @@ pub(super) fn empty(_name: &str) -> Option<String> {
 }
 
 /// The defaults, with `DATAHIKE_…` variables in their place.
-pub(super) fn defaults(environment: &Environment<'_>) -> Map {
+pub(super) fn defaults(environment: &Environment<'_>) -> Result<Map> {
     let text = |name: &str, default: &str| environment(name).unwrap_or_else(|| default.to_owned());
     let keyword = |name, default| Value::keyword(text(name, default).trim_start_matches(':'));
     let bool = |name, default| Value::Bool(text(name, default).eq_ignore_ascii_case("true"));
@@ -32,6 +35,9 @@ pub(super) fn defaults(environment: &Environment<'_>) -> Map {
         Value::keyword("backend"),
         keyword("DATAHIKE_STORE_BACKEND", "memory"),
     );
+    if let Some(given) = edn_map(environment, "DATAHIKE_STORE_CONFIG", "store")? {
+        store.extend(given);
+    }
     let writer = Value::map([(Value::keyword("backend"), Value::keyword("self"))]);
     let index = match environment("DATAHIKE_INDEX") {
         Some(name) => Value::keyword(&format!("datahike.index/{name}")),
@@ -55,6 +61,9 @@ pub(super) fn defaults(environment: &Environment<'_>) -> Map {
     .into_iter()
     .map(|(key, value)| (Value::keyword(key), value))
     .collect();
+    if let Some(settings) = edn_map(environment, "DATAHIKE_INDEX_CONFIG", "index-config")? {
+        entries.insert(Value::keyword("index-config"), Value::from(settings));
+    }
     for (name, key) in [
         ("DATAHIKE_NAME", "name"),
         ("DATAHIKE_INITIAL_TX", "initial-tx"),
@@ -63,5 +72,19 @@ pub(super) fn defaults(environment: &Environment<'_>) -> Map {
             entries.insert(Value::keyword(key), Value::from(text));
         }
     }
-    entries
+    Ok(entries)
+}
+
+fn edn_map(environment: &Environment<'_>, name: &str, key: &'static str) -> Result<Option<Map>> {
+    let Some(text) = environment(name) else {
+        return Ok(None);
+    };
+    match edn::read(&text) {
+        Ok(Value::Map(map)) => Ok(Some((*map).clone())),
+        _ => Err(invalid(
+            Some(key),
+            &Value::from(text),
+            &format!("EDN of a map in {name}"),
+        )),
+    }
 }

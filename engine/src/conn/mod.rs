@@ -9,8 +9,6 @@ mod connection;
 mod consistency;
 mod cursor;
 mod database;
-#[cfg(test)]
-mod durable;
 mod environment;
 mod journal;
 mod listen;
@@ -19,6 +17,8 @@ mod queue;
 mod registry;
 mod replay;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod uri;
 mod value_bytes;
 
