@@ -88,6 +88,8 @@ pub struct Transition {
     pub invalid: Vec<Refused>,
     /// The attribute must not be in use.
     pub must_be_unused: bool,
+    /// The attribute is no more: nothing of it may be left.
+    pub must_be_gone: bool,
     /// The attribute must not be in use, unless indexes may be built for what is there.
     pub must_be_backfilled: bool,
     /// Existing values must be distinct.
@@ -142,7 +144,7 @@ impl Transition {
             return transition;
         }
         if new.is_none() {
-            transition.must_be_unused = true;
+            transition.must_be_gone = true;
             return transition;
         }
         transition.compare(was, is);

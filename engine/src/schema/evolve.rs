@@ -64,18 +64,28 @@ impl Schema {
             self.set_ident(e, ident.clone());
         }
         let name = Value::Keyword(ident.clone());
-        let id = match &before {
-            Some(before) => Some(before.id).filter(|_| self.keeps_ids || before.ident == name),
-            None => None,
+        let kept = match &before {
+            Some(before) if before.ident == name => Some(before.id),
+            _ => self.lasting_id(e),
         };
-        let Some(id) = id.or_else(|| self.free_id(e, &name, &id_of)) else {
+        let Some(id) = kept.or_else(|| self.free_id(e, &name, &id_of)) else {
             return;
         };
+        if self.keeps_ids {
+            self.lasting_ids.insert(e, id);
+        }
         if let Some(before) = before {
             self.undeclare(before.id);
         }
         let entry = entry.expect("an ident was read from it");
         self.declare(attribute(id, name, e, &entry));
+    }
+
+    /// The id an entity had as an attribute, unless another attribute has it by now.
+    fn lasting_id(&self, e: EntityId) -> Option<AttrId> {
+        let id = *self.lasting_ids.get(&e)?;
+        let owner = self.attribute(id).and_then(|other| other.entity);
+        owner.is_none_or(|owner| owner == e).then_some(id)
     }
 
     /// The id of a newly declared attribute: its name's, unless another attribute was renamed and

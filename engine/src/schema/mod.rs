@@ -39,6 +39,8 @@ pub struct Schema {
     identity_tuples: Vec<AttrId>,
     /// Whether an attribute keeps its id when it is renamed, as under `:attribute-refs?`.
     keeps_ids: bool,
+    /// The ids that entities have or had as attributes, where attributes keep them.
+    lasting_ids: HashMap<EntityId, AttrId, FixedState>,
 }
 
 impl Schema {

@@ -172,12 +172,26 @@ impl State<'_> {
     }
 
     /// The attribute of an id that datoms of this database hold.
-    pub(super) fn known_id(&mut self, a: AttrId) -> Option<Arc<Known>> {
+    pub(super) fn known_id(&mut self, a: AttrId) -> Arc<Known> {
         let ident = match self.schema.attribute(a) {
             Some(declared) => declared.ident.clone(),
             None => self.interner.interned(u64::from(a.0)).clone(),
         };
-        self.known(&ident)
+        if let Some(known) = self.known(&ident) {
+            return known;
+        }
+        // Declared before, but no more: its datoms are still there to be retracted.
+        let before = self.db.schema().attribute(a).cloned();
+        let declared = before.unwrap_or_else(|| Arc::new(Attribute::new(a, ident.clone())));
+        Arc::new(Known {
+            id: a,
+            named: ident.clone(),
+            ident,
+            declared,
+            built_in: None,
+            check: Check::Nothing,
+            tuples: Vec::new(),
+        })
     }
 }
 

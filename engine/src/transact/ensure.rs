@@ -249,9 +249,7 @@ impl State<'_> {
         let mut map = Map::default();
         map.insert(Value::keyword("db/id"), Value::Long(e));
         for a in self.overlay.attributes_of(e, &self.datoms) {
-            let Some(attribute) = self.known_id(a) else {
-                continue;
-            };
+            let attribute = self.known_id(a);
             let cells = self.values_of(e, &attribute);
             let mut values = cells.iter().map(|&cell| self.interner.value(cell));
             let value = if attribute.is_many() {

@@ -13,8 +13,15 @@ use crate::value::{Map, Value};
 /// What is still to be looked at once the next database value stands.
 #[derive(Default)]
 struct Pending {
+    gone: Vec<Gone>,
     distinct: Vec<Arc<Attribute>>,
     single: Vec<Arc<Attribute>>,
+}
+
+/// An attribute that was undeclared, with the error should any of it be left.
+struct Gone {
+    a: AttrId,
+    refused: Result<()>,
 }
 
 impl State<'_> {
@@ -75,7 +82,8 @@ impl State<'_> {
             let ident = named.cloned().unwrap_or_default();
             self.check_rename(e, old.as_deref(), new.as_deref())?;
             let transition = Transition::assess(old.as_deref(), new.as_deref(), completeness);
-            self.check_transition(e, &ident, &transition, (old.as_deref(), new.as_deref()))?;
+            let entries = (old.as_deref(), new.as_deref());
+            self.check_transition(e, &ident, &transition, entries, &mut pending)?;
             if let Some(new) = &new {
                 self.check_composite(&ident, old.as_deref(), new)?;
             }
@@ -92,13 +100,8 @@ impl State<'_> {
     }
 
     fn is_used(&self, e: EntityId) -> bool {
-        let Some(a) = self.db.schema().by_entity(e).map(|attribute| attribute.id) else {
-            return false;
-        };
-        let Some(index) = self.db.index(a) else {
-            return false;
-        };
-        !index.current().is_empty() || !index.past().is_empty()
+        let declared = self.db.schema().by_entity(e);
+        declared.is_some_and(|declared| has_datoms(self.db, declared.id))
     }
 
     fn check_rename(&self, e: EntityId, old: Option<&Map>, new: Option<&Map>) -> Result<()> {
@@ -128,6 +131,7 @@ impl State<'_> {
         ident: &Value,
         transition: &Transition,
         entries: (Option<&Map>, Option<&Map>),
+        pending: &mut Pending,
     ) -> Result<()> {
         let refuse = |message: String| {
             Error::new(Code::TransactSchema, message).with("attribute", ident.clone())
@@ -147,12 +151,20 @@ impl State<'_> {
                 .with("old", entry(entries.0))
                 .with("new", entry(entries.1)))
         };
-        if transition.must_be_unused && self.is_used(e) {
-            return with_entries(refuse(format!(
+        let must_be_unused = || {
+            refuse(format!(
                 "Schema change on {} requires the attribute to be unused, but it has existing (or \
                  history) datoms. Migrate the data to a new attribute instead.",
                 show(ident)
-            )));
+            ))
+        };
+        if transition.must_be_unused && self.is_used(e) {
+            return with_entries(must_be_unused());
+        }
+        if transition.must_be_gone && self.is_used(e) {
+            let before = self.db.schema().by_entity(e).map(|before| before.id);
+            let refused = with_entries(must_be_unused());
+            pending.gone.extend(before.map(|a| Gone { a, refused }));
         }
         if transition.must_be_backfilled && !self.options.index_backfill && self.is_used(e) {
             return with_entries(refuse(format!(
@@ -199,7 +211,12 @@ impl State<'_> {
 }
 
 impl Pending {
-    fn check(&self, db: &Db) -> Result<()> {
+    fn check(self, db: &Db) -> Result<()> {
+        for gone in self.gone {
+            if has_datoms(db, gone.a) {
+                return gone.refused;
+            }
+        }
         for attribute in &self.single {
             if let Some(e) = entity_with_several(db, attribute.id) {
                 let message = format!(
@@ -225,6 +242,12 @@ impl Pending {
         }
         Ok(())
     }
+}
+
+/// Whether an attribute has datoms, now or in the past.
+fn has_datoms(db: &Db, a: AttrId) -> bool {
+    let index = db.index(a);
+    index.is_some_and(|index| !index.current().is_empty() || !index.past().is_empty())
 }
 
 fn entity_with_several(db: &Db, a: AttrId) -> Option<i64> {

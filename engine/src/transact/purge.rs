@@ -105,9 +105,7 @@ impl State<'_> {
             attributes.sort_unstable();
             attributes.dedup();
             for a in attributes {
-                let Some(attribute) = self.known_id(a) else {
-                    continue;
-                };
+                let attribute = self.known_id(a);
                 if attribute.declared.component {
                     entities.extend(self.ever_referred(e, a)?);
                 }

@@ -65,9 +65,7 @@ impl State<'_> {
             let mut components = Vec::new();
             let refers_to_itself = self.self_references(e);
             for a in self.sorted_attributes_of(e) {
-                let Some(attribute) = self.known_id(a) else {
-                    continue;
-                };
+                let attribute = self.known_id(a);
                 for cell in self.values_of(e, &attribute) {
                     self.retract(e, &attribute, cell, self.tx)?;
                     components.extend(cell.as_long().filter(|_| attribute.declared.component));
@@ -186,9 +184,8 @@ impl State<'_> {
         let attributes = self.overlay.attributes_of(e, &self.datoms);
         let mut named: Vec<(crate::value::Order, AttrId)> = Vec::with_capacity(attributes.len());
         for a in attributes {
-            if let Some(known) = self.known_id(a) {
-                named.push((crate::value::Order(known.named.clone()), a));
-            }
+            let known = self.known_id(a);
+            named.push((crate::value::Order(known.named.clone()), a));
         }
         named.sort();
         named.into_iter().map(|(_, a)| a).collect()

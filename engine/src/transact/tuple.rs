@@ -87,9 +87,7 @@ impl State<'_> {
             return Ok(());
         }
         for ((e, tuple), values) in std::mem::take(&mut self.stale_tuples) {
-            let Some(attribute) = self.known_id(tuple) else {
-                continue;
-            };
+            let attribute = self.known_id(tuple);
             let current = self.overlay.value(e, tuple);
             if values.iter().all(Value::is_nil) {
                 if let Some(current) = current {

@@ -121,9 +121,7 @@ impl State<'_> {
 
     /// A composite tuple names an entity where the map has all its parts.
     fn meet_tuple(&mut self, found: &mut Option<Found>, tuple: AttrId, map: &Map) -> Result<()> {
-        let Some(tuple) = self.known_id(tuple) else {
-            return Ok(());
-        };
+        let tuple = self.known_id(tuple);
         let Some(TupleKind::Composite(parts)) = tuple.declared.tuple.clone() else {
             return Ok(());
         };
