@@ -9,10 +9,10 @@ use super::value_bytes::tests::samples;
 use super::{Config, Conn, create_database, database_exists, delete_database};
 use crate::db::Db;
 use crate::edn;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 use crate::index::SortOrder;
 use crate::store::{Fault, Put, SimStorage, Storage, Times};
-use crate::transact::TxData;
+use crate::transact::{TxData, TxReport};
 use crate::value::Value;
 
 fn tx(text: &str) -> TxData {
@@ -347,4 +347,99 @@ fn the_crash_test_notices_a_missing_sync() {
         std::panic::catch_unwind(crash).map_or(true, |lost| lost.is_some())
     });
     assert!(lost.count() > 3);
+}
+
+#[test]
+fn a_full_disk_is_waited_out_and_a_failed_sync_stops_the_writer() {
+    let code = |result: Result<TxReport>| result.map(|_| ()).unwrap_err().code();
+    let listeners = Arc::new(Listeners::default());
+    let open = |fault| {
+        let sim = Arc::new(SimStorage::seeded(3));
+        let storage: Arc<dyn Storage> = sim.clone();
+        Database::create(&storage, &crash_config(), None).unwrap();
+        let database = Database::open(storage, &crash_config()).unwrap().unwrap();
+        database.transact(&step(1), &listeners).unwrap();
+        let appended = sim.operations();
+        database.transact(&step(2), &listeners).unwrap();
+        // One transaction is one append and one sync.
+        assert_eq!(sim.operations(), appended + 2);
+        let sync = u64::from(fault == Fault::Before(Code::Storage));
+        sim.fail_at(sim.operations() + sync, Times::Once, fault);
+        database
+    };
+    let full = open(Fault::Before(Code::StorageFull));
+    assert_eq!(code(full.transact(&step(3), &listeners)), Code::StorageFull);
+    assert_eq!(
+        last_step(&full.transact(&step(3), &listeners).unwrap().db_after),
+        3
+    );
+    let stopped = open(Fault::Before(Code::Storage));
+    let error = stopped
+        .transact(&step(3), &listeners)
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(
+        (error.code(), outcome(&error).as_str()),
+        (Code::Storage, "unknown")
+    );
+    assert_eq!(
+        code(stopped.transact(&step(3), &listeners)),
+        Code::WriterShutDown
+    );
+    assert_eq!(last_step(&stopped.db().unwrap()), 2);
+}
+
+#[test]
+fn a_writer_that_is_kept_out_says_by_whom() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = file_config(&dir, ":schema-flexibility :read :lock-timeout 1");
+    create_database(&config).unwrap();
+    let storage = crate::store::FileStorage::at(dir.path().join("made/on demand"));
+    let log = storage.list("log/").unwrap().remove(0);
+    let lock = storage.try_lock(&log, "somebody else").unwrap();
+    let conn = Conn::connect(&config).unwrap();
+    let error = conn.transact(&step(1)).map(|_| ()).unwrap_err();
+    assert_eq!(
+        (error.code(), outcome(&error).as_str()),
+        (Code::Locked, "not-committed")
+    );
+    assert!(error.message().contains("somebody else"), "{error}");
+    drop(lock);
+    conn.transact(&step(1)).unwrap();
+    conn.release();
+}
+
+#[test]
+fn a_database_begins_with_its_initial_transaction_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("initial.edn");
+    std::fs::write(&file, "[{:db/id 1 :n 1}]").unwrap();
+    let config = |initial: &str| {
+        file_config(
+            &dir,
+            &format!(":schema-flexibility :read :initial-tx {initial}"),
+        )
+    };
+    assert!(create_database(&config("[[:db/nonsense]]")).is_err());
+    assert!(create_database(&config("\"no such file\"")).is_err());
+    let given = config(&format!("{file:?}"));
+    assert!(!database_exists(&given).unwrap());
+    let effective = create_database(&given).unwrap();
+    assert_eq!(
+        effective.get("initial-tx"),
+        Some(&edn::read("[{:db/id 1 :n 1}]").unwrap())
+    );
+    // Known by its place, with the id it was created with.
+    let conn = Conn::connect(&config("nil")).unwrap();
+    assert_eq!(last_step(&conn.db().unwrap()), 1);
+    let id = "#uuid \"550e8400-e29b-41d4-a716-446655440000\"";
+    let store = format!(
+        ":store {{:backend :file :path {:?} :id {id}}}",
+        dir.path().join("made/on demand")
+    );
+    let other =
+        Config::from_value(&edn::read(&format!("{{{store} :schema-flexibility :read}}")).unwrap());
+    let error = Conn::connect(&other.unwrap()).map(|_| ()).unwrap_err();
+    assert_eq!(error.code(), Code::StoreIdentityMismatch);
+    conn.release();
 }
