@@ -1,5 +1,6 @@
 //! Fixed-width cells: a kind and 64 bits.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::Dictionary;
@@ -185,6 +186,14 @@ impl Cell {
         })
     }
 
+    /// The value, borrowed from the dictionary if it is there: sorts compare too often to clone.
+    fn look_up(self, dictionary: &Dictionary) -> Cow<'_, Value> {
+        match self.inline_value() {
+            Some(value) => Cow::Owned(value),
+            None => Cow::Borrowed(dictionary.interned(self.bits)),
+        }
+    }
+
     /// The order of the indexes: by value as [`compare`] has it; ties by kind, then bits.
     pub fn compare(self, other: Cell, dictionary: &Dictionary) -> Ordering {
         if self == other {
@@ -195,7 +204,7 @@ impl Cell {
                 (self.bits as i64).cmp(&(other.bits as i64))
             }
             (Kind::Bool, Kind::Bool) | (Kind::Char, Kind::Char) => self.bits.cmp(&other.bits),
-            _ => compare(&dictionary.value(self), &dictionary.value(other)),
+            _ => compare(&self.look_up(dictionary), &other.look_up(dictionary)),
         };
         by_value.then_with(|| (self.kind, self.bits).cmp(&(other.kind, other.bits)))
     }

@@ -72,10 +72,15 @@ impl Run {
                     other.compare(&row, self.order, dictionary)
                 }
             };
-            while let [first, rest @ ..] = put_in
-                && compare(first) == Ordering::Less
-            {
-                out.push(*first);
+            let mut replaced = false;
+            while let [first, rest @ ..] = put_in {
+                match compare(first) {
+                    Ordering::Less => out.push(*first),
+                    order => {
+                        replaced = order.is_eq();
+                        break;
+                    }
+                }
                 put_in = rest;
             }
             while let [first, rest @ ..] = take_out
@@ -86,7 +91,6 @@ impl Run {
             let removed = take_out
                 .first()
                 .is_some_and(|first| first.compare_datom(&row, self.order, dictionary).is_eq());
-            let replaced = put_in.first().is_some_and(|first| compare(first).is_eq());
             if !removed && !replaced {
                 out.push(row);
             }
