@@ -20,6 +20,7 @@ mod query;
 mod relation;
 mod scan;
 mod source;
+mod table;
 
 pub use answer::{Answer, AnswerColumn, Shape};
 pub use budget::Budget;

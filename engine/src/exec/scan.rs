@@ -19,7 +19,7 @@ pub(super) fn scan(
     input: &Relation,
     form: &Value,
 ) -> Result<Relation> {
-    let vars = new_vars(pattern, input);
+    let vars = unbound_vars(pattern, input);
     if input.is_empty() {
         return Ok(Relation::empty(&[input.vars(), &vars].concat()));
     }
@@ -36,7 +36,8 @@ pub(super) fn scan(
     }
 }
 
-fn new_vars(pattern: &Pattern, input: &Relation) -> Vec<VarId> {
+/// The variables that a pattern binds.
+fn unbound_vars(pattern: &Pattern, input: &Relation) -> Vec<VarId> {
     let mut vars: Vec<VarId> = Vec::new();
     for var in pattern.slots.iter().filter_map(Slot::var) {
         if !input.binds(var) && !vars.contains(&var) {
@@ -82,7 +83,7 @@ fn scan_db(
             }
         }
     }
-    let vars = [input.vars(), &new_vars(pattern, input)].concat();
+    let vars = [input.vars(), &unbound_vars(pattern, input)].concat();
     Ok(Relation::concat(&vars, &parts))
 }
 
