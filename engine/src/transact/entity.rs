@@ -54,7 +54,7 @@ impl State<'_> {
         if let Some(link) = link {
             self.link(e, link)?;
         }
-        if let Some(spec) = map.get(&Value::keyword("db/ensure")) {
+        if let Some(spec) = map.get(&self.keys.ensure) {
             self.ensure(e, spec, map)?;
         }
         Ok(e)
@@ -62,10 +62,7 @@ impl State<'_> {
 
     /// Finds or numbers the entity of a map.
     fn entity_of_map(&mut self, map: &Map, link: Option<&Link>) -> Step<i64> {
-        let given = map
-            .get(&Value::keyword("db/id"))
-            .cloned()
-            .unwrap_or_default();
+        let given = map.get(&self.keys.id).cloned().unwrap_or_default();
         let id = if names_current_tx(&given) {
             self.bind(&given, self.tx);
             Value::Long(self.tx)
@@ -126,13 +123,8 @@ impl State<'_> {
             return self.reverse_entry(e, name, &forward, value, depth);
         }
         let attribute = self.require(name, whole)?;
-        if attribute.is_many()
-            && let Some(items) = self.items(&attribute, value)
-        {
-            for item in &items {
-                self.one_value(e, &attribute, item, depth)?;
-            }
-            return Ok(());
+        if attribute.is_many() && !self.is_single(&attribute, value) {
+            return each_item(value, |item| self.one_value(e, &attribute, item, depth));
         }
         self.one_value(e, &attribute, value, depth)
     }
@@ -189,28 +181,32 @@ impl State<'_> {
                 .with("context", whole())
                 .into());
         }
-        let items = self
-            .items(&attribute, value)
-            .unwrap_or_else(|| vec![value.clone()]);
-        for item in &items {
+        if self.is_single(&attribute, value) {
+            return self.reverse_value(e, &attribute, value, depth);
+        }
+        each_item(value, |item| self.reverse_value(e, &attribute, item, depth))
+    }
+
+    fn reverse_value(
+        &mut self,
+        e: i64,
+        attribute: &Arc<Known>,
+        item: &Value,
+        depth: usize,
+    ) -> Step {
+        if let Value::Map(nested) = item {
             let link = Link {
-                attribute: Arc::clone(&attribute),
+                attribute: Arc::clone(attribute),
                 outer: e,
                 direction: Direction::ToOuter,
             };
-            match item {
-                Value::Map(nested) => {
-                    self.entity(nested, Some(&link), depth + 1)?;
-                }
-                _ => {
-                    let referred = Value::Long(e);
-                    let from = self.asserted_entity(item, Some(&attribute), &referred)?;
-                    let context = || added(&from, &attribute, &referred);
-                    self.add(&from, &attribute, &referred, self.tx, &context)?;
-                }
-            }
+            self.entity(nested, Some(&link), depth + 1)?;
+            return Ok(());
         }
-        Ok(())
+        let referred = Value::Long(e);
+        let from = self.asserted_entity(item, Some(attribute), &referred)?;
+        let context = || added(&from, attribute, &referred);
+        self.add(&from, attribute, &referred, self.tx, &context)
     }
 
     fn link(&mut self, nested: i64, link: &Link) -> Step {
@@ -222,20 +218,16 @@ impl State<'_> {
         self.add(&from, &link.attribute, &to, self.tx, &context)
     }
 
-    /// The values of a collection; none if the value is a single one, as a lookup ref is.
-    fn items(&mut self, attribute: &Known, value: &Value) -> Option<Vec<Value>> {
-        let items: Vec<Value> = match value {
-            Value::Vector(items) | Value::List(items) => items.to_vec(),
-            Value::Set(items) => items.iter().cloned().collect(),
-            _ => return None,
+    /// Whether a value is a single one rather than a collection of values, as a lookup ref is.
+    fn is_single(&mut self, attribute: &Known, value: &Value) -> bool {
+        let pair = match value {
+            Value::Vector(items) | Value::List(items) if items.len() == 2 => &items[0],
+            Value::Vector(_) | Value::List(_) | Value::Set(_) => return false,
+            _ => return true,
         };
-        if let [name @ Value::Keyword(_), _] = items.as_slice()
+        matches!(pair, Value::Keyword(_))
             && !attribute.is_spec()
-            && self.known(name).is_some_and(|known| known.is_identity())
-        {
-            return None;
-        }
-        Some(items)
+            && self.known(pair).is_some_and(|known| known.is_identity())
     }
 
     /// Refuses what a map may not say of the schema, before anything of it is asserted.
@@ -311,6 +303,15 @@ impl State<'_> {
         Error::new(Code::TransactSyntax, message)
             .with("eid", e)
             .with("context", Value::from(map.clone()))
+    }
+}
+
+/// Takes the items of a collection one by one.
+fn each_item(collection: &Value, mut take: impl FnMut(&Value) -> Step) -> Step {
+    match collection {
+        Value::Vector(items) | Value::List(items) => items.iter().try_for_each(take),
+        Value::Set(items) => items.iter().try_for_each(take),
+        other => take(other),
     }
 }
 

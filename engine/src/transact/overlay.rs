@@ -20,7 +20,7 @@ pub(super) struct Overlay {
     single: Table<(i64, AttrId), Option<Cell>>,
     /// Values of many-valued attributes that came or went.
     many: Table<(i64, AttrId, Cell), bool>,
-    /// Who holds a unique value, where that changed.
+    /// Who holds a unique value, once looked at.
     owners: Table<(AttrId, Cell), Option<i64>>,
     /// Owners of values of attributes that became unique after they were used.
     scanned: Table<AttrId, Table<Cell, i64>>,
@@ -126,20 +126,20 @@ impl Overlay {
         if self.is_new_value(v) {
             return None;
         }
+        let owner = self.owner_before(a, v);
+        self.owners.insert((a, v), owner);
+        owner
+    }
+
+    fn owner_before(&mut self, a: AttrId, v: Cell) -> Option<i64> {
         let index = self.db.index(a)?;
         if let Some(run) = index.current_by_value() {
-            return run
-                .rows_in(run.value_range(v, self.db.dictionary()))
-                .next()
-                .map(|row| row.e);
+            let range = run.value_range(v, self.db.dictionary());
+            return run.rows_in(range).next().map(|row| row.e);
         }
         let scanned = self.scanned.entry(a).or_insert_with(|| {
-            index
-                .current()
-                .rows()
-                .rev()
-                .map(|row| (row.v, row.e))
-                .collect()
+            let rows = index.current().rows().rev();
+            rows.map(|row| (row.v, row.e)).collect()
         });
         scanned.get(&v).copied()
     }

@@ -16,10 +16,18 @@ use crate::limits;
 use crate::schema::{Attribute, SYSTEM_ENTITY_MAX, Schema, SchemaDatom, alias, is_enum_key};
 use crate::value::{Map, Value};
 
+/// Keywords that every map is asked for.
+pub(super) struct Keys {
+    pub(super) id: Value,
+    pub(super) ensure: Value,
+    pub(super) ident: Value,
+}
+
 /// A transaction under way. One attempt: a tempid that turns out to be another entity than it was
 /// taken for starts a new one.
 pub(super) struct State<'a> {
     pub(super) db: &'a Db,
+    pub(super) keys: Keys,
     pub(super) options: Arc<Options>,
     pub(super) schema: Arc<Schema>,
     pub(super) interner: Interner,
@@ -44,6 +52,11 @@ impl<'a> State<'a> {
     pub(super) fn new(db: &'a Db, tempids: Map) -> State<'a> {
         State {
             db,
+            keys: Keys {
+                id: Value::keyword("db/id"),
+                ensure: Value::keyword("db/ensure"),
+                ident: Value::keyword("db/ident"),
+            },
             options: Arc::clone(db.options()),
             schema: Arc::clone(db.schema()),
             interner: Interner::new(db.dictionary().clone()),
@@ -266,7 +279,7 @@ impl<'a> State<'a> {
         let value = self
             .schema
             .enum_ident(&attribute.ident, self.interner.value(v));
-        if attribute.ident == Value::keyword("db/ident") {
+        if attribute.ident == self.keys.ident {
             let id = AttrId(self.interner.intern(&value));
             let taken = self.schema.attribute(id).and_then(|other| other.entity);
             if taken.is_some_and(|owner| owner != entity) {
