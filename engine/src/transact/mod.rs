@@ -182,4 +182,127 @@ mod tests {
         };
         check(read, &["[{:age 1}]"], "[[1 :age 1 536870913 true]]");
     }
+
+    fn read() -> Options {
+        let flexibility = crate::db::Flexibility::Read;
+        Options {
+            flexibility,
+            ..Options::default()
+        }
+    }
+
+    #[test]
+    fn a_tempid_used_before_its_identity_shows_stands_for_the_known_entity() {
+        let texts = [
+            SCHEMA,
+            r#"[{:db/id 9 :name "a"}]"#,
+            r#"[[:db/add 7 :friend "x"] {:db/id "x" :name "a"}]"#,
+        ];
+        check(Options::default(), &texts, "[[7 :friend 9 536870915 true]]");
+        let conflict = [
+            SCHEMA,
+            r#"[{:db/id 8 :name "b"} {:db/id 9 :name "a"}]"#,
+            r#"[{:db/id "x" :name "a"} [:db/add "x" :name "b"]]"#,
+        ];
+        check(Options::default(), &conflict, "transact/upsert");
+    }
+
+    #[test]
+    fn composite_tuples_follow_their_parts() {
+        let schema = "[{:db/ident :a} {:db/ident :b} \
+            {:db/ident :ab :db/valueType :db.type/tuple :db/tupleAttrs [:a :b]}]";
+        let texts = [schema, "[{:db/id 9 :a 1}]", "[{:db/id 9 :b 2}]"];
+        check(
+            read(),
+            &texts,
+            "[[9 :b 2 536870915 true] [9 :ab [1 nil] 536870915 false] \
+             [9 :ab [1 2] 536870915 true]]",
+        );
+        check(
+            read(),
+            &[schema, "[[:db/add 9 :ab [1 2]]]"],
+            "transact/syntax",
+        );
+    }
+
+    #[test]
+    fn compare_and_swap_sees_what_the_transaction_did_before() {
+        let texts = ["[[:db/add 1 :n 1] [:db/cas 1 :n 1 2] [:db/cas 1 :n 1 3]]"];
+        check(read(), &texts, "transact/cas");
+        let texts = ["[[:db/add 1 :n 1]]", "[[:db/cas 1 :n 1 2]]"];
+        check(
+            read(),
+            &texts,
+            "[[1 :n 1 536870914 false] [1 :n 2 536870914 true]]",
+        );
+    }
+
+    #[test]
+    fn components_go_with_the_entity_they_are_part_of() {
+        let schema = "[{:db/id 100 :db/ident :part :db/valueType :db.type/ref \
+            :db/cardinality :db.cardinality/one :db/isComponent true}]";
+        let texts = [
+            schema,
+            "[{:db/id 1 :part {:n 1}}]",
+            "[[:db/retractEntity 1]]",
+        ];
+        check(
+            read(),
+            &texts,
+            "[[1 :part 101 536870915 false] [101 :n 1 536870915 false]]",
+        );
+    }
+
+    #[test]
+    fn maps_nested_too_deep_are_refused() {
+        let mut nested = Value::map([]);
+        for _ in 0..=crate::limits::EDN_DEPTH {
+            nested = Value::map([(Value::keyword("friend"), nested)]);
+        }
+        let schema = edn::read(SCHEMA).expect("the test's own EDN");
+        let db = transact(&create(Options::default()), &TxData::new(schema), 1).expect("a schema");
+        let data = TxData::new(Value::vector([nested]));
+        let refused = transact(&db.db_after, &data, 2)
+            .map(|_| ())
+            .expect_err("too deep");
+        assert_eq!(refused.code(), Code::Limit);
+    }
+
+    #[test]
+    fn what_was_logged_makes_the_same_database_value() {
+        let first = create(Options::default());
+        let mut db = first.clone();
+        let mut logged = Vec::new();
+        let texts = [
+            SCHEMA,
+            r#"[{:name "a"} {:name "b" :friend [[:name "a"]]}]"#,
+            r#"[[:db.purge/entity [:name "a"]] {:name "c"}]"#,
+        ];
+        for text in texts {
+            let data = TxData::new(edn::read(text).expect("the test's own EDN"));
+            let made = transact(&db, &data, 1_000).expect("a transaction");
+            db = made.db_after.clone();
+            let (max_eid, tx) = (db.max_eid(), made.tx.0);
+            let (purges, datoms) = (made.purges, made.datoms);
+            logged.push(Logged {
+                purges,
+                datoms,
+                max_eid,
+                tx,
+            });
+        }
+        let again = replay(&first, &logged, db.dictionary());
+        let name = db.attribute_named("name").expect("declared");
+        for db in [&db, &again] {
+            let rows = db
+                .run(name, crate::index::SortOrder::ByEntity)
+                .expect("rows");
+            let names: Vec<Value> = rows.rows().map(|row| db.value(row.v)).collect();
+            assert_eq!(names, [Value::from("b"), Value::from("c")]);
+            assert!(
+                db.attribute(name)
+                    .is_some_and(|known| known.unique.is_some())
+            );
+        }
+    }
 }
