@@ -2,4 +2,5 @@
 
 mod golden;
 mod kill;
+mod model;
 mod tidy;

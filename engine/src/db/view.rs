@@ -215,10 +215,22 @@ pub(super) fn viewed_run(
     }
     let mut rows = Vec::new();
     current.chunks().iter().for_each(|chunk| select_current(chunk, view, &mut rows));
+    if view.history {
+        past.chunks().iter().for_each(|chunk| select_past(chunk, view, &mut rows));
+        sort_history(&mut rows, order, dictionary);
+        return Some(Run::from_sorted(order, view.extra(), &rows));
+    }
     let shown = Run::from_sorted(order, view.extra(), &rows);
     rows.clear();
     past.chunks().iter().for_each(|chunk| select_past(chunk, view, &mut rows));
     Some(shown.apply(Vec::new(), rows, dictionary))
+}
+
+/// Sorts rows of history, and drops repetitions: a value that goes and comes back within one
+/// transaction leaves the same datom more than once.
+fn sort_history(rows: &mut Vec<Row>, order: SortOrder, dictionary: &Dictionary) {
+    rows.sort_by(|a, b| a.compare(b, order, dictionary));
+    rows.dedup();
 }
 
 /// The rows of two ranges of an attribute's runs, as a view shows them, in the order of the runs.
@@ -231,7 +243,7 @@ pub(super) fn viewed_rows(
     let mut rows = Vec::new();
     current.pieces(now).for_each(|chunk| select_current(&chunk, view, &mut rows));
     past.pieces(then).for_each(|chunk| select_past(&chunk, view, &mut rows));
-    rows.sort_by(|a, b| a.compare(b, current.order(), dictionary));
+    sort_history(&mut rows, current.order(), dictionary);
     rows
 }
 

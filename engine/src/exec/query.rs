@@ -182,6 +182,11 @@ impl<'q> Run<'q> {
                 sources.sources.push(Source::Tuples(Tuples::default(), Value::Nil));
             }
         }
+        if sources.sources.is_empty() {
+            // Clauses may speak of `$` all the same.
+            sources.names.push(SourceName(Symbol::new("$")));
+            sources.sources.push(Source::Tuples(Tuples::default(), Value::Nil));
+        }
         let mut parsed_rules = rule_branches(&rules)?;
         let missing = missing_rules(&query.clauses, &parsed_rules)?;
         parsed_rules.extend(missing);

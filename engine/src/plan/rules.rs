@@ -353,9 +353,10 @@ impl<'a> RulePlanner<'a> {
             .steps
             .iter()
             .for_each(|step| super::order::op_vars(&step.op, &mut covered));
-        if let Some(var) = head.iter().find(|var| !covered.contains(var))
-            && !key.lenient
-        {
+        let mut mentioned = Vec::new();
+        goals.iter().for_each(|goal| goal.vars(&mut mentioned));
+        let unused = |var: &VarId| key.lenient && !mentioned.contains(var);
+        if let Some(var) = head.iter().find(|var| !covered.contains(var) && !unused(var)) {
             let name = names.name(*var);
             return Err(Error::new(
                 Code::QueryWhere,

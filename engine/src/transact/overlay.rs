@@ -146,6 +146,9 @@ impl Overlay {
 
     /// The transaction that asserted a datom, unless this one did.
     pub(super) fn tx_of(&self, e: i64, a: AttrId, v: Cell) -> Option<i64> {
+        if self.is_new(e) || self.is_new_value(v) {
+            return None;
+        }
         let row = self
             .db
             .index(a)?

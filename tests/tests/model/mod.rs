@@ -1,0 +1,167 @@
+//! A naive evaluator and the engine answer random programs over random data alike.
+//!
+//! Everything is seeded: a case is its number. `MODEL_CASES` asks for more cases, `MODEL_SEED`
+//! begins elsewhere; a case that differs is made smaller and printed, to be kept in `found`.
+
+mod check;
+mod found;
+mod generate;
+mod log;
+mod oracle;
+mod query;
+mod safety;
+mod shrink;
+mod world;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::OnceLock;
+
+use check::{Outcome, ask, build, check_access, check_datoms, compare};
+use datalith_engine::Value;
+use datalith_engine::conn::{Config, Conn, create_database};
+use uuid::Uuid;
+use world::{Program, Random, World};
+
+/// Worlds per run, and programs asked of each.
+const WORLDS: u64 = 2_500;
+const PROGRAMS: usize = 4;
+
+/// Every so many worlds, all access paths and thread counts are compared as well.
+const THOROUGH_EVERY: u64 = 10;
+
+#[test]
+fn the_engine_agrees_with_the_model() {
+    let number = |name: &str, default| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(default)
+    };
+    let (first, worlds) = (number("MODEL_SEED", 0), number("MODEL_WORLDS", WORLDS));
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(8) as u64;
+    let mut tally: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut faults = Vec::new();
+    std::thread::scope(|scope| {
+        let share = |lane| {
+            scope.spawn(move || {
+                let mut lane_tally = BTreeMap::new();
+                let seeds = (first + lane..first + worlds).step_by(threads as usize);
+                let faults: Vec<String> = seeds
+                    .filter_map(|seed| run(seed, &mut lane_tally))
+                    .take(8)
+                    .collect();
+                (lane_tally, faults)
+            })
+        };
+        let lanes: Vec<_> = (0..threads).map(share).collect();
+        for lane in lanes {
+            let (counts, found) = lane.join().unwrap();
+            faults.extend(found);
+            for (what, count) in counts {
+                *tally.entry(what).or_default() += count;
+            }
+        }
+    });
+    assert!(faults.is_empty(), "{tally:?}\n\n{}", faults.join("\n\n"));
+    // A generator whose programs say nothing would agree about nothing.
+    let total: usize = tally.values().sum();
+    assert!(
+        tally["rows"] * 4 > total,
+        "few programs find anything: {tally:?}"
+    );
+    assert!(
+        tally
+            .get("passed over")
+            .is_none_or(|cases| cases * 50 < total),
+        "{tally:?}"
+    );
+}
+
+/// One world and its programs; the first that differs, made smaller.
+fn run(seed: u64, tally: &mut BTreeMap<&'static str, usize>) -> Option<String> {
+    let mut random = Random(seed);
+    let (world, attributes) = generate::world(&mut random);
+    let built = match build(&world).and_then(|built| check_datoms(&built).map(|()| built)) {
+        Ok(built) => built,
+        Err(_) => return Some(report(seed, world, None)),
+    };
+    for _ in 0..PROGRAMS {
+        let program = query::program(&mut random, &attributes, world.keep_history);
+        let what = match compare(&built, &program) {
+            Outcome::Same(0) => "empty",
+            Outcome::Same(_) => "rows",
+            Outcome::BothRefuse => "refused",
+            Outcome::PassedOver => "passed over",
+            Outcome::Differ(_) => return Some(report(seed, world, Some(program))),
+        };
+        *tally.entry(what).or_default() += 1;
+        if seed.is_multiple_of(THOROUGH_EVERY)
+            && let Err(why) =
+                check_access(&built, &program).and_then(|()| check_threads(&built, &program))
+        {
+            return Some(format!("seed {seed}: {why}\n{world}{program}"));
+        }
+    }
+    None
+}
+
+/// The same answer, rows in the same order, whatever the number of threads.
+fn check_threads(built: &check::Built, program: &Program) -> Result<(), String> {
+    let alone = format!("{:?}", ask(built, program));
+    for conn in connections() {
+        let answer = conn
+            .pool()
+            .unwrap()
+            .install(|| format!("{:?}", ask(built, program)));
+        if answer != alone {
+            return Err(format!(
+                "{:?} threads: {answer}, alone: {alone}",
+                conn.config().threads()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Connections with 1 and with 8 threads for queries.
+fn connections() -> &'static [Conn; 2] {
+    static CONNECTIONS: OnceLock<[Conn; 2]> = OnceLock::new();
+    CONNECTIONS.get_or_init(|| {
+        [1, 8].map(|threads: i64| {
+            let config = Config::memory(Uuid::from_u64_pair(0x30de1, threads as u64));
+            let config = config.with("threads", Value::Long(threads)).unwrap();
+            create_database(&config).unwrap();
+            Conn::connect(&config).unwrap()
+        })
+    })
+}
+
+/// What differs for a case, if anything.
+fn difference(world: &World, program: Option<&Program>) -> Option<String> {
+    let built = match build(world) {
+        Ok(built) => built,
+        Err(why) => return program.is_none().then_some(why),
+    };
+    let Some(program) = program else {
+        return check_datoms(&built).err();
+    };
+    match compare(&built, program) {
+        Outcome::Differ(why) => Some(why),
+        _ => None,
+    }
+}
+
+fn report(seed: u64, mut world: World, mut program: Option<Program>) -> String {
+    shrink::shrink(&mut world, &mut program, |world, program| {
+        difference(world, program).is_some()
+    });
+    let why = difference(&world, program.as_ref()).unwrap_or_default();
+    let mut text = format!("seed {seed}\n{world}");
+    if let Some(program) = &program {
+        write!(text, "{program}").unwrap();
+    }
+    text + &why
+}
