@@ -108,10 +108,10 @@ fn attribute_rows(index: &AttributeIndex, e: Known, v: Known, constant: Option<f
     let per_entity = rows / distinct_entities(run).max(1.0);
     match (e, v) {
         (Known::Free, Known::Free) => rows,
-        (Known::Free, _) => constant.unwrap_or_else(|| rows / distinct_values(run).max(1.0)),
+        (Known::Free, _) => constant.unwrap_or_else(|| rows / distinct_values(index).max(1.0)),
         (_, Known::Free) => per_entity,
         (_, _) => {
-            let per_value = constant.unwrap_or_else(|| rows / distinct_values(run).max(1.0));
+            let per_value = constant.unwrap_or_else(|| rows / distinct_values(index).max(1.0));
             (per_value / rows.max(1.0) * per_entity).min(per_entity)
         }
     }
@@ -123,8 +123,7 @@ fn constant_rows(db: &Db, a: crate::datom::AttrId, index: &AttributeIndex, value
     match (index.current_by_value(), db.dictionary().cell(value)) {
         (Some(run), Some(cell)) => run.value_range(cell, db.dictionary()).len() as f64,
         (None, Some(_)) => {
-            let run = index.current();
-            run.len() as f64 / distinct_values(run).max(1.0)
+            index.current().len() as f64 / distinct_values(index).max(1.0)
         }
         (_, None) => 1.0,
     }
@@ -140,15 +139,16 @@ fn distinct_entities(run: &Run) -> f64 {
     run.len() as f64 * distinct as f64 / sample.len() as f64
 }
 
-/// Distinct values of a run, from its middle chunk: if few repeat there, as many as rows; else
-/// what the sample has.
-fn distinct_values(run: &Run) -> f64 {
+/// Distinct values of an attribute. Exact enough where rows are kept by value; else from the middle
+/// chunk of its run: if few repeat there, as many as rows, else what the sample has.
+fn distinct_values(index: &AttributeIndex) -> f64 {
+    let run = index.current_by_value().unwrap_or(index.current());
     let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else {
         return 0.0;
     };
     let sample = &chunk.v.bits()[..chunk.len().min(SAMPLE_ROWS)];
     let distinct = sample.iter().collect::<HashSet<_>>().len();
-    if distinct * 2 > sample.len() {
+    if index.current_by_value().is_some() || distinct * 2 > sample.len() {
         run.len() as f64 * distinct as f64 / sample.len() as f64
     } else {
         distinct as f64

@@ -99,14 +99,15 @@ impl Order<'_> {
                 return Ok(Some((at, self.filter(goal, bound, rows)?, estimate)));
             }
         }
-        let mut candidates: Vec<(f64, usize)> = Vec::new();
+        let mut candidates: Vec<(bool, f64, usize)> = Vec::new();
         for (at, goal) in left.iter().enumerate() {
             if !is_filter(goal) {
-                candidates.push((self.cost(goal, rows, bound), at));
+                let cost = self.cost(goal, rows, bound);
+                candidates.push((cost > rows && is_apart(goal, bound), cost, at));
             }
         }
-        candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (estimate, at) in candidates {
+        candidates.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        for (_, estimate, at) in candidates {
             if let Some(op) = self.producer(left[at], bound, rows, false)? {
                 return Ok(Some((at, op, estimate)));
             }
@@ -132,8 +133,7 @@ impl Order<'_> {
         Ok(None)
     }
 
-    /// Rows after a goal; a goal that shares no variable with what is bound waits behind those
-    /// that do, lest a product be made that a join would avoid.
+    /// Rows after a goal.
     fn cost(&self, goal: &Goal, rows: f64, bound: &HashSet<VarId>) -> f64 {
         estimate(goal, rows, bound, self.statistics)
     }
@@ -251,6 +251,14 @@ impl Order<'_> {
 /// Whether an error says that variables were not bound.
 pub(super) fn is_insufficient(error: &Error) -> bool {
     error.code() == Code::QueryWhere && error.data().iter().any(|(key, _)| *key == "vars")
+}
+
+/// Whether a goal shares no variable with what is bound: it waits behind those that do, lest a
+/// product be made that a join would avoid.
+fn is_apart(goal: &Goal, bound: &HashSet<VarId>) -> bool {
+    let mut vars = Vec::new();
+    goal.vars(&mut vars);
+    !bound.is_empty() && !vars.iter().any(|var| bound.contains(var))
 }
 
 fn is_filter(goal: &Goal) -> bool {
