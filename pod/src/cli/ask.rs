@@ -1,0 +1,144 @@
+//! Queries: `q` and `explain`.
+
+use std::io::Write;
+use std::time::Instant;
+
+use datalith_engine::conn::Conn;
+use datalith_engine::exec::{self, Input, QueryOptions};
+use datalith_engine::query::ast::{self, Query};
+use datalith_engine::{Value, edn, query};
+
+use super::arguments::{Explain, Q, Question};
+use super::database;
+use super::fault::Fault;
+use super::input::Text;
+use super::listing::Listing;
+use super::output::{self, Format};
+
+/// Answers a query.
+pub(crate) fn q(arguments: &Q) -> Result<(), Fault> {
+    let asked = Asked::of(&arguments.question)?;
+    let started = Instant::now();
+    let answer = exec::q(&asked.form(), &asked.inputs, &asked.options);
+    let answer = answer.map_err(|error| Fault::refused_in(error, &asked.text))?;
+    let took = started.elapsed();
+    let listing = Listing::of_answer(&answer, &asked.parsed);
+    output::show(&listing, Format::chosen(arguments.printing.format), took)
+}
+
+/// Shows the plan of a query, or what each of its steps did.
+pub(crate) fn explain(arguments: &Explain) -> Result<(), Fault> {
+    let asked = Asked::of(&arguments.question)?;
+    let refused = |error| Fault::refused_in(error, &asked.text);
+    if !arguments.run {
+        let plan = exec::explain(&asked.form(), &asked.inputs, &asked.options).map_err(refused)?;
+        let mut out = output::stdout();
+        writeln!(out, "{}", plan.trim_end())?;
+        return Ok(out.flush()?);
+    }
+    let started = Instant::now();
+    let stats = exec::query_stats(&asked.form(), &asked.inputs, &asked.options).map_err(refused)?;
+    let took = started.elapsed();
+    let clauses = stats
+        .get("clauses")
+        .and_then(Value::as_sequential)
+        .unwrap_or_default();
+    let columns = ["clause", "type", "rows-in", "rows-out", "t"];
+    let row = |clause: &Value| {
+        columns
+            .iter()
+            .map(|column| clause.get(column).cloned().unwrap_or_default())
+            .collect()
+    };
+    let rows = clauses.iter().map(row).collect();
+    let headings = ["clause", "step", "rows in", "rows out", "ms"];
+    let listing = Listing::of_rows(&headings, rows);
+    output::show(&listing, Format::chosen(arguments.printing.format), took)
+}
+
+/// A question in the engine's terms.
+struct Asked {
+    text: Text,
+    parsed: Query,
+    inputs: Vec<Input>,
+    options: QueryOptions,
+    /// Kept open while the query runs.
+    _connections: Vec<Conn>,
+}
+
+impl Asked {
+    fn of(question: &Question) -> Result<Asked, Fault> {
+        let text = Text::of(&question.query, "query")?;
+        let refused = |error| Fault::refused_in(error, &text);
+        let (form, spans) = edn::read_spanned(&text.body).map_err(refused)?;
+        let parsed = query::parse(&form, Some(&spans)).map_err(refused)?;
+        let mut connections = Vec::new();
+        let mut inputs = Vec::new();
+        let mut places = question.db.iter();
+        let mut values = question.inputs.iter().enumerate();
+        for input in &parsed.inputs {
+            let place = match input {
+                ast::Input::Source(_) => places.next(),
+                _ => None,
+            };
+            if let Some(place) = place {
+                let conn = database::connect(place)?;
+                inputs.push(Input::Db(database::at(&conn, &question.moment)?));
+                connections.push(conn);
+            } else if let Some((at, value)) = values.next() {
+                let value = Text::of(value, &format!("input {}", at + 1))?.form()?;
+                inputs.push(Input::Value(value));
+            } else {
+                let message = match input {
+                    ast::Input::Source(name) => format!("the query asks {name}; give it with --db"),
+                    other => format!("the query has no input for {other}; give it after the query"),
+                };
+                return Err(Fault::Usage(message));
+            }
+        }
+        if let Some((_, value)) = values.next() {
+            return Err(Fault::Usage(format!(
+                "the query's :in has no place for the input {value}"
+            )));
+        }
+        if let Some(place) = places.next() {
+            return Err(Fault::Usage(format!(
+                "the query's :in has no place for --db {place}"
+            )));
+        }
+        let options = options(question);
+        Ok(Asked {
+            text,
+            parsed,
+            inputs,
+            options,
+            _connections: connections,
+        })
+    }
+
+    /// The query as text: errors then know where in it they are.
+    fn form(&self) -> Value {
+        Value::str(&self.text.body)
+    }
+}
+
+fn options(question: &Question) -> QueryOptions {
+    let given = [
+        ("limit", question.limit),
+        ("offset", question.offset),
+        ("timeout", question.timeout),
+    ];
+    let given = given
+        .iter()
+        .filter_map(|(key, n)| Some((Value::keyword(key), Value::Long((*n)?))));
+    let modifiers: Vec<(Value, Value)> = given.collect();
+    let modifiers = if modifiers.is_empty() {
+        Value::Nil
+    } else {
+        Value::map(modifiers)
+    };
+    QueryOptions {
+        modifiers,
+        ..QueryOptions::default()
+    }
+}

@@ -1,0 +1,130 @@
+//! Arguments to connections and database values.
+
+use datalith_engine::conn::{self, Config, Conn};
+use datalith_engine::datom::{TX0, TxId};
+use datalith_engine::db::TimePoint;
+use datalith_engine::{Code, Db, Value, edn};
+
+use super::arguments::{Creation, Moment};
+use super::fault::Fault;
+use super::input::Text;
+
+/// Connects to a database that exists.
+pub(crate) fn connect(place: &str) -> Result<Conn, Fault> {
+    Ok(Conn::connect(&config(place, &[])?)?)
+}
+
+/// Connects to a database, made first where that was asked for and there is none.
+pub(crate) fn connect_or_create(place: &str, creation: &Creation) -> Result<Conn, Fault> {
+    if creation.create {
+        let flexibility = if creation.schema_on_read {
+            "read"
+        } else {
+            "write"
+        };
+        let options = [
+            ("schema-flexibility", Value::keyword(flexibility)),
+            ("keep-history?", Value::Bool(!creation.no_history)),
+        ];
+        create_if_missing(&config(place, &options)?)?;
+    }
+    connect(place)
+}
+
+/// Creates a database unless another process was faster.
+fn create_if_missing(config: &Config) -> Result<(), Fault> {
+    if conn::database_exists(config)? {
+        return Ok(());
+    }
+    match conn::create_database(config) {
+        Err(error) if error.code() != Code::DbAlreadyExists => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The configuration of a place: a directory, or a map as text. Whatever else the database was
+/// created with is taken as it is.
+pub(crate) fn config(place: &str, options: &[(&str, Value)]) -> Result<Config, Fault> {
+    let given = if place.trim_start().starts_with('{') {
+        Text {
+            name: "--db".to_owned(),
+            body: place.to_owned(),
+        }
+        .form()?
+    } else {
+        let store = Value::map([
+            (Value::keyword("backend"), Value::keyword("file")),
+            (Value::keyword("path"), Value::str(place)),
+        ]);
+        Value::map([(Value::keyword("store"), store)])
+    };
+    let mut entries = given.as_map().cloned().unwrap_or_default();
+    entries.insert(Value::keyword("allow-unsafe-config"), Value::Bool(true));
+    for (key, value) in options {
+        entries
+            .entry(Value::keyword(key))
+            .or_insert_with(|| value.clone());
+    }
+    Ok(Config::from_value(&Value::from(entries))?)
+}
+
+/// The newest database value as of a moment.
+pub(crate) fn at(conn: &Conn, moment: &Moment) -> Result<Db, Fault> {
+    let mut db = conn.db()?;
+    if let Some(point) = &moment.as_of {
+        db = db.as_of(time_point(point, "--as-of")?)?;
+    }
+    if let Some(point) = &moment.since {
+        db = db.since(time_point(point, "--since")?)?;
+    }
+    if moment.history {
+        db = db.history()?;
+    }
+    Ok(db)
+}
+
+/// A transaction by its entity or by its number, or an instant as `#inst` takes it.
+fn time_point(text: &str, option: &str) -> Result<TimePoint, Fault> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let wrong = |_| Fault::Usage(format!("{option} {text}: no transaction has that number"));
+        let number: i64 = text.parse().map_err(wrong)?;
+        return Ok(TimePoint::Tx(TxId(if number < TX0 {
+            TX0 + number
+        } else {
+            number
+        })));
+    }
+    let bare = text
+        .trim()
+        .trim_start_matches("#inst")
+        .trim()
+        .trim_matches('"');
+    let wrong = |_| {
+        Fault::Usage(format!(
+            "{option} {text}: expected a transaction (7 or {}) or an instant (2026-01-31T12:00:00Z)",
+            TX0 + 7
+        ))
+    };
+    edn::parse_instant(bare)
+        .map(TimePoint::Instant)
+        .map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_points_are_numbers_or_instants() {
+        let point = |text| time_point(text, "--as-of").ok();
+        assert_eq!(point("7"), Some(TimePoint::Tx(TxId(TX0 + 7))));
+        assert_eq!(point("536870919"), Some(TimePoint::Tx(TxId(TX0 + 7))));
+        assert_eq!(point("1970-01-02"), Some(TimePoint::Instant(86_400_000)));
+        assert_eq!(
+            point("#inst \"1970-01-02\""),
+            Some(TimePoint::Instant(86_400_000))
+        );
+        assert_eq!(point("yesterday"), None);
+        assert_eq!(point(""), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! The command line.
+//!
+//! Input: the arguments, standard input and files. Output: results on standard output and nothing
+//! else there; everything said about them goes to standard error. Arguments become a call of the
+//! engine in [`ask`], [`change`], [`read`] and [`import`]; what comes back is a [`listing`], which
+//! [`output`] writes as a table or as data.
+
+mod arguments;
+mod ask;
+mod change;
+mod database;
+mod demo;
+mod fault;
+mod import;
+mod input;
+mod json;
+mod listing;
+mod output;
+mod paint;
+mod pretty;
+mod read;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Command, CommandLine};
+use fault::Fault;
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(refusal) => {
+            // Help that nobody reads to its end is no failure.
+            let _ = refusal.print();
+            return ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2));
+        }
+    };
+    match perform(&line.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => fault.report(),
+    }
+}
+
+fn perform(command: &Command) -> Result<(), Fault> {
+    match command {
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Q(arguments) => ask::q(arguments),
+        Command::Explain(arguments) => ask::explain(arguments),
+        Command::Transact(arguments) => change::transact(arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Pull(arguments) => read::pull(arguments),
+        Command::Schema(arguments) => read::schema(arguments),
+        Command::Stats(arguments) => read::stats(arguments),
+    }
+}
