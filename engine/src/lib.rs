@@ -23,3 +23,8 @@ pub use db::{
 };
 pub use pull::{entity, pull, pull_many};
 pub use value::{Keyword, Map, Set, Symbol, Value};
+
+/// The snippet of the README, run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -16,7 +16,6 @@
 
 mod ask;
 mod forms;
-mod guest;
 mod script;
 mod session;
 mod show;

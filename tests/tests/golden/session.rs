@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::ask::{self, Source};
 use super::forms::Forms;
-use super::guest::Guest;
 use super::script::Command;
 use super::show;
 
@@ -20,19 +19,17 @@ pub(super) struct Session {
     threads: usize,
     conn: Option<Conn>,
     config: Option<Config>,
-    /// What the commands see: the database through each of these in turn.
-    views: Vec<View>,
+    view: View,
     rules: Value,
     /// Database values and collections under the names that queries use for them.
     named: Vec<(Symbol, Source)>,
     /// Holds the files of a database that is kept in files.
     folder: Option<TempDir>,
-    /// The pod, once the script has called it.
-    guest: Option<Guest>,
 }
 
-/// A way to see a database.
+/// What the commands after it see.
 enum View {
+    Now,
     AsOf(TimePoint),
     Since(TimePoint),
     History,
@@ -40,9 +37,8 @@ enum View {
 
 impl Session {
     pub(super) fn new(threads: usize) -> Session {
-        let (views, rules, named) = (Vec::new(), Value::Nil, Vec::new());
-        let (conn, config, folder, guest) = (None, None, None, None);
-        Session { threads, conn, config, views, rules, named, folder, guest }
+        let (view, rules, named) = (View::Now, Value::Nil, Vec::new());
+        Session { threads, conn: None, config: None, view, rules, named, folder: None }
     }
 
     /// Runs one command and gives what it prints.
@@ -50,16 +46,13 @@ impl Session {
     /// - `config {…}`: a new database; without it the first command makes one without a schema.
     /// - `tx data meta?`: nothing, or with `[report]` the tempids and datoms. `with data` prints
     ///   them too and keeps nothing.
-    /// - `as-of t`, `since t`, `history`, `now`: what the commands after it see; with `[and]` on top
-    ///   of what they saw before.
+    /// - `as-of t`, `since t`, `history`, `now`: what the commands after it see.
     /// - `rules […]`: what `%` stands for. `let $name`: the database value as it is seen now, under
     ///   a name for queries. `let $name form`: a collection.
     /// - `q query input*`: the answer; `[plan]` also the plan, `[stats]` also the statistics. Inputs
     ///   that are sources or rules need not be written. `parse query`: the query as a tree.
     /// - `pull pattern eid`, `pull-many pattern [eid*]`, `entity eid`, `schema`, `reverse-schema`.
     /// - `datoms :index component*`, `seek-datoms …`, `rseek-datoms …`, `index-range attr start end`.
-    /// - `pod name arg*`: calls the pod as its client does; `-> name` at the end keeps the answer as
-    ///   a handle. `pod` alone: what it describes itself as.
     /// - `reopen`: releases the connection and connects again.
     pub(super) fn run(&mut self, command: &Command) -> Vec<String> {
         self.try_run(command).unwrap_or_else(|error| show::error(&error, &command.rest))
@@ -73,17 +66,13 @@ impl Session {
                 let report = self.conn()?.transact(&forms.tx_data())?;
                 return Ok(if command.has("report") { report_lines(&report) } else { Vec::new() });
             }
-            "as-of" => self.see(command, View::AsOf(TimePoint::from_value(&forms.value(0))?)),
-            "since" => self.see(command, View::Since(TimePoint::from_value(&forms.value(0))?)),
-            "history" => self.see(command, View::History),
-            "now" => self.views.clear(),
+            "as-of" => self.view = View::AsOf(TimePoint::from_value(&forms.value(0))?),
+            "since" => self.view = View::Since(TimePoint::from_value(&forms.value(0))?),
+            "history" => self.view = View::History,
+            "now" => self.view = View::Now,
             "let" => self.name(&forms)?,
             "rules" => self.rules = forms.value(0),
             "reopen" => self.reopen()?,
-            "pod" => {
-                let guest = self.guest.get_or_insert_with(Guest::start);
-                return Ok(guest.call(&forms.values_from(0)));
-            }
             _ => return self.read(command, &forms),
         }
         Ok(Vec::new())
@@ -138,7 +127,7 @@ impl Session {
         create_database(&config)?;
         self.conn = Some(Conn::connect(&config)?);
         self.config = Some(config);
-        self.views.clear();
+        self.view = View::Now;
         Ok(())
     }
 
@@ -152,18 +141,12 @@ impl Session {
 
     fn db(&mut self) -> Result<Db> {
         let db = self.conn()?.db()?;
-        self.views.iter().try_fold(db, |db, view| match view {
-            View::AsOf(point) => db.as_of(*point),
-            View::Since(point) => db.since(*point),
+        match self.view {
+            View::Now => Ok(db),
+            View::AsOf(point) => db.as_of(point),
+            View::Since(point) => db.since(point),
             View::History => db.history(),
-        })
-    }
-
-    fn see(&mut self, command: &Command, view: View) {
-        if !command.has("and") {
-            self.views.clear();
         }
-        self.views.push(view);
     }
 
     fn name(&mut self, forms: &Forms<'_>) -> Result<()> {
