@@ -232,8 +232,6 @@ codes! {
     RetractSchema "retract/schema" incorrect;
     /// A transaction against a view of the past.
     TransactionFiltered "transaction/filtered" incorrect;
-    /// A schema map that cannot be read.
-    SchemaValidation "schema/validation" incorrect;
     /// A lookup ref that is not `[attribute value]`.
     LookupRefSyntax "lookup-ref/syntax" incorrect;
     /// A lookup ref over an attribute that is not unique.

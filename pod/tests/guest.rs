@@ -112,6 +112,7 @@ fn a_panic_fails_one_call() {
     for _ in 0..20 {
         let reply = pod.call("panic", "[1]");
         assert!(reply.is_error());
+        assert!(reply.ex_data.expect("data").contains(":db.error/internal"));
         assert!(!reply.ex_message.expect("a message").contains("as asked"));
         assert_eq!(pod.call("echo", "[2]").answer(), "2");
     }

@@ -92,3 +92,23 @@ impl Budget {
         .with("limit", limit))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_has_its_error() {
+        let code = |checked: Result<()>| checked.map_err(|error| error.code());
+        let budget = Budget::default().with_memory_bytes(64);
+        assert_eq!(code(budget.check_rows(4, 2)), Ok(()));
+        assert_eq!(code(budget.check_rows(5, 2)), Err(Code::QueryMemory));
+        let flag = Arc::new(AtomicBool::new(false));
+        let budget = Budget::default().with_cancel(Arc::clone(&flag));
+        assert_eq!(code(budget.check()), Ok(()));
+        flag.store(true, Ordering::Relaxed);
+        assert_eq!(code(budget.check()), Err(Code::QueryCanceled));
+        let budget = Budget::default().with_timeout_ms(0);
+        assert_eq!(code(budget.check()), Err(Code::QueryTimeout));
+    }
+}

@@ -15,7 +15,7 @@ impl State<'_> {
     pub(super) fn entid(&mut self, value: &Value) -> Result<Option<i64>> {
         match value {
             Value::Long(e) if *e > 0 => Ok(Some(*e)),
-            Value::Double(e) if *e >= 1.0 => Ok(Some(*e as i64)),
+            Value::Double(e) if *e >= 1.0 && e.fract() == 0.0 => Ok(Some(*e as i64)),
             Value::Keyword(ident) => Ok(self.schema.entity_of(ident).map(|e| e.0)),
             Value::Vector(parts) | Value::List(parts) => self.look_up(value, parts),
             _ => {

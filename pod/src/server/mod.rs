@@ -18,7 +18,7 @@ pub use service::{Call, Outcome, Route, Service};
 
 use std::env;
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,20 @@ pub fn run(service: Arc<dyn Service>) -> ExitCode {
     })
 }
 
+/// Serves one client over these two streams until it is done, inside a process that goes on.
+pub fn run_on(
+    service: &Arc<dyn Service>,
+    input: impl Read + Send + 'static,
+    output: impl Write + Send + 'static,
+) -> io::Result<ExitCode> {
+    let transport = transport::Transport {
+        input: Box::new(input),
+        output: Box::new(output),
+        port_file: None,
+    };
+    serve_on(service, transport, &end::Ending::default())
+}
+
 fn serve(service: &Arc<dyn Service>) -> io::Result<ExitCode> {
     let ending = end::Ending::default();
     signals::watch(ending.clone())?;
@@ -41,6 +55,14 @@ fn serve(service: &Arc<dyn Service>) -> io::Result<ExitCode> {
         Ok("socket") => transport::Transport::socket(&ending)?,
         _ => transport::Transport::stdio()?,
     };
+    serve_on(service, transport, &ending)
+}
+
+fn serve_on(
+    service: &Arc<dyn Service>,
+    transport: transport::Transport,
+    ending: &end::Ending,
+) -> io::Result<ExitCode> {
     let answering = gate::Gate::default();
     let work = Arc::new(work::Work::start(service)?);
     let reader = reader::Reader {

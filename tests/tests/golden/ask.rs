@@ -3,7 +3,7 @@
 use datalith_engine::db::Db;
 use datalith_engine::exec::{Input, QueryOptions, explain, q, query_stats};
 use datalith_engine::query::ast;
-use datalith_engine::{Result, Symbol, Value, edn, query};
+use datalith_engine::{Map, Result, Symbol, Value, edn, query};
 
 use super::forms::Forms;
 use super::script::Command;
@@ -37,8 +37,8 @@ pub(super) fn answer(
     let known = Known { db, rules, named };
     let (form, options) = modified(&forms.value(0));
     // As text the query keeps the places of its forms.
-    let text =
-        if options.modifiers.is_nil() { Value::str(forms.first_text()) } else { form.clone() };
+    let as_text = options.modifiers.is_nil() && form.as_str().is_none();
+    let text = if as_text { Value::str(forms.first_text()) } else { form.clone() };
     let inputs = known.inputs(&form, forms.values_from(1));
     let in_place = |error| forms.error_of_first(&error);
     let mut lines = Vec::new();
@@ -47,10 +47,23 @@ pub(super) fn answer(
         lines.extend(plan.lines().map(str::to_owned));
     }
     if command.has("stats") {
-        lines.push(show::edn(&query_stats(&text, &inputs, &options).map_err(in_place)?));
+        let stats = query_stats(&text, &inputs, &options).map_err(in_place)?;
+        lines.push(show::edn(&without_times(&stats)));
     }
     lines.extend(show::answer(&q(&text, &inputs, &options).map_err(in_place)?.to_value()));
     Ok(lines)
+}
+
+/// Statistics without what differs from run to run.
+fn without_times(stats: &Value) -> Value {
+    match stats {
+        Value::Map(map) => {
+            let kept = map.iter().filter(|(key, _)| **key != Value::keyword("t"));
+            kept.map(|(key, value)| (key.clone(), without_times(value))).collect::<Map>().into()
+        }
+        Value::Vector(items) => Value::vector(items.iter().map(without_times)),
+        other => other.clone(),
+    }
 }
 
 /// The query of `{:query … :limit …}` and the modifiers around it; any other form by itself.

@@ -16,6 +16,7 @@
 
 mod ask;
 mod forms;
+mod guest;
 mod script;
 mod session;
 mod show;

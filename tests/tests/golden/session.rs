@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::ask::{self, Source};
 use super::forms::Forms;
+use super::guest::Guest;
 use super::script::Command;
 use super::show;
 
@@ -19,17 +20,19 @@ pub(super) struct Session {
     threads: usize,
     conn: Option<Conn>,
     config: Option<Config>,
-    view: View,
+    /// What the commands see: the database through each of these in turn.
+    views: Vec<View>,
     rules: Value,
     /// Database values and collections under the names that queries use for them.
     named: Vec<(Symbol, Source)>,
     /// Holds the files of a database that is kept in files.
     folder: Option<TempDir>,
+    /// The pod, once the script has called it.
+    guest: Option<Guest>,
 }
 
-/// What the commands after it see.
+/// A way to see a database.
 enum View {
-    Now,
     AsOf(TimePoint),
     Since(TimePoint),
     History,
@@ -37,8 +40,9 @@ enum View {
 
 impl Session {
     pub(super) fn new(threads: usize) -> Session {
-        let (view, rules, named) = (View::Now, Value::Nil, Vec::new());
-        Session { threads, conn: None, config: None, view, rules, named, folder: None }
+        let (views, rules, named) = (Vec::new(), Value::Nil, Vec::new());
+        let (conn, config, folder, guest) = (None, None, None, None);
+        Session { threads, conn, config, views, rules, named, folder, guest }
     }
 
     /// Runs one command and gives what it prints.
@@ -46,13 +50,16 @@ impl Session {
     /// - `config {…}`: a new database; without it the first command makes one without a schema.
     /// - `tx data meta?`: nothing, or with `[report]` the tempids and datoms. `with data` prints
     ///   them too and keeps nothing.
-    /// - `as-of t`, `since t`, `history`, `now`: what the commands after it see.
+    /// - `as-of t`, `since t`, `history`, `now`: what the commands after it see; with `[and]` on top
+    ///   of what they saw before.
     /// - `rules […]`: what `%` stands for. `let $name`: the database value as it is seen now, under
     ///   a name for queries. `let $name form`: a collection.
     /// - `q query input*`: the answer; `[plan]` also the plan, `[stats]` also the statistics. Inputs
     ///   that are sources or rules need not be written. `parse query`: the query as a tree.
     /// - `pull pattern eid`, `pull-many pattern [eid*]`, `entity eid`, `schema`, `reverse-schema`.
     /// - `datoms :index component*`, `seek-datoms …`, `rseek-datoms …`, `index-range attr start end`.
+    /// - `pod name arg*`: calls the pod as its client does; `-> name` at the end keeps the answer as
+    ///   a handle. `pod` alone: what it describes itself as.
     /// - `reopen`: releases the connection and connects again.
     pub(super) fn run(&mut self, command: &Command) -> Vec<String> {
         self.try_run(command).unwrap_or_else(|error| show::error(&error, &command.rest))
@@ -66,13 +73,17 @@ impl Session {
                 let report = self.conn()?.transact(&forms.tx_data())?;
                 return Ok(if command.has("report") { report_lines(&report) } else { Vec::new() });
             }
-            "as-of" => self.view = View::AsOf(TimePoint::from_value(&forms.value(0))?),
-            "since" => self.view = View::Since(TimePoint::from_value(&forms.value(0))?),
-            "history" => self.view = View::History,
-            "now" => self.view = View::Now,
+            "as-of" => self.see(command, View::AsOf(TimePoint::from_value(&forms.value(0))?)),
+            "since" => self.see(command, View::Since(TimePoint::from_value(&forms.value(0))?)),
+            "history" => self.see(command, View::History),
+            "now" => self.views.clear(),
             "let" => self.name(&forms)?,
             "rules" => self.rules = forms.value(0),
             "reopen" => self.reopen()?,
+            "pod" => {
+                let guest = self.guest.get_or_insert_with(Guest::start);
+                return Ok(guest.call(&forms.values_from(0)));
+            }
             _ => return self.read(command, &forms),
         }
         Ok(Vec::new())
@@ -127,7 +138,7 @@ impl Session {
         create_database(&config)?;
         self.conn = Some(Conn::connect(&config)?);
         self.config = Some(config);
-        self.view = View::Now;
+        self.views.clear();
         Ok(())
     }
 
@@ -141,12 +152,18 @@ impl Session {
 
     fn db(&mut self) -> Result<Db> {
         let db = self.conn()?.db()?;
-        match self.view {
-            View::Now => Ok(db),
-            View::AsOf(point) => db.as_of(point),
-            View::Since(point) => db.since(point),
+        self.views.iter().try_fold(db, |db, view| match view {
+            View::AsOf(point) => db.as_of(*point),
+            View::Since(point) => db.since(*point),
             View::History => db.history(),
+        })
+    }
+
+    fn see(&mut self, command: &Command, view: View) {
+        if !command.has("and") {
+            self.views.clear();
         }
+        self.views.push(view);
     }
 
     fn name(&mut self, forms: &Forms<'_>) -> Result<()> {

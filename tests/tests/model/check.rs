@@ -2,15 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice::from_ref;
 
 use datalith_engine::conn::TxData;
 use datalith_engine::datom::{Datom, Op, TxId};
 use datalith_engine::db::{self, Db, Flexibility, Index, Options, TimePoint};
 use datalith_engine::exec::{self, Input, QueryOptions};
-use datalith_engine::query::ast::{self, Find, Query};
+use datalith_engine::query::ast::{self, Query};
 use datalith_engine::transact::{self, Logged};
-use datalith_engine::{Symbol, Value, pull, query, value};
+use datalith_engine::{Symbol, Value, pull, query};
 
+use super::agree::{agrees, sorted};
 use super::log::{Fact, Log, Refused, Shown, refused};
 use super::oracle::{Oracle, Source, TOO_LARGE};
 use super::safety::UNCLEAR;
@@ -95,7 +97,7 @@ fn fact(datom: &Datom) -> Fact {
 /// Every datom of a database value, assertions and retractions where history is kept.
 fn all(db: &Db) -> Vec<Datom> {
     let whole = db.history().unwrap_or_else(|_| db.clone());
-    db::datoms(&whole, Index::Eavt, &[]).unwrap()
+    db::datoms(&whole, Index::Eavt, &[]).expect("all datoms can be listed")
 }
 
 /// Compares the datoms of both, in the present and over all time, and as a reopened database has
@@ -157,7 +159,7 @@ pub(super) fn check_access(built: &Built, program: &Program) -> Result<(), Strin
             same_facts(
                 &format!(":aevt {a} {view:?}"),
                 &of(&|_| true),
-                &seek(Index::Aevt, &[a.clone()])?,
+                &seek(Index::Aevt, from_ref(a))?,
             )?;
             let values: HashSet<Value> = of(&|_| true).into_iter().map(|fact| fact.v).collect();
             for &e in &entities {
@@ -178,7 +180,7 @@ pub(super) fn check_access(built: &Built, program: &Program) -> Result<(), Strin
                     break;
                 };
                 if found.is_empty()
-                    && db::datoms(&db, Index::Avet, &[a.clone()]).is_ok_and(|all| all.is_empty())
+                    && db::datoms(&db, Index::Avet, from_ref(a)).is_ok_and(|all| all.is_empty())
                 {
                     break;
                 }
@@ -339,85 +341,6 @@ pub(super) fn compare(built: &Built, program: &Program) -> Outcome {
 }
 
 fn show(rows: &[Vec<Value>]) -> Value {
-    Value::vector(sorted(rows.to_vec()).into_iter().map(Value::vector))
-}
-
-fn agrees(query: &Query, rows: &[Vec<Value>], answer: &Value) -> bool {
-    let named = |row: &Vec<Value>| match &query.return_map {
-        Some(map) => Value::map(map.keys.iter().cloned().zip(row.iter().cloned())),
-        None => Value::vector(row.clone()),
-    };
-    match &query.find {
-        Find::Tuple(_) if rows.is_empty() => answer.is_nil(),
-        Find::Tuple(_) => rows.iter().any(|row| alike(&named(row), answer)),
-        Find::Scalar(_) if rows.is_empty() => answer.is_nil(),
-        Find::Scalar(_) => rows.iter().any(|row| alike(&row[0], answer)),
-        Find::Collection(_) => {
-            let expected = sorted(rows.iter().map(|row| vec![row[0].clone()]).collect());
-            let found = answer.as_sequential().unwrap_or_default();
-            alike_rows(
-                &expected,
-                &sorted(found.iter().map(|v| vec![v.clone()]).collect()),
-            )
-        }
-        Find::Relation(_) => {
-            let found: Vec<Value> = match answer {
-                Value::Set(items) => items.iter().cloned().collect(),
-                other => other.as_sequential().unwrap_or_default().to_vec(),
-            };
-            if query.order_by.is_empty() {
-                let expected = sorted(rows.iter().map(|row| vec![named(row)]).collect());
-                return alike_rows(
-                    &expected,
-                    &sorted(found.into_iter().map(|v| vec![v]).collect()),
-                );
-            }
-            let mut expected = rows.to_vec();
-            expected.sort_by(|a, b| {
-                let keys = query.order_by.iter().map(|key| {
-                    let order = value::compare(&a[key.column], &b[key.column]);
-                    if key.descending {
-                        order.reverse()
-                    } else {
-                        order
-                    }
-                });
-                keys.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-            });
-            let shown = expected
-                .iter()
-                .skip(query.offset.unwrap_or(0))
-                .take(query.limit.unwrap_or(usize::MAX));
-            let expected: Vec<Vec<Value>> = shown.map(|row| vec![named(row)]).collect();
-            alike_rows(
-                &expected,
-                &found.into_iter().map(|v| vec![v]).collect::<Vec<_>>(),
-            )
-        }
-    }
-}
-
-fn sorted(mut rows: Vec<Vec<Value>>) -> Vec<Vec<Value>> {
-    rows.sort_by_cached_key(|row| format!("{row:?}"));
-    rows.sort_by(|a, b| value::compare(&Value::vector(a.clone()), &Value::vector(b.clone())));
-    rows
-}
-
-fn alike_rows(expected: &[Vec<Value>], found: &[Vec<Value>]) -> bool {
-    expected.len() == found.len()
-        && expected
-            .iter()
-            .zip(found)
-            .all(|(a, b)| a.iter().zip(b).all(|(a, b)| alike(a, b)))
-}
-
-/// Equal, but for the last digits of floats: sums depend on the order of rows.
-fn alike(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Double(a), Value::Double(b)) => a == b || (a - b).abs() < 1e-9,
-        (Value::Vector(a), Value::Vector(b)) => {
-            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| alike(a, b))
-        }
-        _ => a == b,
-    }
+    let rows: Vec<Value> = rows.iter().cloned().map(Value::vector).collect();
+    Value::vector(sorted(&rows))
 }

@@ -3,18 +3,19 @@
 //! Everything is seeded: a case is its number. `MODEL_CASES` asks for more cases, `MODEL_SEED`
 //! begins elsewhere; a case that differs is made smaller and printed, to be kept in `found`.
 
+mod agree;
 mod check;
 mod found;
 mod generate;
 mod log;
 mod oracle;
 mod query;
+mod rules;
 mod safety;
 mod shrink;
 mod world;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::OnceLock;
 
 use check::{Outcome, ask, build, check_access, check_datoms, compare};
@@ -112,10 +113,8 @@ fn run(seed: u64, tally: &mut BTreeMap<&'static str, usize>) -> Option<String> {
 fn check_threads(built: &check::Built, program: &Program) -> Result<(), String> {
     let alone = format!("{:?}", ask(built, program));
     for conn in connections() {
-        let answer = conn
-            .pool()
-            .unwrap()
-            .install(|| format!("{:?}", ask(built, program)));
+        let pool = conn.pool().map_err(|error| error.message().to_owned())?;
+        let answer = pool.install(|| format!("{:?}", ask(built, program)));
         if answer != alone {
             return Err(format!(
                 "{:?} threads: {answer}, alone: {alone}",
@@ -132,9 +131,11 @@ fn connections() -> &'static [Conn; 2] {
     CONNECTIONS.get_or_init(|| {
         [1, 8].map(|threads: i64| {
             let config = Config::memory(Uuid::from_u64_pair(0x30de1, threads as u64));
-            let config = config.with("threads", Value::Long(threads)).unwrap();
-            create_database(&config).unwrap();
-            Conn::connect(&config).unwrap()
+            let config = config
+                .with("threads", Value::Long(threads))
+                .expect("a number of threads");
+            create_database(&config).expect("nobody else has this id");
+            Conn::connect(&config).expect("just created")
         })
     })
 }
@@ -159,9 +160,8 @@ fn report(seed: u64, mut world: World, mut program: Option<Program>) -> String {
         difference(world, program).is_some()
     });
     let why = difference(&world, program.as_ref()).unwrap_or_default();
-    let mut text = format!("seed {seed}\n{world}");
-    if let Some(program) = &program {
-        write!(text, "{program}").unwrap();
-    }
-    text + &why
+    let program = program
+        .map(|program| program.to_string())
+        .unwrap_or_default();
+    format!("seed {seed}\n{world}{program}{why}")
 }

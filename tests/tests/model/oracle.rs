@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use datalith_engine::function::{self, Aggregate};
 use datalith_engine::query::ast::{
-    Arg, Binding, Clause, ClauseKind, FindElement, FunctionName, Query, RuleBranch, SourceName,
-    Term, Var,
+    Arg, Binding, Clause, ClauseKind, FindElement, FunctionName, Input, Query, RuleBranch,
+    SourceName, Term, Var,
 };
-use datalith_engine::{Symbol, Value, value};
+use datalith_engine::{Symbol, Value, query, value};
 
 use super::log::{Fact, Refused, Shown, entid, refused};
 use super::safety::{Bound, Safety, is_negation, vars};
@@ -229,7 +229,7 @@ impl<'a> Oracle<'a> {
             }
             return Ok(self.open.entry(call).or_default().clone());
         }
-        let outer = std::mem::take(&mut self.open);
+        let (outer, was_growing) = (std::mem::take(&mut self.open), self.is_growing);
         self.open.insert(call.clone(), Tuples::new());
         loop {
             self.is_growing = false;
@@ -248,6 +248,7 @@ impl<'a> Oracle<'a> {
                 break;
             }
         }
+        self.is_growing = was_growing;
         let solved = std::mem::replace(&mut self.open, outer);
         self.done.extend(solved);
         Ok(self.done[&call].clone())
@@ -289,26 +290,58 @@ impl<'a> Oracle<'a> {
             Arg::Source(_) | Arg::Rules => Value::Nil,
         };
         let values: Vec<Value> = args.iter().map(value).collect();
-        let first = || {
+        let first = |at: usize| {
             let name = match &args[0] {
                 Arg::Source(name) if name.0.as_str() != "$" => name,
                 _ => default,
             };
             Ok(match self.source(name)? {
-                Source::Db(db) => first_value(db, &values[1], &values[2]),
+                Source::Db(db) => first_value(db, &values[1], &values[at]),
                 Source::Tuples(_) => None,
             })
         };
         Ok(Ok(match name.as_str() {
             "ground" | "untuple" => values[0].clone(),
             "tuple" => Value::vector(values),
-            "missing?" => Value::Bool(first()?.is_none()),
-            "get-else" => first()?.unwrap_or(values[3].clone()),
+            "missing?" => Value::Bool(first(2)?.is_none()),
+            "get-else" => first(2)?.unwrap_or(values[3].clone()),
+            "get-some" => {
+                for (at, name) in values.iter().enumerate().skip(2) {
+                    if let Some(value) = first(at)? {
+                        return Ok(Ok(Value::vector([name.clone(), value])));
+                    }
+                }
+                Value::Nil
+            }
+            "q" => return self.nested(args, &values, default).map(Ok),
             other => match function::lookup(other) {
                 Some(builtin) => return Ok(builtin.call(&values)),
                 None => return refused(format!("unknown function {other}")),
             },
         }))
+    }
+}
+
+impl Oracle<'_> {
+    /// `(q query source value)`: a query of its own, without rules.
+    fn nested(
+        &self,
+        args: &[Arg],
+        values: &[Value],
+        default: &SourceName,
+    ) -> Result<Value, Refused> {
+        let query = query::parse(&values[0], None).map_err(|e| Refused(e.message().into()))?;
+        let source = match &args[1] {
+            Arg::Source(name) if name.0.as_str() != "$" => self.source(name)?,
+            _ => self.source(default)?,
+        };
+        let (rules, dollar) = (HashMap::new(), SourceName(Symbol::new("$")));
+        let Some(Input::Binding(binding)) = query.inputs.get(1) else {
+            return refused("a nested query takes a source and a value");
+        };
+        let inputs = [(binding, values[2].clone())];
+        let rows = Oracle::new(vec![(dollar, source.clone())], &rules).rows(&query, &inputs)?;
+        Ok(Value::set(rows.into_iter().map(Value::vector)))
     }
 }
 

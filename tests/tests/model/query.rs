@@ -2,11 +2,8 @@
 
 use super::generate::{Attribute, Kind, constant};
 use super::log::TX0;
+use super::rules::{RULES, branches};
 use super::world::{Given, Point, Program, Random, Step};
-
-const RULES: [(&str, usize); 5] = [("p", 2), ("q", 2), ("r", 1), ("n", 1), ("m", 2)];
-/// Rules before this one may be negated by those from it on.
-const FIRST_STRATUM: usize = 3;
 
 /// A program being made.
 struct Maker<'a> {
@@ -52,7 +49,11 @@ pub(super) fn program(
         clauses.push(clause);
     }
     maker.random.shuffle(&mut clauses);
-    let rules = if has_rules { maker.rules() } else { Vec::new() };
+    let rules = if has_rules {
+        branches(maker.random, attributes)
+    } else {
+        Vec::new()
+    };
     let (find, beside, modifiers) = maker.find();
     Program {
         find,
@@ -211,7 +212,12 @@ impl Maker<'_> {
             }
             1 if self.wild == 0 => {
                 self.wild += 1;
-                ("_".into(), constant(self.random, attribute.kind))
+                // Which numbers of other types a constant finds depends on the index.
+                let kind = match attribute.kind {
+                    Kind::Long | Kind::Double => Kind::Text,
+                    kind => kind,
+                };
+                ("_".into(), constant(self.random, kind))
             }
             2 if self.random.percent(20) => (":nobody/has".into(), "_".into()),
             _ => (attribute.ident.to_owned(), self.term(attribute.kind)),
@@ -359,7 +365,7 @@ impl Maker<'_> {
             .vars
             .iter()
             .map(|(_, k)| *k)
-            .filter(|k| *k != Kind::Any)
+            .filter(|k| !matches!(k, Kind::Any | Kind::Attribute))
             .collect();
         if kinds.is_empty() {
             Kind::Long
@@ -399,13 +405,39 @@ impl Maker<'_> {
         let x = self.needed(kind);
         let attribute = *self.random.pick(self.attributes);
         let default = constant(self.random, attribute.kind);
-        match self.random.below(10) {
+        let other = self.random.pick(self.attributes).ident;
+        let source = if self.has_other && self.random.percent(30) {
+            "$2"
+        } else {
+            "$"
+        };
+        match self.random.below(13) {
+            10 => {
+                let (a, v) = (self.var(Kind::Any), self.var(Kind::Any));
+                format!(
+                    "[(get-some {source} {e} {} {other}) [{a} {v}]]",
+                    attribute.ident
+                )
+            }
+            11 => format!(
+                "[(tuple {n} {e}) [{} {}]]",
+                self.var(Kind::Long),
+                self.var(Kind::Entity)
+            ),
+            12 => {
+                let v = self.var(attribute.kind);
+                let query = format!("[:find ?v :in $ ?e :where [?e {} ?v]]", attribute.ident);
+                format!("[(q {query} {source} {e}) [[{v}]]]")
+            }
             0 => format!("[(inc {n}) {}]", self.var(Kind::Long)),
             1 => format!("[(+ {n} 1) {}]", self.var(Kind::Long)),
             2 => format!("[(* {n} {n}) {}]", self.var(Kind::Long)),
             3 => {
                 let v = self.var(attribute.kind);
-                format!("[(get-else $ {e} {} {default}) {v}]", attribute.ident)
+                format!(
+                    "[(get-else {source} {e} {} {default}) {v}]",
+                    attribute.ident
+                )
             }
             4 => format!(
                 "[(ground {}) {}]",
@@ -472,91 +504,6 @@ impl Maker<'_> {
         let inner = self.inner(&e);
         let source = self.source();
         format!("({source}not-join [{e}] {inner})")
-    }
-
-    /// Branches of every rule: positive recursion below, negation of it above.
-    fn rules(&mut self) -> Vec<String> {
-        let mut out = Vec::new();
-        for (at, (name, arity)) in RULES.into_iter().enumerate() {
-            let head = &["?x", "?y"][..arity];
-            let required = arity == 2 && self.random.percent(8);
-            let shown = if required {
-                "[?x] ?y".to_owned()
-            } else {
-                head.join(" ")
-            };
-            for _ in 0..1 + self.random.below(2) {
-                let mut body: Vec<String> = (0..1 + self.random.below(2))
-                    .map(|_| self.atom(at))
-                    .collect();
-                for var in head {
-                    let covered = body.iter().any(|atom| atom.contains(var));
-                    if covered {
-                        continue;
-                    }
-                    let edge = self.edge();
-                    if self.random.percent(8) {
-                        body.push(format!("(not [{var} {edge} _])"));
-                        continue;
-                    }
-                    let z = *self.random.pick(&["?x", "?y", "?z", "_"]);
-                    let z = if arity == 1 && z == "?y" { "_" } else { z };
-                    body.push(format!("[{var} {edge} {z}]"));
-                }
-                if at >= FIRST_STRATUM {
-                    body.push(self.negative(head));
-                }
-                self.random.shuffle(&mut body);
-                out.push(format!("[({name} {shown}) {}]", body.join(" ")));
-            }
-        }
-        out
-    }
-
-    fn edge(&mut self) -> &'static str {
-        let edges: Vec<&Attribute> = self
-            .attributes
-            .iter()
-            .filter(|a| a.kind == Kind::Entity)
-            .collect();
-        self.random.pick(&edges).ident
-    }
-
-    /// One clause of a rule's body, over the entities `?x ?y ?z`.
-    fn atom(&mut self, at: usize) -> String {
-        let term = |it: &mut Self| match it.random.below(14) {
-            0 => constant(it.random, Kind::Entity),
-            1 => "_".into(),
-            n => ["?x", "?y", "?z"][n % 3].to_owned(),
-        };
-        let (a, b, edge) = (term(self), term(self), self.edge());
-        // A rule calls those of its stratum and below.
-        let reach = if at < FIRST_STRATUM {
-            FIRST_STRATUM
-        } else {
-            at + 1
-        };
-        let (name, arity) = RULES[self.random.below(reach)];
-        match self.random.below(12) {
-            0..4 if arity == 2 => format!("({name} {a} {b})"),
-            0..4 => format!("({name} {a})"),
-            4 => format!("(or [{a} {edge} ?z] (and [?z {edge} {a}] (p ?z ?z)))"),
-            5 => format!("(or-join [?x] [?x {edge} _] (q _ ?x))"),
-            6 => format!("[{a} {edge} {b}] [(!= ?z 103)] [?z {edge} _]"),
-            _ => format!("[{a} {edge} {b}]"),
-        }
-    }
-
-    /// A negation of a lower stratum.
-    fn negative(&mut self, head: &[&str]) -> String {
-        let (name, arity) = RULES[self.random.below(FIRST_STRATUM)];
-        let last = head.last().copied().unwrap_or("?x");
-        match (arity, self.random.below(3)) {
-            (1, _) => format!("(not ({name} {last}))"),
-            (_, 0) => format!("(not ({name} ?x {last}))"),
-            (_, 1) => format!("(not-join [{last}] ({name} {last} ?inner))"),
-            _ => format!("(not ({name} {last} _))"),
-        }
     }
 
     /// The find, what stands beside it, and the modifiers.

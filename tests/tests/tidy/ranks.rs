@@ -18,36 +18,6 @@ const RANKS: &[&[&str]] = &[
     &["lib"],
 ];
 
-/// Errors whose tests are still to be written.
-pub(super) const UNPROVOKED: &[&str] = &[
-    "QueryTimeout",
-    "QueryCanceled",
-    "QueryMemory",
-    "QueryFunction",
-    "TransactUnique",
-    "TransactUpsert",
-    "TransactCas",
-    "TransactEnsure",
-    "TransactAttrPred",
-    "TransactAttrPredUnresolved",
-    "TransactMaxLength",
-    "TransactPurge",
-    "TransactInvalidValidTimes",
-    "TransactInvalidValidTimesCrossTx",
-    "RetractSchema",
-    "TransactionFiltered",
-    "SchemaValidation",
-    "EntityIdMissing",
-    "IndexAccess",
-    "ViewHistory",
-    "ViewTimePoint",
-    "StoreIdentityMismatch",
-    "WriterShutDown",
-    "Unsupported",
-    "Import",
-    "Internal",
-];
-
 /// Imports of the engine that reach up or sideways, and modules without a rank.
 pub(super) fn violations(sources: &[Source]) -> Vec<String> {
     let mut faults = Vec::new();
