@@ -91,7 +91,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            " city          routes\n────────────── ────────\n Reykjavik         86\n Oslo\\u{7}        144\n"
+            " city        routes\n─────────── ────────\n Reykjavik       86\n Oslo\\u{7}      144\n"
         );
     }
 }
