@@ -30,8 +30,38 @@ pub struct Outline<'a> {
     pub needed: &'a [Var],
 }
 
+/// Most plans tried: each learns of rules that cannot run where the one before took them to.
+const ATTEMPTS_MAX: usize = 64;
+
 /// Plans a query. Answers the program and the scope: which variable each name is.
 pub fn plan(outline: &Outline<'_>, statistics: &dyn Statistics) -> Result<(Program, Scope)> {
+    let mut unusable = HashSet::new();
+    for _ in 1..ATTEMPTS_MAX {
+        let known = unusable.len();
+        match attempt(outline, statistics, &unusable)? {
+            Attempt::Planned(program, scope) => return Ok((*program, scope)),
+            Attempt::Mistaken(keys) => unusable.extend(keys),
+        }
+        if unusable.len() == known {
+            break;
+        }
+    }
+    let names = unusable.iter().map(|key| format!("'{}", key.name)).collect::<Vec<_>>().join(", ");
+    let message = format!("Insufficient bindings in rules that recur through {names}");
+    Err(Error::new(Code::QueryWhere, message))
+}
+
+enum Attempt {
+    Planned(Box<Program>, Scope),
+    /// These were taken to work where they recur, and do not.
+    Mistaken(Vec<Key>),
+}
+
+fn attempt(
+    outline: &Outline<'_>,
+    statistics: &dyn Statistics,
+    unusable: &HashSet<Key>,
+) -> Result<Attempt> {
     let mut vars = Vars::default();
     let mut scope = Scope::default();
     let mut resolver = Resolver {
@@ -50,7 +80,7 @@ pub fn plan(outline: &Outline<'_>, statistics: &dyn Statistics) -> Result<(Progr
         .iter()
         .map(|name| resolver.var(&mut scope, name))
         .collect();
-    let mut planner = RulePlanner::new(outline, statistics, vars);
+    let mut planner = RulePlanner::new(outline, statistics, vars, unusable);
     let names = planner.vars.clone();
     let mut order = Order {
         vars: &names,
@@ -58,15 +88,17 @@ pub fn plan(outline: &Outline<'_>, statistics: &dyn Statistics) -> Result<(Progr
         rules: &mut planner,
     };
     let block = order.block(&goals, &bound, outline.input_rows as f64, &needed)?;
-    let predicates = planner.finish()?;
-    Ok((
-        Program {
-            block,
-            predicates,
-            vars: planner.vars,
-        },
-        scope,
-    ))
+    let mistaken = planner.mistaken();
+    if !mistaken.is_empty() {
+        return Ok(Attempt::Mistaken(mistaken));
+    }
+    let predicates = planner.finish();
+    let program = Program {
+        block,
+        predicates,
+        vars: planner.vars,
+    };
+    Ok(Attempt::Planned(Box::new(program), scope))
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -101,6 +133,8 @@ struct RulePlanner<'a> {
     open: Vec<usize>,
     /// For each negation being planned, how many predicates were open around it.
     negations: Vec<usize>,
+    /// Known from earlier attempts not to work.
+    unusable: &'a HashSet<Key>,
 }
 
 #[derive(Clone)]
@@ -110,7 +144,12 @@ struct Lifted {
 }
 
 impl<'a> RulePlanner<'a> {
-    fn new(outline: &'a Outline<'a>, statistics: &'a dyn Statistics, vars: Vars) -> Self {
+    fn new(
+        outline: &'a Outline<'a>,
+        statistics: &'a dyn Statistics,
+        vars: Vars,
+        unusable: &'a HashSet<Key>,
+    ) -> Self {
         let mut by_name: HashMap<Symbol, Vec<&RuleBranch>> = HashMap::new();
         for branch in outline.rules {
             by_name.entry(branch.name.clone()).or_default().push(branch);
@@ -127,20 +166,23 @@ impl<'a> RulePlanner<'a> {
             edges: Vec::new(),
             open: Vec::new(),
             negations: Vec::new(),
+            unusable,
         }
     }
 
-    fn finish(&mut self) -> Result<Vec<Predicate>> {
-        for (id, planned) in self.planned.iter().enumerate() {
-            let unusable = |next: &&usize| matches!(self.planned[**next], Planned::Insufficient);
-            if matches!(planned, Planned::Done(_))
-                && let Some(&next) = self.edges[id].iter().find(unusable)
-                && self.relies_on(id, next)
-            {
-                let message = format!("Insufficient bindings in rule '{}", self.keys[next].name);
-                return Err(Error::new(Code::QueryWhere, message));
-            }
+    /// What plans rely on though it cannot run; it was taken to while it was being planned.
+    fn mistaken(&self) -> Vec<Key> {
+        let mut out = Vec::new();
+        for (id, edges) in self.edges.iter().enumerate() {
+            let fails = |next: &&usize| {
+                matches!(self.planned[**next], Planned::Insufficient) && self.relies_on(id, **next)
+            };
+            out.extend(edges.iter().filter(fails).map(|&next| self.keys[next].clone()));
         }
+        out
+    }
+
+    fn finish(&mut self) -> Vec<Predicate> {
         let planned = std::mem::take(&mut self.planned);
         let predicates = planned
             .into_iter()
@@ -155,7 +197,7 @@ impl<'a> RulePlanner<'a> {
                     branches: Vec::new(),
                 },
             });
-        Ok(predicates.collect())
+        predicates.collect()
     }
 
     fn plan_new(&mut self, key: &Key, goal: &Goal) -> Result<usize> {
@@ -170,7 +212,7 @@ impl<'a> RulePlanner<'a> {
                 "The rules nest too deep (QUERY_DEPTH)",
             ));
         }
-        if !self.required_are_bound(key) {
+        if !self.required_are_bound(key) || self.unusable.contains(key) {
             self.planned[id] = Planned::Insufficient;
             return Ok(id);
         }

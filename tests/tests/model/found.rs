@@ -66,6 +66,18 @@ fn an_argument_that_only_a_negation_speaks_of_is_unbound() {
 }
 
 #[test]
+fn a_rule_that_cannot_run_first_in_a_recursion_runs_later() {
+    let rules = [
+        "[(p ?x ?y) (r ?y) [?x :friend ?z]]",
+        "[(q ?x ?y) (or-join [?x] [?x :friend _] (q _ ?x)) (p ?x ?z) (not [?y :friend _])]",
+        "[(r ?x) (or-join [?x] [?x :friend _] (q _ ?x)) (p ?x _)]",
+        "[(m ?x ?y) [?x :friend ?x] (not (r ?y)) [?y :friend ?x]]",
+    ];
+    let data = ["[:db/add 101 :friend 101]", "[:db/add 102 :friend 101]"];
+    check(&[&data], "?x ?y", &["(m ?x ?y)"], &rules);
+}
+
+#[test]
 fn a_unique_value_is_taken_twice_within_a_transaction() {
     check_transactions(&[&["[:db/add 101 :name \"a\"]", "[:db/add 102 :name \"a\"]"]]);
 }
