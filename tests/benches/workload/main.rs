@@ -1,0 +1,178 @@
+//! The workloads that other Datalog engines were measured on: answers checked, then timed.
+//!
+//! `cargo bench --bench workload [-- SUITE…]`, suites `people rules joins temporal debian`. Every
+//! query must answer the known number of rows before it is timed; figures are CPU milliseconds of
+//! the whole process, the least of several runs, beside what Datahike, Datalevin and DataScript
+//! (on the JVM) needed on another machine: read the proportions, not the digits. `debian` also
+//! loads the package index durably and reports datoms per second.
+
+#![expect(clippy::print_stdout, reason = "a benchmark reports on stdout")]
+
+mod data;
+mod peers;
+mod python;
+
+use std::time::{Duration, Instant};
+
+use datalith_engine::conn::{Config, Conn, create_database};
+use datalith_engine::db::{Db, TimePoint};
+use datalith_engine::edn;
+use datalith_engine::exec::{Input, QueryOptions, q};
+use datalith_engine::transact::TxData;
+use datalith_engine::{Result, Value};
+use nix::time::{ClockId, clock_gettime};
+
+use data::Suite;
+use peers::Query;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Time spent on one query.
+const MEASURE: Duration = Duration::from_millis(400);
+/// Fewest and most runs of one query.
+const RUNS: (usize, usize) = (3, 200);
+
+fn main() -> Result<()> {
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let is_chosen = |suite: &str| chosen.is_empty() || chosen.iter().any(|name| name == suite);
+    println!(
+        "{:<10}{:<26}{:>8}{:>10}{:>12}{:>12}{:>12}",
+        "suite", "query", "rows", "CPU ms", "Datahike", "Datalevin", "DataScript"
+    );
+    if is_chosen("people") {
+        let db = memory(&data::people().0)?.db()?;
+        for query in peers::PEOPLE {
+            let inputs: &[Value] = match query.name {
+                "qpred2" => &[Value::Long(50_000)],
+                "q-rule" => &[Value::str(peers::FOLLOW)],
+                _ => &[],
+            };
+            measure("people", query, &db, inputs)?;
+        }
+    }
+    if is_chosen("rules") {
+        for (name, rows, peers) in peers::RULES {
+            let db = memory(&data::graph(name))?.db()?;
+            let query = Query { name, text: peers::RULES_QUERY, rows: *rows, peers: *peers };
+            measure("rules", &query, &db, &[Value::str(peers::RULES_RULE)])?;
+        }
+    }
+    if is_chosen("joins") {
+        let db = memory(&data::departments())?.db()?;
+        peers::JOINS.iter().try_for_each(|query| measure("joins", query, &db, &[]))?;
+    }
+    if is_chosen("temporal") {
+        temporal()?;
+    }
+    if is_chosen("debian") {
+        debian()?;
+    }
+    Ok(())
+}
+
+fn temporal() -> Result<()> {
+    let (suite, ages) = data::people();
+    let conn = memory(&suite)?;
+    let before = conn.db()?.max_tx();
+    conn.transact(&TxData::new(Value::vector(ages)))?;
+    let now = conn.db()?;
+    let (then, all) = (now.as_of(TimePoint::Tx(before))?, now.history()?);
+    for (queries, db) in [(peers::CURRENT, &now), (peers::AS_OF, &then), (peers::HISTORY, &all)] {
+        queries.iter().try_for_each(|query| measure("temporal", query, db, &[]))?;
+    }
+    Ok(())
+}
+
+fn debian() -> Result<()> {
+    let Some(suite) = data::debian() else {
+        println!("debian: skipped, there is no package index (name one with DEBIAN_PACKAGES)");
+        return Ok(());
+    };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("debian");
+    let store = Value::map([
+        (Value::keyword("backend"), Value::keyword("file")),
+        (Value::keyword("path"), Value::str(&path.to_string_lossy())),
+    ]);
+    let config = Config::from_value(&Value::map([(Value::keyword("store"), store)]))?;
+    create_database(&config)?;
+    let conn = Conn::connect(&config)?;
+    let (cpu, wall) = (cpu_time(), Instant::now());
+    let datoms = load(&conn, &suite)?;
+    report_rate("load, durable", datoms, cpu_time() - cpu, wall.elapsed());
+    conn.release_all();
+    let (cpu, wall) = (cpu_time(), Instant::now());
+    let conn = Conn::connect(&config)?;
+    let db = conn.db()?;
+    report_rate("reopen", datoms, cpu_time() - cpu, wall.elapsed());
+    for query in peers::DEBIAN {
+        let rules = [Value::str(peers::DEP)];
+        let inputs: &[Value] = if query.text.contains('%') { &rules } else { &[] };
+        measure("debian", query, &db, inputs)?;
+    }
+    for (query, name) in peers::DEBIAN_IN {
+        let lookup = Value::vector([Value::keyword("package/name"), Value::str(name)]);
+        let e = db.entid_strict(&lookup)?;
+        measure("debian", query, &db, &[Value::str(peers::DEP), Value::Long(e.0)])?;
+    }
+    Ok(())
+}
+
+fn report_rate(what: &str, datoms: usize, cpu: Duration, wall: Duration) {
+    let rate = |time: Duration| datoms as f64 / time.as_secs_f64() / 1000.0;
+    println!(
+        "debian    {what}: {datoms} datoms, CPU {:.2} s ({:.0}k datoms/s), wall {:.2} s ({:.0}k datoms/s)",
+        cpu.as_secs_f64(),
+        rate(cpu),
+        wall.as_secs_f64(),
+        rate(wall)
+    );
+}
+
+fn memory(suite: &Suite) -> Result<Conn> {
+    let config = Config::memory(uuid::Uuid::new_v4());
+    create_database(&config)?;
+    let conn = Conn::connect(&config)?;
+    load(&conn, suite)?;
+    Ok(conn)
+}
+
+/// Transacts a suite; answers how many datoms that made.
+fn load(conn: &Conn, suite: &Suite) -> Result<usize> {
+    let mut datoms = conn.transact(&TxData::new(Value::vector(suite.schema.clone())))?.tx_data.len();
+    for entities in &suite.transactions {
+        let report = conn.transact(&TxData::new(Value::vector(entities.iter().cloned())))?;
+        datoms += report.tx_data.len();
+    }
+    Ok(datoms)
+}
+
+/// Checks a query's rows, then prints the least CPU time it took.
+fn measure(suite: &str, query: &Query, db: &Db, inputs: &[Value]) -> Result<()> {
+    let form = edn::read(query.text)?;
+    let mut all = vec![Input::Db(db.clone())];
+    all.extend(inputs.iter().cloned().map(Input::Value));
+    let answer = || q(&form, &all, &QueryOptions::default());
+    let rows = answer()?.len();
+    assert_eq!(rows, query.rows, "{} answers other rows than every engine does", query.name);
+    let (mut best, mut runs, started) = (Duration::MAX, 0, Instant::now());
+    while runs < RUNS.0 || (runs < RUNS.1 && started.elapsed() < MEASURE) {
+        let before = cpu_time();
+        std::hint::black_box(answer()?);
+        best = best.min(cpu_time() - before);
+        runs += 1;
+    }
+    let [datahike, datalevin, datascript] = query.peers;
+    println!(
+        "{suite:<10}{:<26}{rows:>8}{:>10.3}{datahike:>12}{datalevin:>12}{datascript:>12}",
+        query.name,
+        best.as_secs_f64() * 1000.0
+    );
+    Ok(())
+}
+
+/// CPU time of this process, all threads.
+fn cpu_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+}
