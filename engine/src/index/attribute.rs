@@ -1,6 +1,8 @@
 //! The index of one attribute: current and past rows, by entity and (where asked for) by value.
 
-use super::{Dictionary, Extra, Row, Run, SortOrder};
+use std::sync::OnceLock;
+
+use super::{Dictionary, Extra, Row, Run, Sample, SortOrder};
 
 /// What a transaction does to one attribute.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,7 @@ pub struct AttributeIndex {
     past: Run,
     /// Current and past rows by value; only where the attribute is a ref, unique or indexed.
     by_value: Option<(Run, Run)>,
+    sample: OnceLock<Sample>,
 }
 
 impl AttributeIndex {
@@ -27,6 +30,7 @@ impl AttributeIndex {
     pub fn new(by_value: bool) -> AttributeIndex {
         let empty = |order, extra| Run::empty(order, extra);
         AttributeIndex {
+            sample: OnceLock::new(),
             current: empty(SortOrder::ByEntity, Extra::Nothing),
             past: empty(SortOrder::ByEntity, Extra::End),
             by_value: by_value.then(|| {
@@ -46,6 +50,11 @@ impl AttributeIndex {
     /// Past rows by entity: each was so from `tx` until `extra`.
     pub fn past(&self) -> &Run {
         &self.past
+    }
+
+    /// What the planner knows of the current rows; made on first use.
+    pub fn sample(&self) -> &Sample {
+        self.sample.get_or_init(|| Sample::new(&self.current))
     }
 
     /// Current rows by value, where kept.
@@ -88,6 +97,7 @@ impl AttributeIndex {
             .map(|(current, old)| apply(current, old, added.clone(), ended.clone(), past.clone()));
         let (current, past) = apply(&self.current, &self.past, added, ended, past);
         AttributeIndex {
+            sample: OnceLock::new(),
             current,
             past,
             by_value,
@@ -118,6 +128,7 @@ impl AttributeIndex {
         keep_past: impl Fn(&Row) -> bool,
     ) -> AttributeIndex {
         AttributeIndex {
+            sample: OnceLock::new(),
             current: self.current.retain(&keep_current),
             past: self.past.retain(&keep_past),
             by_value: self

@@ -11,10 +11,12 @@ mod column;
 mod dictionary;
 mod merge;
 mod run;
+mod sample;
 
 pub use attribute::{AttributeIndex, Change};
 pub use cell::{Cell, Kind};
 pub use chunk::{Chunk, Extra, Row};
 pub use column::{Column, ColumnBuilder, Kinds};
 pub use dictionary::{Dictionary, Interner};
+pub use sample::Sample;
 pub use run::{Position, Run, SortOrder};

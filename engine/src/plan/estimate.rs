@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Bind, Goal, GoalKind, Pattern, Slot, VarId};
+use super::{ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, Pattern, Slot, VarId};
 use crate::db::Db;
-use crate::index::{AttributeIndex, Run};
+use crate::index::AttributeIndex;
 use crate::value::Value;
 
 /// What the planner may know of a source.
@@ -15,8 +15,6 @@ pub trait Statistics {
     fn tuples(&self, source: usize) -> usize;
 }
 
-/// Rows a sample looks at.
-const SAMPLE_ROWS: usize = 256;
 /// Rows expected of a rule of which nothing is known, per row of the caller.
 const RULE_ROWS: f64 = 50.0;
 /// How much an unbound rule call costs against a bound one.
@@ -87,70 +85,95 @@ fn pattern_rows(pattern: &Pattern, bound: &HashSet<VarId>, statistics: &dyn Stat
         Known::Const(a) => match db.attribute_id(a).and_then(|a| Some((a, db.index(a)?))) {
             Some((a, index)) => {
                 let constant = match v {
-                    Known::Const(value) => Some(constant_rows(db, a, index, value)),
+                    Known::Const(value) => Some(constant_rows(db, index, value)),
                     _ => None,
                 };
-                attribute_rows(index, e, v, constant)
+                let is_ref = db.attribute(a).is_some_and(|attribute| attribute.is_ref());
+                attribute_rows(index, e, v, constant, is_ref)
             }
             None => 0.0,
         },
         other => {
             let indexes = db.attribute_ids().filter_map(|a| db.index(a));
-            let all: f64 = indexes.map(|index| attribute_rows(index, e, v, None)).sum();
+            let all: f64 = indexes.map(|index| attribute_rows(index, e, v, None, false)).sum();
             if other == Known::Var { all / 8.0 } else { all }
         }
     }
 }
 
-fn attribute_rows(index: &AttributeIndex, e: Known, v: Known, constant: Option<f64>) -> f64 {
-    let run = index.current();
-    let rows = run.len() as f64;
-    let per_entity = rows / distinct_entities(run).max(1.0);
+fn attribute_rows(
+    index: &AttributeIndex,
+    e: Known,
+    v: Known,
+    constant: Option<f64>,
+    is_ref: bool,
+) -> f64 {
+    let sample = index.sample();
+    // Entities that refs are probed with come once each; other values come as often as they are.
+    let per_value = || {
+        constant.unwrap_or_else(|| {
+            if is_ref { sample.rows_per_value() } else { sample.rows_like_a_row() }
+        })
+    };
+    let per_entity = sample.rows_per_entity();
     match (e, v) {
-        (Known::Free, Known::Free) => rows,
-        (Known::Free, _) => constant.unwrap_or_else(|| rows / distinct_values(index).max(1.0)),
+        (Known::Free, Known::Free) => sample.rows(),
+        (Known::Free, _) => per_value(),
         (_, Known::Free) => per_entity,
-        (_, _) => {
-            let per_value = constant.unwrap_or_else(|| rows / distinct_values(index).max(1.0));
-            (per_value / rows.max(1.0) * per_entity).min(per_entity)
-        }
+        (_, _) => (per_value() / sample.rows().max(1.0) * per_entity).min(per_entity),
     }
 }
 
 /// Rows of an attribute with a constant value: exact where rows are kept by value.
-fn constant_rows(db: &Db, a: crate::datom::AttrId, index: &AttributeIndex, value: &Value) -> f64 {
-    let _ = a;
+fn constant_rows(db: &Db, index: &AttributeIndex, value: &Value) -> f64 {
     match (index.current_by_value(), db.dictionary().cell(value)) {
         (Some(run), Some(cell)) => run.value_range(cell, db.dictionary()).len() as f64,
-        (None, Some(_)) => {
-            index.current().len() as f64 / distinct_values(index).max(1.0)
-        }
+        (None, Some(cell)) => index.sample().rows_with(cell),
         (_, None) => 1.0,
     }
 }
 
-/// Distinct entities of a run sorted by entity, from its middle chunk.
-fn distinct_entities(run: &Run) -> f64 {
-    let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else {
-        return 0.0;
+/// The part of a pattern's rows that the given filters keep, for filters that look at nothing but
+/// its value.
+pub(super) fn selectivity(
+    pattern: &Pattern,
+    filters: &[&CallGoal],
+    statistics: &dyn Statistics,
+) -> f64 {
+    let (Some(Slot::Const(a)), Some(Slot::Var(var))) =
+        (pattern.slots.get(1), pattern.slots.get(2))
+    else {
+        return 1.0;
     };
-    let sample = &chunk.e[..chunk.len().min(SAMPLE_ROWS)];
-    let distinct = 1 + sample.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    run.len() as f64 * distinct as f64 / sample.len() as f64
+    let on_value = |call: &&&CallGoal| call.vars().all(|other| other == *var) && is_builtin(call);
+    let filters: Vec<&&CallGoal> = filters.iter().filter(on_value).collect();
+    let index = statistics.db(pattern.source).and_then(|db| {
+        let index = db.index(db.attribute_id(a)?)?;
+        Some((db, index))
+    });
+    match index {
+        Some((db, index)) if !filters.is_empty() => index.sample().selectivity(|cell| {
+            filters.iter().all(|call| holds(call, &db.value(cell)))
+        }),
+        _ => 1.0,
+    }
 }
 
-/// Distinct values of an attribute. Exact enough where rows are kept by value; else from the middle
-/// chunk of its run: if few repeat there, as many as rows, else what the sample has.
-fn distinct_values(index: &AttributeIndex) -> f64 {
-    let run = index.current_by_value().unwrap_or(index.current());
-    let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else {
-        return 0.0;
-    };
-    let sample = &chunk.v.bits()[..chunk.len().min(SAMPLE_ROWS)];
-    let distinct = sample.iter().collect::<HashSet<_>>().len();
-    if index.current_by_value().is_some() || distinct * 2 > sample.len() {
-        run.len() as f64 * distinct as f64 / sample.len() as f64
-    } else {
-        distinct as f64
-    }
+fn is_builtin(call: &CallGoal) -> bool {
+    matches!(call.callable, Callable::Builtin(_)) && call.vars().next().is_some()
+}
+
+/// Whether a filter of one variable holds for a value.
+fn holds(call: &CallGoal, value: &Value) -> bool {
+    let Callable::Builtin(builtin) = call.callable else { return true };
+    let args: Option<Vec<Value>> = call
+        .args
+        .iter()
+        .map(|arg| match arg {
+            ArgSlot::Var(_) => Some(value.clone()),
+            ArgSlot::Const(constant) => Some(constant.clone()),
+            ArgSlot::Source(_) | ArgSlot::Rules => None,
+        })
+        .collect();
+    args.is_none_or(|args| builtin.call(&args).is_ok_and(|result| result.is_truthy()))
 }

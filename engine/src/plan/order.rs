@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::estimate::{Statistics, estimate};
+use super::estimate::{Statistics, estimate, selectivity};
 use super::logical::unique;
 use super::physical::{Block, Op, Step};
-use super::{Goal, GoalKind, Slot, VarId, Vars};
+use super::{CallGoal, Goal, GoalKind, Slot, VarId, Vars};
 use crate::error::{Code, Error, Result};
 use crate::value::{Symbol, Value};
 
@@ -99,10 +99,15 @@ impl Order<'_> {
                 return Ok(Some((at, self.filter(goal, bound, rows)?, estimate)));
             }
         }
+        let filters: Vec<&CallGoal> = left.iter().filter_map(|goal| predicate(goal)).collect();
         let mut candidates: Vec<(bool, f64, usize)> = Vec::new();
         for (at, goal) in left.iter().enumerate() {
             if !is_filter(goal) {
-                let cost = self.cost(goal, rows, bound);
+                let kept = match &goal.kind {
+                    GoalKind::Pattern(pattern) => selectivity(pattern, &filters, self.statistics),
+                    _ => 1.0,
+                };
+                let cost = self.cost(goal, rows, bound) * kept;
                 candidates.push((cost > rows && is_apart(goal, bound), cost, at));
             }
         }
@@ -259,6 +264,13 @@ fn is_apart(goal: &Goal, bound: &HashSet<VarId>) -> bool {
     let mut vars = Vec::new();
     goal.vars(&mut vars);
     !bound.is_empty() && !vars.iter().any(|var| bound.contains(var))
+}
+
+fn predicate(goal: &Goal) -> Option<&CallGoal> {
+    match &goal.kind {
+        GoalKind::Predicate(call) => Some(call),
+        _ => None,
+    }
 }
 
 fn is_filter(goal: &Goal) -> bool {

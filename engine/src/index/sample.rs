@@ -1,0 +1,89 @@
+//! A sample of an attribute's current rows, for the planner.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
+use super::{Cell, Run};
+
+/// What a few evenly spread rows say of all.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    rows: f64,
+    entities: f64,
+    values: Vec<Cell>,
+    /// Of all pairs of sampled rows, how many have one value.
+    collisions: f64,
+    distinct: f64,
+}
+
+impl Sample {
+    /// Rows looked at.
+    const ROWS: usize = 256;
+
+    /// Looks at a run sorted by entity. Cost: O(1).
+    pub(super) fn new(run: &Run) -> Sample {
+        let count = run.len().min(Sample::ROWS);
+        let cell = |at: usize| run.row(run.position(at * run.len() / count)).v;
+        let values: Vec<Cell> = (0..count).map(cell).collect();
+        let mut counts: HashMap<Cell, f64, FixedState> = HashMap::default();
+        for value in &values {
+            *counts.entry(*value).or_default() += 1.0;
+        }
+        let pairs = count as f64 * (count as f64 - 1.0);
+        let collisions: f64 = counts.values().map(|n| n * (n - 1.0)).sum();
+        let rows = run.len() as f64;
+        // Values that repeat within the sample are common; each of the others may stand for many.
+        let singles = counts.values().filter(|n| **n == 1.0).count() as f64;
+        let scale = if count == 0 { 0.0 } else { rows / count as f64 };
+        Sample {
+            rows,
+            entities: entities(run),
+            values,
+            collisions: if pairs > 0.0 { collisions / pairs } else { 0.0 },
+            distinct: (counts.len() as f64 - singles + singles * scale.sqrt()).max(1.0),
+        }
+    }
+
+    /// Rows of the attribute.
+    pub fn rows(&self) -> f64 {
+        self.rows
+    }
+
+    /// Rows per entity that has any.
+    pub fn rows_per_entity(&self) -> f64 {
+        self.rows / self.entities.max(1.0)
+    }
+
+    /// Rows per value, every value counted alike.
+    pub fn rows_per_value(&self) -> f64 {
+        self.rows / self.distinct
+    }
+
+    /// Rows that share the value of a row drawn at random: what a probe by a value of the same
+    /// distribution finds. Common values count more than in [`Sample::rows_per_value`].
+    pub fn rows_like_a_row(&self) -> f64 {
+        (self.rows * self.collisions).max(self.rows_per_value())
+    }
+
+    /// Rows with this value, roughly.
+    pub fn rows_with(&self, value: Cell) -> f64 {
+        let found = self.values.iter().filter(|other| **other == value).count() as f64;
+        let scale = self.rows / (self.values.len() as f64).max(1.0);
+        if found > 0.0 { found * scale } else { self.rows_per_value().min(scale) }
+    }
+
+    /// The part of the rows whose value passes a test, at least one sampled row's worth.
+    pub fn selectivity(&self, test: impl Fn(Cell) -> bool) -> f64 {
+        let passed = self.values.iter().filter(|value| test(**value)).count() as f64;
+        passed.max(0.5) / (self.values.len() as f64).max(1.0)
+    }
+}
+
+/// Entities of a run sorted by entity, from its middle chunk.
+fn entities(run: &Run) -> f64 {
+    let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else { return 0.0 };
+    let sample = &chunk.e[..chunk.len().min(Sample::ROWS)];
+    let distinct = 1 + sample.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    run.len() as f64 * distinct as f64 / sample.len() as f64
+}
