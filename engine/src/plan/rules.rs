@@ -46,7 +46,11 @@ pub fn plan(outline: &Outline<'_>, statistics: &dyn Statistics) -> Result<(Progr
             break;
         }
     }
-    let names = unusable.iter().map(|key| format!("'{}", key.name)).collect::<Vec<_>>().join(", ");
+    let names = unusable
+        .iter()
+        .map(|key| format!("'{}", key.name))
+        .collect::<Vec<_>>()
+        .join(", ");
     let message = format!("Insufficient bindings in rules that recur through {names}");
     Err(Error::new(Code::QueryWhere, message))
 }
@@ -177,7 +181,12 @@ impl<'a> RulePlanner<'a> {
             let fails = |next: &&usize| {
                 matches!(self.planned[**next], Planned::Insufficient) && self.relies_on(id, **next)
             };
-            out.extend(edges.iter().filter(fails).map(|&next| self.keys[next].clone()));
+            out.extend(
+                edges
+                    .iter()
+                    .filter(fails)
+                    .map(|&next| self.keys[next].clone()),
+            );
         }
         out
     }
@@ -398,7 +407,10 @@ impl<'a> RulePlanner<'a> {
         let mut mentioned = Vec::new();
         goals.iter().for_each(|goal| goal.vars(&mut mentioned));
         let unused = |var: &VarId| key.lenient && !mentioned.contains(var);
-        if let Some(var) = head.iter().find(|var| !covered.contains(var) && !unused(var)) {
+        if let Some(var) = head
+            .iter()
+            .find(|var| !covered.contains(var) && !unused(var))
+        {
             let name = names.name(*var);
             return Err(Error::new(
                 Code::QueryWhere,
