@@ -248,6 +248,8 @@ codes! {
     ViewTimePoint "view/time-point" incorrect;
     /// A configuration that cannot be used.
     ConfigInvalid "config/invalid" incorrect;
+    /// Online garbage collection with buffered index changes.
+    OnlineGcIncompatible "type online-gc-incompatible-with-diff-buf" incorrect;
     /// The database exists already.
     DbAlreadyExists "type db-already-exists" conflict;
     /// There is no such database.

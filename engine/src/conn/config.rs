@@ -294,6 +294,28 @@ fn check(entries: &Map) -> Result<()> {
         )
         .with("key", Value::keyword("attribute-refs?")));
     }
+    check_storage(entries)
+}
+
+/// Refuses settings of Datahike's storage that exclude each other there, so that a configuration
+/// that is good here is good there.
+fn check_storage(entries: &Map) -> Result<()> {
+    let get = |key: &str| entries.get(&Value::keyword(key));
+    if get("crypto-hash?") == Some(&Value::Bool(true))
+        && get("commit-graph?") == Some(&Value::Bool(false))
+    {
+        let message = "Content addressing (:crypto-hash? true) needs the commit graph.";
+        return Err(
+            Error::new(Code::ConfigInvalid, message).with("key", Value::keyword("commit-graph?"))
+        );
+    }
+    let enabled = get("online-gc").and_then(|gc| gc.get("enabled?")) == Some(&Value::Bool(true));
+    let buffered = get("index-config").and_then(|index| index.get("diff-buf-size")?.as_long());
+    if enabled && buffered.is_some_and(|size| size > 0) {
+        let message = "Online garbage collection needs a :diff-buf-size of 0.";
+        return Err(Error::new(Code::OnlineGcIncompatible, message)
+            .with("diff-buf-size", buffered.unwrap_or_default()));
+    }
     Ok(())
 }
 
