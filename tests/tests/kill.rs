@@ -30,7 +30,7 @@ fn a_killed_writer_loses_nothing_it_acknowledged() {
 }
 
 fn kill_often(kills: u32, mut random: Random) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("there is room for a folder");
     let mut acknowledged = Last::new();
     for kill in 0..kills {
         let path = dir.path().join(format!("db{}", kill / KILLS_PER_DATABASE));
@@ -38,12 +38,12 @@ fn kill_often(kills: u32, mut random: Random) {
             acknowledged.clear();
         }
         let mut child = start(&path);
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let patience = random.below(12);
         if random.below(4) == 0 {
             // While it creates or opens the database, most likely.
             pause(random.below(10_000));
-            child.kill().unwrap();
+            child.kill().expect("a child can be killed");
         }
         let mut heard = 0;
         for line in lines.map_while(Result::ok) {
@@ -52,10 +52,10 @@ fn kill_often(kills: u32, mut random: Random) {
             if heard == patience {
                 // In the middle of what comes next, or the pause may be none at all.
                 pause(random.below(3_000));
-                child.kill().unwrap();
+                child.kill().expect("a child can be killed");
             }
         }
-        let status = child.wait().unwrap();
+        let status = child.wait().expect("a child can be waited for");
         assert!(
             !status.success(),
             "the writer ended by itself, at kill {kill}"
@@ -67,7 +67,7 @@ fn kill_often(kills: u32, mut random: Random) {
 /// Checks what the child found when it opened the database, and notes what it acknowledges.
 fn check(line: &str, acknowledged: &mut Last, kill: u32) {
     let words: Vec<&str> = line.split(' ').collect();
-    let number = |at: usize| words[at].parse::<u64>().unwrap();
+    let number = |at: usize| words[at].parse::<u64>().expect("a number");
     match words[0] {
         "found" => {
             let (thread, last, count) = (number(1), number(2), number(3));
@@ -102,7 +102,11 @@ fn pause(micros: u64) {
 
 fn start(path: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_writer"));
-    command.arg(path).stdout(Stdio::piped()).spawn().unwrap()
+    command
+        .arg(path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the writer starts")
 }
 
 /// A seeded sequence of numbers.

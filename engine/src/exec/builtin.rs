@@ -55,5 +55,5 @@ fn calls<'c>(clause: &'c Clause, out: &mut Vec<&'c Symbol>) {
     if let ClauseKind::Rule { name, .. } = &clause.kind {
         out.push(name);
     }
-    clause.children().into_iter().for_each(|child| calls(child, out));
+    clause.children().for_each(|child| calls(child, out));
 }

@@ -133,7 +133,7 @@ impl<'a> Pairs<'a> {
     pub(super) fn push(&mut self, left: u32, right: u32) -> Result<()> {
         self.left.push(left);
         self.right.push(right);
-        if self.left.len() % Budget::CHECK_ROWS == 0 {
+        if self.left.len().is_multiple_of(Budget::CHECK_ROWS) {
             self.budget.check_rows(self.left.len(), self.columns + 1)?;
         }
         Ok(())

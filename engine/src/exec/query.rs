@@ -141,14 +141,16 @@ struct Run<'q> {
     depth: usize,
 }
 
-impl<'q> Run<'q> {
-    fn new(query: &'q Query, inputs: &[Input], depth: usize) -> Result<Run<'q>> {
-        check_inputs(query, inputs)?;
-        let base = inputs.iter().find_map(|input| match input {
-            Input::Db(db) => Some(db.dictionary().clone()),
-            Input::Value(_) => None,
-        });
-        let mut interner = Interner::new(base.unwrap_or_default());
+/// The inputs of a query, each by what `:in` makes of it.
+struct Given<'q> {
+    sources: Sources,
+    rules: Value,
+    patterns: Vec<(Symbol, Value)>,
+    values: Vec<(&'q ast::Binding, &'q Value)>,
+}
+
+impl<'q> Given<'q> {
+    fn new(query: &'q Query, inputs: &'q [Input], interner: &mut Interner) -> Result<Given<'q>> {
         let mut sources = Sources {
             names: Vec::new(),
             sources: Vec::new(),
@@ -158,7 +160,7 @@ impl<'q> Run<'q> {
             match (form, input) {
                 (ast::Input::Source(name), input) => {
                     sources.names.push(name.clone());
-                    sources.sources.push(source_of(input, &mut interner));
+                    sources.sources.push(source_of(input, interner));
                 }
                 (ast::Input::Rules, Input::Value(value)) => rules = value.clone(),
                 (ast::Input::Pattern(name), Input::Value(value)) => {
@@ -187,6 +189,29 @@ impl<'q> Run<'q> {
             sources.names.push(SourceName(Symbol::new("$")));
             sources.sources.push(Source::Tuples(Tuples::default(), Value::Nil));
         }
+        Ok(Given {
+            sources,
+            rules,
+            patterns,
+            values,
+        })
+    }
+}
+
+impl<'q> Run<'q> {
+    fn new(query: &'q Query, inputs: &[Input], depth: usize) -> Result<Run<'q>> {
+        check_inputs(query, inputs)?;
+        let base = inputs.iter().find_map(|input| match input {
+            Input::Db(db) => Some(db.dictionary().clone()),
+            Input::Value(_) => None,
+        });
+        let mut interner = Interner::new(base.unwrap_or_default());
+        let Given {
+            sources,
+            rules,
+            patterns,
+            values,
+        } = Given::new(query, inputs, &mut interner)?;
         let mut parsed_rules = rule_branches(&rules)?;
         let missing = missing_rules(&query.clauses, &parsed_rules)?;
         parsed_rules.extend(missing);
