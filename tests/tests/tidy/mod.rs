@@ -216,3 +216,16 @@ fn every_error_is_provoked() {
         (!found).then(|| format!("Code::{code:?}: no test and no script provokes it"))
     }));
 }
+
+#[test]
+fn the_comparison_with_datahike_names_scripts_that_are_there() {
+    let text = std::fs::read_to_string(repository().join("docs/datahike.md")).unwrap();
+    let named = text.lines().filter_map(|line| line.split(" | ").nth(3));
+    let scripts = named.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let scripts: Vec<&str> = scripts.collect();
+    assert!(scripts.len() > 200, "the table has lost its scripts");
+    report(scripts.into_iter().filter_map(|script| {
+        let path = Path::new("tests/golden").join(format!("{script}.golden"));
+        (!repository().join(&path).is_file()).then(|| format!("{}: not there", path.display()))
+    }));
+}
