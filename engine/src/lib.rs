@@ -4,8 +4,8 @@ pub mod conn;
 pub mod datom;
 pub mod db;
 pub mod edn;
-pub mod exec;
 pub mod error;
+pub mod exec;
 pub mod function;
 pub mod index;
 pub mod limits;
@@ -17,10 +17,10 @@ pub mod store;
 pub mod transact;
 pub mod value;
 
-pub use error::{Code, Error, Result, Span};
 pub use db::{
-    datoms, index_range, metrics, reverse_schema, rseek_datoms, schema_map, seek_datoms, Db, Index,
+    Db, Index, datoms, index_range, metrics, reverse_schema, rseek_datoms, schema_map, seek_datoms,
 };
+pub use error::{Code, Error, Result, Span};
 pub use pull::{entity, pull, pull_many};
 pub use value::{Keyword, Map, Set, Symbol, Value};
 

@@ -111,11 +111,18 @@ impl Db {
                 }
             }
         }
-        self.next(State { attributes: Arc::new(attributes), ..(*self.state).clone() })
+        self.next(State {
+            attributes: Arc::new(attributes),
+            ..(*self.state).clone()
+        })
     }
 
     fn next(&self, state: State) -> Db {
-        Db { state: Arc::new(state), view: View::default(), viewed: Arc::default() }
+        Db {
+            state: Arc::new(state),
+            view: View::default(),
+            viewed: Arc::default(),
+        }
     }
 }
 
@@ -137,7 +144,9 @@ fn reindex(
     dictionary: &Dictionary,
 ) {
     for (a, index) in attributes {
-        let by_value = schema.attribute(*a).is_some_and(|attribute| attribute.is_by_value());
+        let by_value = schema
+            .attribute(*a)
+            .is_some_and(|attribute| attribute.is_by_value());
         if by_value != index.current_by_value().is_some() {
             *index = Arc::new(index.with_by_value(by_value, dictionary));
         }
@@ -147,7 +156,9 @@ fn reindex(
 fn change_of(index: &AttributeIndex, datoms: &[&IndexDatom], dictionary: &Dictionary) -> Change {
     let mut change = Change::default();
     if datoms.iter().all(|datom| datom.op == Op::Assert) {
-        change.added.extend(datoms.iter().map(|d| Row::new(d.e.0, d.v, d.tx.0)));
+        change
+            .added
+            .extend(datoms.iter().map(|d| Row::new(d.e.0, d.v, d.tx.0)));
         return change;
     }
     // A datom may come and go several times: follow each through its events.
@@ -155,7 +166,12 @@ fn change_of(index: &AttributeIndex, datoms: &[&IndexDatom], dictionary: &Dictio
     let mut order = Vec::new();
     for datom in datoms {
         let key = (datom.e.0, datom.v);
-        let stored = || index.current().find(datom.e.0, datom.v, dictionary).map(|row| row.tx);
+        let stored = || {
+            index
+                .current()
+                .find(datom.e.0, datom.v, dictionary)
+                .map(|row| row.tx)
+        };
         let so_since = *state.entry(key).or_insert_with(|| {
             order.push(key);
             stored()
@@ -165,7 +181,10 @@ fn change_of(index: &AttributeIndex, datoms: &[&IndexDatom], dictionary: &Dictio
             (Op::Assert, since) => since,
             (Op::Retract, None) => None,
             (Op::Retract, Some(since)) => {
-                let row = Row { extra: datom.tx.0, ..Row::new(datom.e.0, datom.v, since) };
+                let row = Row {
+                    extra: datom.tx.0,
+                    ..Row::new(datom.e.0, datom.v, since)
+                };
                 if stored() == Some(since) {
                     change.ended.push(row);
                 } else {

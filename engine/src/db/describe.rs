@@ -15,7 +15,10 @@ pub fn schema_map(db: &Db) -> Value {
     named.retain(|(ident, _)| !is_system(ident));
     named.sort_by_key(|(_, e)| *e);
     let entry = |(ident, e): (&Keyword, EntityId)| {
-        (Value::Keyword(ident.clone()), Value::from(declaration(&db, e)))
+        (
+            Value::Keyword(ident.clone()),
+            Value::from(declaration(&db, e)),
+        )
     };
     Value::map(named.into_iter().map(entry))
 }
@@ -50,8 +53,15 @@ fn declaration(db: &Db, e: EntityId) -> Map {
 
 /// Whether an attribute's values are enums of the system schema.
 fn is_enum(db: &Db, ident: &Value) -> bool {
-    let value_type = db.schema().by_ident(ident).and_then(|attribute| attribute.value_type);
-    let enums = [ValueType::ValueType, ValueType::Cardinality, ValueType::Unique];
+    let value_type = db
+        .schema()
+        .by_ident(ident)
+        .and_then(|attribute| attribute.value_type);
+    let enums = [
+        ValueType::ValueType,
+        ValueType::Cardinality,
+        ValueType::Unique,
+    ];
     value_type.is_some_and(|value_type| enums.contains(&value_type))
 }
 
@@ -67,7 +77,9 @@ pub(super) fn is_system(ident: &Keyword) -> bool {
 pub fn reverse_schema(db: &Db) -> Value {
     let mut sets: indexmap::IndexMap<&'static str, Set> = indexmap::IndexMap::new();
     for (ident, _) in db.schema().idents().filter(|(ident, _)| !is_system(ident)) {
-        sets.entry("db/ident").or_default().insert(Value::Keyword(ident.clone()));
+        sets.entry("db/ident")
+            .or_default()
+            .insert(Value::Keyword(ident.clone()));
     }
     let mut positions: indexmap::IndexMap<Value, Map> = indexmap::IndexMap::new();
     for attribute in db.schema().attributes() {
@@ -75,7 +87,9 @@ pub fn reverse_schema(db: &Db) -> Value {
             continue;
         }
         for property in properties(attribute) {
-            sets.entry(property).or_default().insert(attribute.ident.clone());
+            sets.entry(property)
+                .or_default()
+                .insert(attribute.ident.clone());
         }
         if let Some(TupleKind::Composite(parts)) = &attribute.tuple {
             for (at, part) in parts.iter().enumerate() {
@@ -100,18 +114,26 @@ fn properties(attribute: &Attribute) -> Vec<&'static str> {
     let is_constrained =
         has_length || attribute.max_length.is_some() || !attribute.predicates.is_empty();
     let all = [
-        (attribute.unique == Some(Unique::Identity), "db.unique/identity"),
+        (
+            attribute.unique == Some(Unique::Identity),
+            "db.unique/identity",
+        ),
         (attribute.unique == Some(Unique::Value), "db.unique/value"),
         (attribute.unique.is_some(), "db/unique"),
         (attribute.is_by_value(), "db/index"),
         (attribute.is_many(), "db.cardinality/many"),
         (attribute.is_ref(), "db.type/ref"),
-        (attribute.value_type == Some(ValueType::Tuple), "db.type/tuple"),
+        (
+            attribute.value_type == Some(ValueType::Tuple),
+            "db.type/tuple",
+        ),
         (attribute.component, "db/isComponent"),
         (attribute.no_history, "db/noHistory"),
         (is_constrained, "db.attr/constrained"),
     ];
-    all.into_iter().filter_map(|(holds, property)| holds.then_some(property)).collect()
+    all.into_iter()
+        .filter_map(|(holds, property)| holds.then_some(property))
+        .collect()
 }
 
 /// How many datoms there are: in all, indexed by value, by attribute, by entity; with history also
@@ -129,7 +151,10 @@ pub fn metrics(db: &Db) -> Value {
         let Some(index) = db.index(a) else { continue };
         let rows = index.current().len();
         for chunk in index.current().chunks() {
-            chunk.e.iter().for_each(|e| *by_entity.entry(*e).or_default() += 1);
+            chunk
+                .e
+                .iter()
+                .for_each(|e| *by_entity.entry(*e).or_default() += 1);
         }
         if rows > 0 {
             by_attribute.insert(db.ident(a).clone(), Value::from(rows));
@@ -142,7 +167,9 @@ pub fn metrics(db: &Db) -> Value {
             past_by_value += kept;
         }
     }
-    let by_entity = by_entity.into_iter().map(|(e, count)| (Value::Long(e), Value::Long(count)));
+    let by_entity = by_entity
+        .into_iter()
+        .map(|(e, count)| (Value::Long(e), Value::Long(count)));
     let mut map = Map::default();
     let mut put = |key, value: Value| map.insert(Value::keyword(key), value);
     put("per-attr-counts", Value::from(by_attribute));

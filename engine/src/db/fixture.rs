@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Db, IndexDatom, Options};
-use crate::datom::{AttrId, EntityId, Op, TxId, TX0};
+use crate::datom::{AttrId, EntityId, Op, TX0, TxId};
 use crate::edn;
 use crate::index::Interner;
 use crate::schema::{Attribute, Cardinality, Schema, Unique, ValueType};
@@ -15,7 +15,10 @@ use crate::value::{Keyword, Value};
 ///   `:db/ident` is declared already.
 /// - `txs`: `[[e a v] …]` each; a fourth `false` retracts.
 pub(crate) fn database(schema: &str, txs: &[&str]) -> Db {
-    let options = Options { flexibility: super::Flexibility::Read, ..Options::default() };
+    let options = Options {
+        flexibility: super::Flexibility::Read,
+        ..Options::default()
+    };
     let mut db = Db::empty(options);
     let mut interner = Interner::default();
     let mut declared = Schema::default();
@@ -23,7 +26,10 @@ pub(crate) fn database(schema: &str, txs: &[&str]) -> Db {
     let schema = read(schema);
     let ident = (Value::keyword("db/ident"), read("#{:identity}"));
     let attributes = schema.as_map().into_iter().flatten();
-    for (name, properties) in attributes.map(|(k, v)| (k.clone(), v.clone())).chain([ident]) {
+    for (name, properties) in attributes
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .chain([ident])
+    {
         let id = AttrId(interner.intern(&name));
         let has = |property: &str| match &properties {
             Value::Set(set) => set.contains(&Value::keyword(property)),
@@ -31,8 +37,15 @@ pub(crate) fn database(schema: &str, txs: &[&str]) -> Db {
         };
         let types = [("ref", ValueType::Ref), ("string", ValueType::String)];
         declared.declare(Attribute {
-            value_type: types.into_iter().find(|(name, _)| has(name)).map(|(_, kind)| kind),
-            cardinality: if has("many") { Cardinality::Many } else { Cardinality::One },
+            value_type: types
+                .into_iter()
+                .find(|(name, _)| has(name))
+                .map(|(_, kind)| kind),
+            cardinality: if has("many") {
+                Cardinality::Many
+            } else {
+                Cardinality::One
+            },
             unique: has("identity").then_some(Unique::Identity),
             component: has("component"),
             index: has("index"),
@@ -51,9 +64,19 @@ pub(crate) fn database(schema: &str, txs: &[&str]) -> Db {
             if let (true, Value::Keyword(ident)) = (*a == Value::keyword("db/ident"), v) {
                 declared.set_ident(e, Keyword::new(ident.as_str()));
             }
-            let op = if rest.contains(&Value::Bool(false)) { Op::Retract } else { Op::Assert };
+            let op = if rest.contains(&Value::Bool(false)) {
+                Op::Retract
+            } else {
+                Op::Assert
+            };
             let a = AttrId(interner.intern(a));
-            datoms.push(IndexDatom { e, a, v: interner.cell(v), tx: tx_id, op });
+            datoms.push(IndexDatom {
+                e,
+                a,
+                v: interner.cell(v),
+                tx: tx_id,
+                op,
+            });
         }
         let dictionary = interner.finish();
         interner = Interner::new(dictionary.clone());

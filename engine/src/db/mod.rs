@@ -15,12 +15,12 @@ mod seek;
 mod slice;
 mod view;
 
-pub use describe::{metrics, reverse_schema, schema_map};
 pub use apply::{IndexDatom, Purge};
+pub use describe::{metrics, reverse_schema, schema_map};
 pub use options::{Flexibility, Options, ValueCaps};
 pub use scan::DatomIter;
 pub use seek::{rseek_datoms, rseek_datoms_iter, seek_datoms, seek_datoms_iter};
-pub use slice::{datoms, datoms_iter, index_range, Index};
+pub use slice::{Index, datoms, datoms_iter, index_range};
 pub use view::{TimePoint, TxSet, View};
 
 use std::collections::HashMap;

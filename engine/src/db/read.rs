@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::view::{viewed_rows, viewed_run};
 use super::{Attributes, Db, Options, State, View, ViewedRuns};
-use crate::datom::{AttrId, Datom, EntityId, Op, TxId, TX0};
+use crate::datom::{AttrId, Datom, EntityId, Op, TX0, TxId};
 use crate::index::{Cell, Dictionary, Extra, Row, Run, SortOrder};
 use crate::schema::{Attribute, Schema};
 use crate::value::{Keyword, Value};
@@ -37,7 +37,10 @@ impl Db {
         if self.view.is_current() {
             return viewed_run(index, order, &self.view, dictionary);
         }
-        let mut viewed = self.viewed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut viewed = self
+            .viewed
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         viewed
             .entry((a, order))
             .or_insert_with(|| viewed_run(index, order, &self.view, dictionary))
@@ -88,7 +91,9 @@ impl Db {
     ///
     /// Cost: O(log rows + the entity's rows, past ones too where the view is not the current one).
     pub fn rows_of(&self, e: EntityId, a: AttrId) -> Vec<Row> {
-        let Some(index) = self.index(a) else { return Vec::new() };
+        let Some(index) = self.index(a) else {
+            return Vec::new();
+        };
         let (current, past) = (index.current(), index.past());
         if self.view.is_current() {
             return current.rows_in(current.entity_range(e.0)).collect();
@@ -104,7 +109,9 @@ impl Db {
     /// The first of those rows, at most so many.
     pub fn first_rows_of(&self, e: EntityId, a: AttrId, limit: usize) -> Vec<Row> {
         if self.view.is_current() {
-            let Some(index) = self.index(a) else { return Vec::new() };
+            let Some(index) = self.index(a) else {
+                return Vec::new();
+            };
             return first_in(index.current(), index.current().entity_range(e.0), limit);
         }
         let mut rows = self.rows_of(e, a);
@@ -115,7 +122,9 @@ impl Db {
     /// The first rows of an attribute with one value, by entity; none where they are not kept by
     /// value.
     pub fn first_rows_with(&self, a: AttrId, v: Cell, limit: usize) -> Vec<Row> {
-        let Some(index) = self.index(a) else { return Vec::new() };
+        let Some(index) = self.index(a) else {
+            return Vec::new();
+        };
         let dictionary = self.dictionary();
         let (Some(current), Some(past)) = (index.current_by_value(), index.past_by_value()) else {
             return Vec::new();
@@ -144,11 +153,22 @@ impl Db {
         if let Some(run) = self.run(a, SortOrder::ByValue) {
             return run.rows_in(run.value_range(v, self.dictionary())).collect();
         }
-        let Some(run) = self.run(a, SortOrder::ByEntity) else { return Vec::new() };
+        let Some(run) = self.run(a, SortOrder::ByEntity) else {
+            return Vec::new();
+        };
         let mut rows = Vec::new();
         for chunk in run.chunks() {
-            let matches = chunk.v.bits().iter().enumerate().filter(|&(_, &bits)| bits == v.bits);
-            rows.extend(matches.map(|(at, _)| chunk.row(at)).filter(|row| row.v == v));
+            let matches = chunk
+                .v
+                .bits()
+                .iter()
+                .enumerate()
+                .filter(|&(_, &bits)| bits == v.bits);
+            rows.extend(
+                matches
+                    .map(|(at, _)| chunk.row(at))
+                    .filter(|row| row.v == v),
+            );
         }
         rows
     }
@@ -168,7 +188,9 @@ impl Db {
     }
 
     fn has_rows(&self, e: EntityId, a: AttrId) -> bool {
-        let Some(index) = self.index(a) else { return false };
+        let Some(index) = self.index(a) else {
+            return false;
+        };
         !index.current().entity_range(e.0).is_empty()
             || (!self.view.is_current() && !index.past().entity_range(e.0).is_empty())
     }
@@ -176,8 +198,12 @@ impl Db {
     /// Every row whose value is this entity, with its ref attribute.
     pub fn rows_referring_to(&self, e: EntityId) -> Vec<(AttrId, Row)> {
         let cell = Cell::long(e.0);
-        let mut refs: Vec<AttrId> =
-            self.schema().attributes().filter(|a| a.is_ref()).map(|a| a.id).collect();
+        let mut refs: Vec<AttrId> = self
+            .schema()
+            .attributes()
+            .filter(|a| a.is_ref())
+            .map(|a| a.id)
+            .collect();
         self.sort_attributes(&mut refs);
         let rows = |a: AttrId| self.rows_with(a, cell).into_iter().map(move |row| (a, row));
         refs.into_iter().flat_map(rows).collect()

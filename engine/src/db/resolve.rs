@@ -8,13 +8,13 @@ use std::ops::Range;
 
 use num_traits::ToPrimitive;
 
-use super::view::viewed_rows;
 use super::Db;
+use super::view::viewed_rows;
 use crate::datom::{AttrId, EntityId};
 use crate::error::{Code, Error, Result};
 use crate::index::{Cell, Dictionary, Row, Run, SortOrder};
 use crate::schema::ValueType;
-use crate::value::{compare, Value};
+use crate::value::{Value, compare};
 
 impl Db {
     /// The entity that a value names; none for a lookup ref or an ident that nothing has.
@@ -28,9 +28,9 @@ impl Db {
         }
         match value {
             Value::Vector(items) | Value::List(items) => self.look_up(value, items),
-            Value::Keyword(_) => {
-                Ok(self.attribute_named("db/ident").and_then(|a| self.first_with(a, value)))
-            }
+            Value::Keyword(_) => Ok(self
+                .attribute_named("db/ident")
+                .and_then(|a| self.first_with(a, value))),
             _ => Err(entity_error(
                 Code::EntityIdSyntax,
                 "Expected number or lookup ref for entity id, got",
@@ -68,7 +68,9 @@ impl Db {
 
     /// The first entity, in the order of the index, that has a value.
     fn first_with(&self, a: AttrId, value: &Value) -> Option<EntityId> {
-        self.rows_matching(a, value).first().map(|row| EntityId(row.e))
+        self.rows_matching(a, value)
+            .first()
+            .map(|row| EntityId(row.e))
     }
 
     /// The attribute that a client names by its ident, or by its entity under
@@ -76,9 +78,10 @@ impl Db {
     pub fn attr_of(&self, name: &Value) -> Option<AttrId> {
         match name {
             Value::Keyword(_) | Value::Str(_) => self.attribute_id(name),
-            Value::Long(e) if self.options().attribute_refs => {
-                self.schema().by_entity(EntityId(*e)).map(|attribute| attribute.id)
-            }
+            Value::Long(e) if self.options().attribute_refs => self
+                .schema()
+                .by_entity(EntityId(*e))
+                .map(|attribute| attribute.id),
             _ => None,
         }
     }
@@ -89,7 +92,9 @@ impl Db {
     /// Cost: O(log rows + found) where rows are kept by value, else O(rows).
     pub fn rows_matching(&self, a: AttrId, value: &Value) -> Vec<Row> {
         let dictionary = self.dictionary();
-        let Some(index) = self.index(a) else { return Vec::new() };
+        let Some(index) = self.index(a) else {
+            return Vec::new();
+        };
         if let (Some(current), Some(past)) = (index.current_by_value(), index.past_by_value()) {
             let now = value_range(current, value, dictionary);
             if self.view().is_current() {
@@ -98,7 +103,9 @@ impl Db {
             let then = value_range(past, value, dictionary);
             return viewed_rows((current, now), (past, then), self.view(), dictionary);
         }
-        let Some(run) = self.run(a, SortOrder::ByEntity) else { return Vec::new() };
+        let Some(run) = self.run(a, SortOrder::ByEntity) else {
+            return Vec::new();
+        };
         let matches = |row: &Row| compare_cell(row.v, value, dictionary).is_eq();
         run.rows().filter(matches).collect()
     }
@@ -193,7 +200,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::datom::{Op, TxId, TX0};
+    use crate::datom::{Op, TX0, TxId};
     use crate::db::{IndexDatom, Options};
     use crate::index::Interner;
     use crate::schema::{Attribute, Unique};
@@ -207,7 +214,11 @@ mod tests {
         let mut attr = |ident: &str, unique, value_type| {
             let ident = Value::keyword(ident);
             let id = AttrId(interner.intern(&ident));
-            schema.declare(Attribute { unique, value_type, ..Attribute::new(id, ident) });
+            schema.declare(Attribute {
+                unique,
+                value_type,
+                ..Attribute::new(id, ident)
+            });
             id
         };
         let ident = attr("db/ident", Some(Unique::Identity), Some(ValueType::Keyword));
@@ -226,11 +237,20 @@ mod tests {
             datom(1, age, &Value::Long(1)),
             datom(2, ident, &Value::keyword("red")),
         ];
-        db.apply(&datoms, interner.finish(), Arc::new(schema), 2, TxId(TX0 + 1))
+        db.apply(
+            &datoms,
+            interner.finish(),
+            Arc::new(schema),
+            2,
+            TxId(TX0 + 1),
+        )
     }
 
     fn check(value: Value, expected: std::result::Result<Option<i64>, Code>) {
-        let found = sample().entid(&value).map(|e| e.map(|e| e.0)).map_err(|error| error.code());
+        let found = sample()
+            .entid(&value)
+            .map(|e| e.map(|e| e.0))
+            .map_err(|error| error.code());
         assert_eq!(found, expected, "{value:?}");
     }
 
@@ -244,8 +264,16 @@ mod tests {
         check(lookup("name", Value::from("Oleg")), Ok(None));
         check(lookup("name", Value::Nil), Ok(None));
         check(lookup("age", Value::Long(1)), Err(Code::LookupRefUnique));
-        check(Value::vector([Value::keyword("name")]), Err(Code::LookupRefSyntax));
-        for wrong in [Value::Long(0), Value::Long(-1), Value::from("x"), Value::Nil] {
+        check(
+            Value::vector([Value::keyword("name")]),
+            Err(Code::LookupRefSyntax),
+        );
+        for wrong in [
+            Value::Long(0),
+            Value::Long(-1),
+            Value::from("x"),
+            Value::Nil,
+        ] {
             check(wrong, Err(Code::EntityIdSyntax));
         }
     }
@@ -254,7 +282,10 @@ mod tests {
     fn numbers_are_looked_up_across_their_types() {
         let db = sample();
         let age = db.attribute_named("age").unwrap();
-        assert_eq!(db.lookup_cell(age, &Value::Double(1.0)), Some(Cell::long(1)));
+        assert_eq!(
+            db.lookup_cell(age, &Value::Double(1.0)),
+            Some(Cell::long(1))
+        );
         assert_eq!(db.lookup_cell(age, &Value::Double(1.5)), None);
         assert_eq!(db.rows_matching(age, &Value::Double(1.0)).len(), 1);
     }

@@ -2,12 +2,12 @@
 //! entity.
 
 use std::cmp::Reverse;
-use std::collections::binary_heap::PeekMut;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::ops::Range;
 
-use super::slice::Prefix;
 use super::Db;
+use super::slice::Prefix;
 use crate::datom::{Datom, EntityId, Op, TxId};
 use crate::index::{Extra, Position, Row, Run};
 use crate::value::Value;
@@ -24,7 +24,12 @@ pub(super) struct Span {
 
 impl Span {
     pub(super) fn new(name: Value, run: Run, range: Range<usize>) -> Span {
-        Span { name, run, range, front: None }
+        Span {
+            name,
+            run,
+            range,
+            front: None,
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -32,7 +37,9 @@ impl Span {
     }
 
     fn front(&mut self) -> Position {
-        *self.front.get_or_insert_with(|| self.run.position(self.range.start))
+        *self
+            .front
+            .get_or_insert_with(|| self.run.position(self.range.start))
     }
 
     fn front_entity(&mut self) -> i64 {
@@ -51,9 +58,15 @@ impl Span {
         self.range.start += 1;
         let is_last = at.row + 1 == self.run.chunks()[at.chunk].len();
         self.front = Some(if is_last {
-            Position { chunk: at.chunk + 1, row: 0 }
+            Position {
+                chunk: at.chunk + 1,
+                row: 0,
+            }
         } else {
-            Position { chunk: at.chunk, row: at.row + 1 }
+            Position {
+                chunk: at.chunk,
+                row: at.row + 1,
+            }
         });
         row
     }
@@ -97,11 +110,18 @@ impl DatomIter {
             Merge::ByEntity => {
                 let numbered = spans.iter_mut().enumerate();
                 Walk::Merged(
-                    numbered.map(|(at, span)| Reverse((span.front_entity(), at))).collect(),
+                    numbered
+                        .map(|(at, span)| Reverse((span.front_entity(), at)))
+                        .collect(),
                 )
             }
         };
-        DatomIter { db, spans, walk, filter }
+        DatomIter {
+            db,
+            spans,
+            walk,
+            filter,
+        }
     }
 
     /// Walks backward from the end of the spans.
@@ -110,10 +130,19 @@ impl DatomIter {
             Merge::Chain => Walk::Backward(spans.len()),
             Merge::ByEntity => {
                 let numbered = spans.iter().enumerate();
-                Walk::MergedBackward(numbered.map(|(at, span)| (span.back_entity(), at)).collect())
+                Walk::MergedBackward(
+                    numbered
+                        .map(|(at, span)| (span.back_entity(), at))
+                        .collect(),
+                )
             }
         };
-        DatomIter { db, spans, walk, filter: None }
+        DatomIter {
+            db,
+            spans,
+            walk,
+            filter: None,
+        }
     }
 
     /// The span of the next row, and the row.
@@ -140,7 +169,7 @@ impl DatomIter {
                     PeekMut::pop(top);
                 } else if span.front_entity() != e {
                     // Only a changed top costs the heap a repair.
-                    top.0 .0 = span.front_entity();
+                    top.0.0 = span.front_entity();
                 }
                 Some(found)
             }

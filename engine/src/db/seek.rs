@@ -1,8 +1,8 @@
 //! Seeking: from a place in an index to its end, or down to its beginning.
 
+use super::Db;
 use super::scan::DatomIter;
 use super::slice::{Index, Prefix, Side};
-use super::Db;
 use crate::datom::Datom;
 use crate::error::Result;
 use crate::value::Value;

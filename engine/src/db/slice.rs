@@ -13,7 +13,7 @@ use super::{Db, Flexibility};
 use crate::datom::{AttrId, Datom, EntityId};
 use crate::error::{Code, Error, Result};
 use crate::index::{Row, Run, SortOrder};
-use crate::value::{compare, Keyword, Value};
+use crate::value::{Keyword, Value, compare};
 
 /// One sort order of datoms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +71,11 @@ pub fn datoms(db: &Db, index: Index, components: &[Value]) -> Result<Vec<Datom>>
 pub fn datoms_iter(db: &Db, index: Index, components: &[Value]) -> Result<DatomIter> {
     let prefix = Prefix::new(db, index, components)?;
     let spans = prefix.spans(db, Some(Side::Start), Some(Side::End));
-    let merge = if prefix.e.is_some() { Merge::Chain } else { index.merge() };
+    let merge = if prefix.e.is_some() {
+        Merge::Chain
+    } else {
+        index.merge()
+    };
     let filter = prefix.has_gap().then_some(prefix);
     Ok(DatomIter::new(db.clone(), spans, merge, filter))
 }
@@ -81,22 +85,28 @@ pub fn datoms_iter(db: &Db, index: Index, components: &[Value]) -> Result<DatomI
 /// `nil` is no bound. Errors: [`Code::IndexAccess`] if the attribute is neither indexed, unique
 /// nor a ref.
 pub fn index_range(db: &Db, attr: &Value, start: &Value, end: &Value) -> Result<Vec<Datom>> {
-    let indexed = db
-        .attr_of(attr)
-        .filter(|&a| db.attribute(a).is_some_and(|attribute| attribute.is_by_value()));
+    let indexed = db.attr_of(attr).filter(|&a| {
+        db.attribute(a)
+            .is_some_and(|attribute| attribute.is_by_value())
+    });
     let Some(a) = indexed else {
         let message = format!("Attribute {attr} should be marked as :db/index true");
         return Err(Error::new(Code::IndexAccess, message).with("attribute", attr.clone()));
     };
     let from = Prefix::new(db, Index::Avet, &[attr.clone(), start.clone()])?;
     let to = Prefix::new(db, Index::Avet, &[attr.clone(), end.clone()])?;
-    let Some(run) = db.run(a, SortOrder::ByValue) else { return Ok(Vec::new()) };
+    let Some(run) = db.run(a, SortOrder::ByValue) else {
+        return Ok(Vec::new());
+    };
     let first = from.bound_within(&run, Side::Start, db);
     let last = to.bound_within(&run, Side::End, db);
     if first >= last {
         return Ok(Vec::new());
     }
-    Ok(run.rows_in(first..last).map(|row| db.datom(a, row)).collect())
+    Ok(run
+        .rows_in(first..last)
+        .map(|row| db.datom(a, row))
+        .collect())
 }
 
 /// Before the rows that begin with a prefix, or after them.
@@ -139,7 +149,13 @@ impl Prefix {
             v if is_ref => Some(Value::Long(db.entid_strict(v)?.0)),
             v => Some(v.clone()),
         };
-        Ok(Prefix { index, e: entity(db, e)?, a, v, tx: entity(db, at(3))? })
+        Ok(Prefix {
+            index,
+            e: entity(db, e)?,
+            a,
+            v,
+            tx: entity(db, at(3))?,
+        })
     }
 
     /// Whether a component is given after one that is not.
@@ -157,7 +173,10 @@ impl Prefix {
     pub(super) fn matches(&self, db: &Db, name: &Value, row: &Row) -> bool {
         self.e.is_none_or(|e| row.e == e)
             && self.a.as_ref().is_none_or(|a| a == name)
-            && self.v.as_ref().is_none_or(|v| compare_cell(row.v, v, db.dictionary()).is_eq())
+            && self
+                .v
+                .as_ref()
+                .is_none_or(|v| compare_cell(row.v, v, db.dictionary()).is_eq())
             && self.tx.is_none_or(|tx| row.tx == tx)
     }
 
@@ -193,7 +212,9 @@ impl Prefix {
         let by_name = self.a.as_ref().map(|a| compare(name, a));
         match (self.index, by_name) {
             (Index::Eavt, by_name) => {
-                let Some(e) = self.e else { return side.of(0..run.len()) };
+                let Some(e) = self.e else {
+                    return side.of(0..run.len());
+                };
                 let rows = run.entity_range(e);
                 match by_name {
                     None => side.of(rows),
@@ -232,8 +253,14 @@ impl Prefix {
         let Some(tx) = self.tx.filter(|_| by_e.is_some() && by_v.is_some()) else {
             return side.of(start..end);
         };
-        let before = run.rows_in(start..end).take_while(|row| row.tx < tx).count();
-        let up_to = run.rows_in(start..end).take_while(|row| row.tx <= tx).count();
+        let before = run
+            .rows_in(start..end)
+            .take_while(|row| row.tx < tx)
+            .count();
+        let up_to = run
+            .rows_in(start..end)
+            .take_while(|row| row.tx <= tx)
+            .count();
         side.of(start + before..start + up_to)
     }
 }
@@ -261,7 +288,9 @@ fn check_attribute(db: &Db, a: &Value, [e, v, tx]: [&Value; 3]) -> Result<()> {
         let rest = [e, a, v, tx].map(Value::clone);
         let context = Value::list(names.into_iter().chain(rest));
         let message = format!("Bad entity attribute {a} at {context}, {expected}");
-        Error::new(code, message).with("attribute", a.clone()).with("context", context)
+        Error::new(code, message)
+            .with("attribute", a.clone())
+            .with("context", context)
     };
     match a {
         Value::Nil => Ok(()),
@@ -308,7 +337,9 @@ mod tests {
 
     fn check_in(db: &Db, call: &str, expected: &str) {
         let call = edn(call);
-        let [name, index, components @ ..] = call.as_sequential().unwrap() else { panic!() };
+        let [name, index, components @ ..] = call.as_sequential().unwrap() else {
+            panic!()
+        };
         let index = || Index::from_value(index).unwrap();
         let found = match name.as_symbol().unwrap().as_str() {
             "datoms" => datoms(db, index(), components),
@@ -331,15 +362,27 @@ mod tests {
 
     #[test]
     fn datoms_begin_with_all_components() {
-        check("(datoms :eavt 3)", r#"[3 :age 7] [3 :name "Oleg"] [3 "note" "x"]"#);
+        check(
+            "(datoms :eavt 3)",
+            r#"[3 :age 7] [3 :name "Oleg"] [3 "note" "x"]"#,
+        );
         check("(datoms :eavt 1 :friend)", "[1 :friend 2] [1 :friend 3]");
-        check("(datoms :eavt [:name \"Ivan\"] :friend [:name \"Oleg\"])", "[1 :friend 3]");
+        check(
+            "(datoms :eavt [:name \"Ivan\"] :friend [:name \"Oleg\"])",
+            "[1 :friend 3]",
+        );
         check("(datoms :eavt 1 :friend 3 536870913)", "[1 :friend 3]");
         check("(datoms :eavt 1 :friend 3 536870914)", "");
-        check("(datoms :aevt :friend)", "[1 :friend 2] [1 :friend 3] [2 :friend 3]");
+        check(
+            "(datoms :aevt :friend)",
+            "[1 :friend 2] [1 :friend 3] [2 :friend 3]",
+        );
         check("(datoms :avet :friend 3)", "[1 :friend 3] [2 :friend 3]");
         check("(datoms :avet :friend 3 2)", "[2 :friend 3]");
-        check("(datoms :avet :age)", "[3 :age 7] [1 :age 16] [2 :age 20.0]");
+        check(
+            "(datoms :avet :age)",
+            "[3 :age 7] [1 :age 16] [2 :age 20.0]",
+        );
         check("(datoms :avet :age 20)", "[2 :age 20.0]");
         check("(datoms :avet \"note\")", "");
         check("(datoms :aevt :unknown)", "");
@@ -350,9 +393,15 @@ mod tests {
 
     #[test]
     fn components_after_a_gap_filter() {
-        check("(datoms :eavt nil :friend)", "[1 :friend 2] [1 :friend 3] [2 :friend 3]");
+        check(
+            "(datoms :eavt nil :friend)",
+            "[1 :friend 2] [1 :friend 3] [2 :friend 3]",
+        );
         check("(datoms :eavt 1 nil 3)", "[1 :friend 3]");
-        check("(datoms :aevt nil 2)", r#"[2 :age 20.0] [2 :friend 3] [2 :name "Petr"]"#);
+        check(
+            "(datoms :aevt nil 2)",
+            r#"[2 :age 20.0] [2 :friend 3] [2 :name "Petr"]"#,
+        );
         check("(datoms :eavt nil nil nil 536870914)", "[1 :age 16]");
     }
 
@@ -370,14 +419,20 @@ mod tests {
             "(seek :avet :friend 3 2)",
             r#"[2 :friend 3] [1 :name "Ivan"] [3 :name "Oleg"] [2 :name "Petr"]"#,
         );
-        check("(seek :avet :name \"J\")", r#"[3 :name "Oleg"] [2 :name "Petr"]"#);
+        check(
+            "(seek :avet :name \"J\")",
+            r#"[3 :name "Oleg"] [2 :name "Petr"]"#,
+        );
         check("(seek :aevt :name 3)", r#"[3 :name "Oleg"] [3 "note" "x"]"#);
         check("(rseek :avet :age 16)", "[1 :age 16] [3 :age 7]");
         check(
             "(rseek :avet :friend)",
             "[2 :friend 3] [1 :friend 3] [1 :friend 2] [2 :age 20.0] [1 :age 16] [3 :age 7]",
         );
-        check("(rseek :eavt 1)", r#"[1 :name "Ivan"] [1 :friend 3] [1 :friend 2] [1 :age 16]"#);
+        check(
+            "(rseek :eavt 1)",
+            r#"[1 :name "Ivan"] [1 :friend 3] [1 :friend 2] [1 :age 16]"#,
+        );
         check(
             "(rseek :eavt 2 :age)",
             r#"[2 :age 20.0] [1 :name "Ivan"] [1 :friend 3] [1 :friend 2] [1 :age 16]"#,
@@ -390,7 +445,10 @@ mod tests {
         check("(range :avet :age nil 15)", "[3 :age 7]");
         check("(range :avet :age 16.5 nil)", "[2 :age 20.0]");
         check("(range :avet :age 20 7)", "");
-        check("(range :avet :friend [:name \"Petr\"] [:name \"Petr\"])", "[1 :friend 2]");
+        check(
+            "(range :avet :friend [:name \"Petr\"] [:name \"Petr\"])",
+            "[1 :friend 2]",
+        );
         check("(range :avet \"note\" nil nil)", "IndexAccess");
     }
 
@@ -399,9 +457,21 @@ mod tests {
         let db = sample();
         let tx = |n: i64| crate::db::TimePoint::Tx(crate::datom::TxId(536_870_912 + n));
         let history = db.history().unwrap();
-        check_in(&history, "(datoms :eavt 1 :age)", "[1 :age 15] [1 :age 15 false] [1 :age 16]");
-        check_in(&history, "(datoms :avet :age 15)", "[1 :age 15] [1 :age 15 false]");
-        check_in(&db.as_of(tx(1)).unwrap(), "(datoms :eavt 1 :age)", "[1 :age 15]");
+        check_in(
+            &history,
+            "(datoms :eavt 1 :age)",
+            "[1 :age 15] [1 :age 15 false] [1 :age 16]",
+        );
+        check_in(
+            &history,
+            "(datoms :avet :age 15)",
+            "[1 :age 15] [1 :age 15 false]",
+        );
+        check_in(
+            &db.as_of(tx(1)).unwrap(),
+            "(datoms :eavt 1 :age)",
+            "[1 :age 15]",
+        );
         check_in(
             &db.as_of(tx(1)).unwrap(),
             "(seek :avet :age 8)",

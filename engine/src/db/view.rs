@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::{Db, ViewedRuns};
-use crate::datom::{TxId, TX0};
+use crate::datom::{TX0, TxId};
 use crate::error::{Code, Error, Result};
-use crate::index::{AttributeIndex, Chunk, Dictionary, Extra, Row, SortOrder, Run};
+use crate::index::{AttributeIndex, Chunk, Dictionary, Extra, Row, Run, SortOrder};
 use crate::value::Value;
 
 /// A point in history as a caller names it.
@@ -73,7 +73,11 @@ impl View {
 
     /// What the extra column of this view's runs holds.
     pub fn extra(&self) -> Extra {
-        if self.history { Extra::Added } else { Extra::Nothing }
+        if self.history {
+            Extra::Added
+        } else {
+            Extra::Nothing
+        }
     }
 }
 
@@ -159,8 +163,12 @@ impl Db {
             TimePoint::Instant(ms) => ms,
         };
         let all = self.origin();
-        let rows = all.attribute_named("db/txInstant").and_then(|a| all.run(a, SortOrder::ByEntity));
-        let Some(rows) = rows else { return Ok(TxSet::UpTo(TX0)) };
+        let rows = all
+            .attribute_named("db/txInstant")
+            .and_then(|a| all.run(a, SortOrder::ByEntity));
+        let Some(rows) = rows else {
+            return Ok(TxSet::UpTo(TX0));
+        };
         let before = |row: &Row| (row.v.bits as i64) <= instant;
         let txs: Vec<i64> = rows.rows().filter(before).map(|row| row.e).collect();
         let is_prefix = rows.rows().take(txs.len()).all(|row| before(&row));
@@ -175,9 +183,12 @@ impl Db {
 fn intersection(a: TxSet, b: TxSet) -> TxSet {
     match (a, b) {
         (TxSet::UpTo(a), TxSet::UpTo(b)) => TxSet::UpTo(a.min(b)),
-        (TxSet::These(txs), other) | (other, TxSet::These(txs)) => {
-            TxSet::These(txs.iter().copied().filter(|&tx| other.contains(tx)).collect())
-        }
+        (TxSet::These(txs), other) | (other, TxSet::These(txs)) => TxSet::These(
+            txs.iter()
+                .copied()
+                .filter(|&tx| other.contains(tx))
+                .collect(),
+        ),
     }
 }
 
@@ -214,15 +225,22 @@ pub(super) fn viewed_run(
         return Some(current.clone());
     }
     let mut rows = Vec::new();
-    current.chunks().iter().for_each(|chunk| select_current(chunk, view, &mut rows));
+    current
+        .chunks()
+        .iter()
+        .for_each(|chunk| select_current(chunk, view, &mut rows));
     if view.history {
-        past.chunks().iter().for_each(|chunk| select_past(chunk, view, &mut rows));
+        past.chunks()
+            .iter()
+            .for_each(|chunk| select_past(chunk, view, &mut rows));
         sort_history(&mut rows, order, dictionary);
         return Some(Run::from_sorted(order, view.extra(), &rows));
     }
     let shown = Run::from_sorted(order, view.extra(), &rows);
     rows.clear();
-    past.chunks().iter().for_each(|chunk| select_past(chunk, view, &mut rows));
+    past.chunks()
+        .iter()
+        .for_each(|chunk| select_past(chunk, view, &mut rows));
     Some(shown.apply(Vec::new(), rows, dictionary))
 }
 
@@ -241,8 +259,11 @@ pub(super) fn viewed_rows(
     dictionary: &Dictionary,
 ) -> Vec<Row> {
     let mut rows = Vec::new();
-    current.pieces(now).for_each(|chunk| select_current(&chunk, view, &mut rows));
-    past.pieces(then).for_each(|chunk| select_past(&chunk, view, &mut rows));
+    current
+        .pieces(now)
+        .for_each(|chunk| select_current(&chunk, view, &mut rows));
+    past.pieces(then)
+        .for_each(|chunk| select_past(&chunk, view, &mut rows));
     sort_history(&mut rows, current.order(), dictionary);
     rows
 }
@@ -251,7 +272,10 @@ fn select_current(chunk: &Chunk, view: &View, out: &mut Vec<Row>) {
     let extra = i64::from(view.history);
     for at in 0..chunk.len() {
         if view.is_within(chunk.tx[at]) {
-            out.push(Row { extra, ..chunk.row(at) });
+            out.push(Row {
+                extra,
+                ..chunk.row(at)
+            });
         }
     }
 }
@@ -265,7 +289,11 @@ fn select_past(chunk: &Chunk, view: &View, out: &mut Vec<Row>) {
                 out.push(Row { extra: 1, ..row });
             }
             if view.is_within(row.extra) {
-                out.push(Row { tx: row.extra, extra: 0, ..row });
+                out.push(Row {
+                    tx: row.extra,
+                    extra: 0,
+                    ..row
+                });
             }
         } else if view.is_so(row.tx, Some(row.extra)) {
             out.push(Row { extra: 0, ..row });

@@ -35,14 +35,14 @@ const RULES: &str = r#"[
 ]"#;
 
 /// The built-in rules, if any clause calls a rule that the caller has not given.
-pub(super) fn missing_rules(
-    clauses: &[Clause],
-    given: &[RuleBranch],
-) -> Result<Vec<RuleBranch>> {
+pub(super) fn missing_rules(clauses: &[Clause], given: &[RuleBranch]) -> Result<Vec<RuleBranch>> {
     let is_given = |name: &Symbol| given.iter().any(|branch| branch.name == *name);
     let mut called = Vec::new();
     clauses.iter().for_each(|clause| calls(clause, &mut called));
-    given.iter().flat_map(|branch| &branch.clauses).for_each(|clause| calls(clause, &mut called));
+    given
+        .iter()
+        .flat_map(|branch| &branch.clauses)
+        .for_each(|clause| calls(clause, &mut called));
     if called.iter().all(|name| is_given(name)) {
         return Ok(Vec::new());
     }

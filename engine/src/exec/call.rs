@@ -375,7 +375,10 @@ impl<'a> Caller<'a> {
         if let Some(forward) = name.as_keyword().and_then(Keyword::unreversed) {
             return Ok(first_referring(&db, e, forward));
         }
-        let Some(run) = db.attr_of(&name).and_then(|a| db.run(a, SortOrder::ByEntity)) else {
+        let Some(run) = db
+            .attr_of(&name)
+            .and_then(|a| db.run(a, SortOrder::ByEntity))
+        else {
             return Ok(None);
         };
         let is_so = |row: &Row| run.extra() != Extra::Added || row.extra == 1;

@@ -26,7 +26,9 @@ fn check_block(block: &Block, sources: &Sources, scalars: &[(VarId, &Value)]) ->
                 }
             }
             Op::Union { branches, .. } => {
-                branches.iter().try_for_each(|block| check_block(block, sources, scalars))?;
+                branches
+                    .iter()
+                    .try_for_each(|block| check_block(block, sources, scalars))?;
             }
             Op::AntiJoin { block, .. } => check_block(block, sources, scalars)?,
             Op::Filter(_) | Op::Compute(..) | Op::Rule { .. } => {}
@@ -38,9 +40,10 @@ fn check_block(block: &Block, sources: &Sources, scalars: &[(VarId, &Value)]) ->
 fn check_pattern(db: &Db, pattern: &Pattern, scalars: &[(VarId, &Value)]) -> Result<()> {
     let value = |at: usize| match pattern.slots.get(at) {
         Some(Slot::Const(value)) => Some(value),
-        Some(Slot::Var(var)) => {
-            scalars.iter().find(|(other, _)| other == var).map(|(_, value)| *value)
-        }
+        Some(Slot::Var(var)) => scalars
+            .iter()
+            .find(|(other, _)| other == var)
+            .map(|(_, value)| *value),
         _ => None,
     };
     let is_name = |value: &Value| {

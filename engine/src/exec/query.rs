@@ -181,13 +181,17 @@ impl<'q> Given<'q> {
         for form in query.inputs.get(inputs.len()..).unwrap_or_default() {
             if let ast::Input::Source(name) = form {
                 sources.names.push(name.clone());
-                sources.sources.push(Source::Tuples(Tuples::default(), Value::Nil));
+                sources
+                    .sources
+                    .push(Source::Tuples(Tuples::default(), Value::Nil));
             }
         }
         if sources.sources.is_empty() {
             // Clauses may speak of `$` all the same.
             sources.names.push(SourceName(Symbol::new("$")));
-            sources.sources.push(Source::Tuples(Tuples::default(), Value::Nil));
+            sources
+                .sources
+                .push(Source::Tuples(Tuples::default(), Value::Nil));
         }
         Ok(Given {
             sources,
@@ -301,9 +305,14 @@ fn source_of(input: &Input, interner: &mut Interner) -> Source {
 fn check_inputs(query: &Query, inputs: &[Input]) -> Result<()> {
     let missing = query.inputs.get(inputs.len()..).unwrap_or_default();
     let mut used: Vec<Var> = answer::needed_vars(query);
-    query.clauses.iter().for_each(|clause| used.extend(clause.vars()));
+    query
+        .clauses
+        .iter()
+        .for_each(|clause| used.extend(clause.vars()));
     for form in missing {
-        let ast::Input::Binding(binding) = form else { continue };
+        let ast::Input::Binding(binding) = form else {
+            continue;
+        };
         if let Some(var) = binding.vars().into_iter().find(|var| used.contains(var)) {
             let (expected, got) = (query.inputs.len(), inputs.len());
             let message = format!(

@@ -175,7 +175,9 @@ impl Interner {
     /// The id of a value, if it is interned.
     pub fn find(&self, value: &Value) -> Option<u32> {
         let hash = hash_of(value);
-        self.base.find_hashed(hash, value).or_else(|| self.added.find(hash, value))
+        self.base
+            .find_hashed(hash, value)
+            .or_else(|| self.added.find(hash, value))
     }
 
     /// The cell of a value.

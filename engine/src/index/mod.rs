@@ -18,5 +18,5 @@ pub use cell::{Cell, Kind};
 pub use chunk::{Chunk, Extra, Row};
 pub use column::{Column, ColumnBuilder, Kinds};
 pub use dictionary::{Dictionary, Interner};
-pub use sample::Sample;
 pub use run::{Position, Run, SortOrder};
+pub use sample::Sample;

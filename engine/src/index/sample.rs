@@ -70,7 +70,11 @@ impl Sample {
     pub fn rows_with(&self, value: Cell) -> f64 {
         let found = self.values.iter().filter(|other| **other == value).count() as f64;
         let scale = self.rows / (self.values.len() as f64).max(1.0);
-        if found > 0.0 { found * scale } else { self.rows_per_value().min(scale) }
+        if found > 0.0 {
+            found * scale
+        } else {
+            self.rows_per_value().min(scale)
+        }
     }
 
     /// The part of the rows whose value passes a test, at least one sampled row's worth.
@@ -82,7 +86,9 @@ impl Sample {
 
 /// Entities of a run sorted by entity, from its middle chunk.
 fn entities(run: &Run) -> f64 {
-    let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else { return 0.0 };
+    let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else {
+        return 0.0;
+    };
     let sample = &chunk.e[..chunk.len().min(Sample::ROWS)];
     let distinct = 1 + sample.windows(2).filter(|pair| pair[0] != pair[1]).count();
     run.len() as f64 * distinct as f64 / sample.len() as f64

@@ -95,7 +95,9 @@ fn pattern_rows(pattern: &Pattern, bound: &HashSet<VarId>, statistics: &dyn Stat
         },
         other => {
             let indexes = db.attribute_ids().filter_map(|a| db.index(a));
-            let all: f64 = indexes.map(|index| attribute_rows(index, e, v, None, false)).sum();
+            let all: f64 = indexes
+                .map(|index| attribute_rows(index, e, v, None, false))
+                .sum();
             if other == Known::Var { all / 8.0 } else { all }
         }
     }
@@ -112,7 +114,11 @@ fn attribute_rows(
     // Entities that refs are probed with come once each; other values come as often as they are.
     let per_value = || {
         constant.unwrap_or_else(|| {
-            if is_ref { sample.rows_per_value() } else { sample.rows_like_a_row() }
+            if is_ref {
+                sample.rows_per_value()
+            } else {
+                sample.rows_like_a_row()
+            }
         })
     };
     let per_entity = sample.rows_per_entity();
@@ -140,8 +146,7 @@ pub(super) fn selectivity(
     filters: &[&CallGoal],
     statistics: &dyn Statistics,
 ) -> f64 {
-    let (Some(Slot::Const(a)), Some(Slot::Var(var))) =
-        (pattern.slots.get(1), pattern.slots.get(2))
+    let (Some(Slot::Const(a)), Some(Slot::Var(var))) = (pattern.slots.get(1), pattern.slots.get(2))
     else {
         return 1.0;
     };
@@ -152,9 +157,9 @@ pub(super) fn selectivity(
         Some((db, index))
     });
     match index {
-        Some((db, index)) if !filters.is_empty() => index.sample().selectivity(|cell| {
-            filters.iter().all(|call| holds(call, &db.value(cell)))
-        }),
+        Some((db, index)) if !filters.is_empty() => index
+            .sample()
+            .selectivity(|cell| filters.iter().all(|call| holds(call, &db.value(cell)))),
         _ => 1.0,
     }
 }
@@ -165,7 +170,9 @@ fn is_builtin(call: &CallGoal) -> bool {
 
 /// Whether a filter of one variable holds for a value.
 fn holds(call: &CallGoal, value: &Value) -> bool {
-    let Callable::Builtin(builtin) = call.callable else { return true };
+    let Callable::Builtin(builtin) = call.callable else {
+        return true;
+    };
     let args: Option<Vec<Value>> = call
         .args
         .iter()

@@ -16,7 +16,9 @@ pub fn entity(db: &Db, eid: &Value) -> Result<Option<Value>> {
     if !is_name && !crate::index::Kind::of(eid).is_number() {
         return Ok(None);
     }
-    let Some(e) = db.entid(eid)? else { return Ok(None) };
+    let Some(e) = db.entid(eid)? else {
+        return Ok(None);
+    };
     let mut map = Map::default();
     for a in db.attributes_of(e) {
         let attribute = db.attribute(a);
@@ -28,7 +30,9 @@ pub fn entity(db: &Db, eid: &Value) -> Result<Option<Value>> {
         let rows = db.rows_of(e, a);
         let Some(first) = rows.first() else { continue };
         let value = if attribute.is_some_and(|attribute| attribute.is_many()) {
-            Value::Set(Arc::new(rows.iter().map(|row| value(row.v)).collect::<Set>()))
+            Value::Set(Arc::new(
+                rows.iter().map(|row| value(row.v)).collect::<Set>(),
+            ))
         } else {
             value(first.v)
         };

@@ -27,8 +27,10 @@ pub fn pull(db: &Db, pattern: &Value, eid: &Value) -> Result<Option<Value>> {
 /// As [`pull`] for several entities; those that have nothing of it are passed over.
 pub fn pull_many(db: &Db, pattern: &Value, eids: &[Value]) -> Result<Vec<Value>> {
     let compiled = Compiled::new(pattern)?;
-    let entities =
-        eids.iter().map(|eid| Ok(db.entid_strict(eid)?.0)).collect::<Result<Vec<_>>>()?;
+    let entities = eids
+        .iter()
+        .map(|eid| Ok(db.entid_strict(eid)?.0))
+        .collect::<Result<Vec<_>>>()?;
     walk::walk(db, &compiled.shape, entities)
 }
 
@@ -41,7 +43,9 @@ pub struct Compiled {
 impl Compiled {
     /// Reads a pattern; errors: `ParserPull`.
     pub fn new(pattern: &Value) -> Result<Compiled> {
-        Ok(Compiled { shape: Shape::new(parse_pull(pattern)?) })
+        Ok(Compiled {
+            shape: Shape::new(parse_pull(pattern)?),
+        })
     }
 
     /// What it asks for of one entity; none if the entity has nothing of it.
@@ -60,12 +64,14 @@ mod tests {
             "{:name #{:identity} :aka #{:many} :child #{:ref :many} :father #{:ref}
               :friend #{:ref :many} :enemy #{:ref :many} :part #{:ref :many :component}
               :spec #{:ref :component}}",
-            &[r#"[[1 :name "Petr"] [1 :aka "Devil"] [1 :aka "Tupen"] [1 :child 2] [1 :child 3]
+            &[
+                r#"[[1 :name "Petr"] [1 :aka "Devil"] [1 :aka "Tupen"] [1 :child 2] [1 :child 3]
                   [2 :name "David"] [2 :father 1] [3 :name "Thomas"] [3 :father 1]
                   [4 :name "Lucy"] [4 :friend 5] [4 :enemy 6] [5 :name "Elizabeth"] [5 :friend 6]
                   [5 :enemy 7] [6 :name "Matthew"] [6 :friend 4] [7 :name "Eunan"]
                   [10 :name "A"] [10 :part 11] [11 :name "A.A"] [11 :part 12] [12 :spec 13]
-                  [13 :name "A.A.A"] [20 :db/ident :red]]"#],
+                  [13 :name "A.A.A"] [20 :db/ident :red]]"#,
+            ],
         )
     }
 
@@ -79,12 +85,36 @@ mod tests {
 
     #[test]
     fn attributes_by_name() {
-        check("[:name :aka]", "1", r#"{:name "Petr" :aka ["Devil" "Tupen"]}"#);
-        check("[:name :father :db/id]", "2", r#"{:name "David" :father {:db/id 1} :db/id 2}"#);
-        check("[:name :_father]", "1", r#"{:name "Petr" :_father [{:db/id 2} {:db/id 3}]}"#);
-        check("[:name {:father [:name]}]", "2", r#"{:name "David" :father {:name "Petr"}}"#);
-        check("[:name {:_child [:name]}]", "2", r#"{:name "David" :_child [{:name "Petr"}]}"#);
-        check("[:name {:child [:foo]}]", "1", r#"{:name "Petr" :child []}"#);
+        check(
+            "[:name :aka]",
+            "1",
+            r#"{:name "Petr" :aka ["Devil" "Tupen"]}"#,
+        );
+        check(
+            "[:name :father :db/id]",
+            "2",
+            r#"{:name "David" :father {:db/id 1} :db/id 2}"#,
+        );
+        check(
+            "[:name :_father]",
+            "1",
+            r#"{:name "Petr" :_father [{:db/id 2} {:db/id 3}]}"#,
+        );
+        check(
+            "[:name {:father [:name]}]",
+            "2",
+            r#"{:name "David" :father {:name "Petr"}}"#,
+        );
+        check(
+            "[:name {:_child [:name]}]",
+            "2",
+            r#"{:name "David" :_child [{:name "Petr"}]}"#,
+        );
+        check(
+            "[:name {:child [:foo]}]",
+            "1",
+            r#"{:name "Petr" :child []}"#,
+        );
         check("[:foo]", "1", "nil");
         check("[:db/id]", "99", "nil");
         check("[:name]", r#"[:name "Petr"]"#, r#"{:name "Petr"}"#);
@@ -100,7 +130,11 @@ mod tests {
             r#"{"Name" "Petr" :alias ["Devil"]}"#,
         );
         check("[[:foo :as :bar :default false]]", "1", "{:bar false}");
-        check("[(default :foo 1) (limit :aka 1)]", "1", r#"{:foo 1 :aka ["Devil"]}"#);
+        check(
+            "[(default :foo 1) (limit :aka 1)]",
+            "1",
+            r#"{:foo 1 :aka ["Devil"]}"#,
+        );
         check("[[:name :xform inc]]", "1", r#""ParserPull""#);
     }
 
@@ -141,10 +175,26 @@ mod tests {
 
     #[test]
     fn recursion_ends_at_its_depth_or_where_a_cycle_closes() {
-        check("[:name {:friend 1}]", "4", r#"{:name "Lucy" :friend [{:name "Elizabeth"}]}"#);
-        check("[:db/id {:friend ...}]", "4", "{:db/id 4 :friend [{:db/id 5 :friend [{:db/id 6 :friend [{:db/id 4 :friend [{:db/id 5}]}]}]}]}");
-        check("[:db/id {:friend 1 :enemy 1}]", "4", "{:db/id 4 :friend [{:db/id 5 :enemy [{:db/id 7}]}] :enemy [{:db/id 6 :friend [{:db/id 4}]}]}");
-        check("[:db/id {[:friend :as :f] 1}]", "4", "{:db/id 4 :f [{:db/id 5}]}");
+        check(
+            "[:name {:friend 1}]",
+            "4",
+            r#"{:name "Lucy" :friend [{:name "Elizabeth"}]}"#,
+        );
+        check(
+            "[:db/id {:friend ...}]",
+            "4",
+            "{:db/id 4 :friend [{:db/id 5 :friend [{:db/id 6 :friend [{:db/id 4 :friend [{:db/id 5}]}]}]}]}",
+        );
+        check(
+            "[:db/id {:friend 1 :enemy 1}]",
+            "4",
+            "{:db/id 4 :friend [{:db/id 5 :enemy [{:db/id 7}]}] :enemy [{:db/id 6 :friend [{:db/id 4}]}]}",
+        );
+        check(
+            "[:db/id {[:friend :as :f] 1}]",
+            "4",
+            "{:db/id 4 :f [{:db/id 5}]}",
+        );
     }
 
     #[test]
@@ -172,7 +222,9 @@ mod tests {
         let entity = |eid: &str| entity(&people(), &edn(eid)).unwrap();
         assert_eq!(
             entity("1"),
-            Some(edn(r#"{:name "Petr" :aka #{"Devil" "Tupen"} :child #{{:db/id 2} {:db/id 3}}}"#))
+            Some(edn(
+                r#"{:name "Petr" :aka #{"Devil" "Tupen"} :child #{{:db/id 2} {:db/id 3}}}"#
+            ))
         );
         assert_eq!(entity("777"), Some(edn("{}")));
         assert_eq!(entity(r#""abc""#), None);

@@ -42,24 +42,39 @@ pub(super) enum Below {
 impl Shape {
     pub(super) fn new(pattern: Pattern) -> Shape {
         let specs: Vec<Spec> = pattern.attributes.into_iter().map(Spec::new).collect();
-        let backward = specs.iter().filter(|spec| spec.reverse).cloned().collect::<Vec<_>>();
+        let backward = specs
+            .iter()
+            .filter(|spec| spec.reverse)
+            .cloned()
+            .collect::<Vec<_>>();
         let has_backward = pattern.wildcard && !backward.is_empty();
         Shape {
             wildcard: pattern.wildcard,
             specs,
-            backward: has_backward
-                .then(|| Box::new(Shape { wildcard: false, specs: backward, backward: None })),
+            backward: has_backward.then(|| {
+                Box::new(Shape {
+                    wildcard: false,
+                    specs: backward,
+                    backward: None,
+                })
+            }),
         }
     }
 
     /// Everything, as a component is returned.
     pub(super) fn everything() -> Shape {
-        Shape { wildcard: true, specs: Vec::new(), backward: None }
+        Shape {
+            wildcard: true,
+            specs: Vec::new(),
+            backward: None,
+        }
     }
 
     /// How to return a forward attribute.
     pub(super) fn spec(&self, name: &Value) -> Option<&Spec> {
-        self.specs.iter().find(|spec| !spec.reverse && spec.name == *name)
+        self.specs
+            .iter()
+            .find(|spec| !spec.reverse && spec.name == *name)
     }
 }
 

@@ -171,7 +171,9 @@ impl<'p> Walk<'p> {
 
     /// Puts a finished list into the map of the entity below it on the stack.
     fn deliver(&mut self, mut list: List<'p>) {
-        let Some(Frame::Entity(entity)) = self.stack.last_mut() else { return };
+        let Some(Frame::Entity(entity)) = self.stack.last_mut() else {
+            return;
+        };
         if list.is_many {
             entity.map.insert(list.key, Value::from(list.maps));
         } else if !list.maps.is_empty() {
@@ -202,7 +204,9 @@ impl<'p> Walk<'p> {
             entity.specs = backward.specs.iter();
             entity.trail = NOWHERE;
         }
-        let Some(spec) = entity.specs.next() else { return Ok(Step::Done) };
+        let Some(spec) = entity.specs.next() else {
+            return Ok(Step::Done);
+        };
         if spec.is_id() {
             if self.has_datoms(entity.e) {
                 entity.map.extend([id_entry(entity.e)]);
@@ -249,7 +253,10 @@ impl<'p> Walk<'p> {
             entity.map.insert(ask.key.clone(), value);
             return Ok(Step::Filled);
         }
-        let entities = rows.iter().map(|row| self.entity_in(row.v)).collect::<Result<Vec<_>>>()?;
+        let entities = rows
+            .iter()
+            .map(|row| self.entity_in(row.v))
+            .collect::<Result<Vec<_>>>()?;
         Ok(self.below(entity, ask, below, entities, is_many))
     }
 
@@ -273,7 +280,13 @@ impl<'p> Walk<'p> {
             return Ok(self.below(entity, ask, below, entities, is_many));
         }
         self.count(rows.len())?;
-        let value = |e: &i64| if is_ref { self.id_map(*e) } else { Value::Long(*e) };
+        let value = |e: &i64| {
+            if is_ref {
+                self.id_map(*e)
+            } else {
+                Value::Long(*e)
+            }
+        };
         let value = if is_many {
             Value::vector(entities.iter().map(value))
         } else {
@@ -315,7 +328,11 @@ impl<'p> Walk<'p> {
     }
 
     fn leave(&mut self, from: TrailId, key: &Value, e: i64) -> TrailId {
-        self.trails.push(Trail { from, key: key.clone(), e });
+        self.trails.push(Trail {
+            from,
+            key: key.clone(),
+            e,
+        });
         self.trails.len() - 1
     }
 
@@ -344,13 +361,19 @@ impl<'p> Walk<'p> {
         if self.items <= self.items_max {
             return Ok(());
         }
-        let message = format!("A pull returns more than {} entities and values", self.items_max);
+        let message = format!(
+            "A pull returns more than {} entities and values",
+            self.items_max
+        );
         Err(Error::new(Code::Limit, message))
     }
 
     fn has_datoms(&self, e: i64) -> bool {
         let e = EntityId(e);
-        self.db.attributes_of(e).into_iter().any(|a| !self.db.first_rows_of(e, a, 1).is_empty())
+        self.db
+            .attributes_of(e)
+            .into_iter()
+            .any(|a| !self.db.first_rows_of(e, a, 1).is_empty())
     }
 
     /// The entity that a value below a pattern stands for.
@@ -392,11 +415,19 @@ struct Ask<'s> {
 
 impl<'s> Ask<'s> {
     fn of(spec: &'s Spec) -> Ask<'s> {
-        Ask { key: &spec.key, limit: spec.limit, default: spec.default.as_ref() }
+        Ask {
+            key: &spec.key,
+            limit: spec.limit,
+            default: spec.default.as_ref(),
+        }
     }
 
     fn plain(name: &'s Value) -> Ask<'s> {
-        Ask { key: name, limit: PULL_VALUES, default: None }
+        Ask {
+            key: name,
+            limit: PULL_VALUES,
+            default: None,
+        }
     }
 }
 
@@ -413,6 +444,10 @@ fn id_entry(e: i64) -> (Value, Value) {
 
 /// Whether a system attribute's values are entities of the system schema.
 fn is_system_ref(value_type: Option<ValueType>) -> bool {
-    let refs = [ValueType::ValueType, ValueType::Cardinality, ValueType::Unique];
+    let refs = [
+        ValueType::ValueType,
+        ValueType::Cardinality,
+        ValueType::Unique,
+    ];
     value_type.is_some_and(|value_type| refs.contains(&value_type))
 }

@@ -17,7 +17,9 @@ pub(super) fn parse_input(node: Node<'_>) -> Result<Input> {
         "..." | "." => {
             let message =
                 format!("Cannot parse {symbol} in :in, expected $, %, a name or a binding");
-            return Err(node.error(Code::ParserIn, message).with("form", node.value.clone()));
+            return Err(node
+                .error(Code::ParserIn, message)
+                .with("form", node.value.clone()));
         }
         _ if symbol.is_source() => Input::Source(SourceName(symbol.clone())),
         "_" => Input::Binding(Binding::Ignore),
@@ -33,7 +35,10 @@ pub(super) fn parse_binding(node: Node<'_>) -> Result<Binding> {
 
 fn binding(node: Node<'_>, depth: usize) -> Result<Binding> {
     if depth > QUERY_DEPTH {
-        return Err(node.error(Code::Limit, format!("A binding nests deeper than {QUERY_DEPTH}")));
+        return Err(node.error(
+            Code::Limit,
+            format!("A binding nests deeper than {QUERY_DEPTH}"),
+        ));
     }
     if let Some(symbol) = node.symbol() {
         return match symbol.as_str() {
@@ -49,7 +54,11 @@ fn binding(node: Node<'_>, depth: usize) -> Result<Binding> {
         }
         [row] if row.items().is_some() => {
             let parts = row.items().unwrap_or_default();
-            Ok(Binding::Collection(Box::new(tuple(*row, &parts, depth + 1)?)))
+            Ok(Binding::Collection(Box::new(tuple(
+                *row,
+                &parts,
+                depth + 1,
+            )?)))
         }
         parts => tuple(node, parts, depth),
     }
@@ -58,14 +67,23 @@ fn binding(node: Node<'_>, depth: usize) -> Result<Binding> {
 fn tuple(node: Node<'_>, parts: &[Node<'_>], depth: usize) -> Result<Binding> {
     if parts.is_empty() {
         return Err(node
-            .error(Code::ParserBinding, format!("Tuple binding cannot be empty, {EXPECTED}"))
+            .error(
+                Code::ParserBinding,
+                format!("Tuple binding cannot be empty, {EXPECTED}"),
+            )
             .with("form", node.value.clone()));
     }
-    let parts = parts.iter().map(|part| binding(*part, depth + 1)).collect::<Result<_>>()?;
+    let parts = parts
+        .iter()
+        .map(|part| binding(*part, depth + 1))
+        .collect::<Result<_>>()?;
     Ok(Binding::Tuple(parts))
 }
 
 fn refused(node: Node<'_>) -> Error {
-    node.error(Code::ParserBinding, format!("Cannot parse binding {node}, {EXPECTED}"))
-        .with("form", node.value.clone())
+    node.error(
+        Code::ParserBinding,
+        format!("Cannot parse binding {node}, {EXPECTED}"),
+    )
+    .with("form", node.value.clone())
 }

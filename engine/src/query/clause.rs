@@ -53,7 +53,11 @@ impl ClauseReader {
             }
             items => {
                 let kind = self.read_kind(node, items)?;
-                out.push(Clause { kind, form: node.value.clone(), span: node.span() });
+                out.push(Clause {
+                    kind,
+                    form: node.value.clone(),
+                    span: node.span(),
+                });
             }
         }
         self.depth -= 1;
@@ -62,7 +66,12 @@ impl ClauseReader {
 
     fn read_kind(&mut self, node: Node<'_>, items: &[Node<'_>]) -> Result<ClauseKind> {
         let sourced = take_source(items);
-        match sourced.items.first().and_then(|head| head.symbol()).map(Symbol::as_str) {
+        match sourced
+            .items
+            .first()
+            .and_then(|head| head.symbol())
+            .map(Symbol::as_str)
+        {
             Some("not") => return self.read_not(node, sourced),
             Some("not-join") => return self.read_not_join(node, sourced),
             Some("or") => return self.read_or(node, sourced),
@@ -78,7 +87,11 @@ impl ClauseReader {
             && let Some((function, args)) = read_call(*call, node)?
         {
             let binding = parse_binding(*binding)?;
-            return Ok(ClauseKind::Function { function, args, binding });
+            return Ok(ClauseKind::Function {
+                function,
+                args,
+                binding,
+            });
         }
         match sourced.items.first().and_then(|head| plain_symbol(*head)) {
             Some(name) => read_rule_call(node, name.clone(), sourced),
@@ -87,80 +100,125 @@ impl ClauseReader {
     }
 
     fn read_not(&mut self, node: Node<'_>, sourced: Sourced<'_, '_>) -> Result<ClauseKind> {
-        let [_, clauses @ ..] = sourced.items else { return Err(unreadable(node)) };
+        let [_, clauses @ ..] = sourced.items else {
+            return Err(unreadable(node));
+        };
         if clauses.is_empty() {
             return Err(expected(node, "not", "($source? not clause+)"));
         }
         let clauses = self.read_all(clauses)?;
         let mut vars = Vars::new();
-        clauses.iter().for_each(|clause| clause.collect_vars(&mut vars));
+        clauses
+            .iter()
+            .for_each(|clause| clause.collect_vars(&mut vars));
         check_join(node, &vars, &[&clauses])?;
-        Ok(ClauseKind::Not { source: sourced.source, clauses })
+        Ok(ClauseKind::Not {
+            source: sourced.source,
+            clauses,
+        })
     }
 
     fn read_not_join(&mut self, node: Node<'_>, sourced: Sourced<'_, '_>) -> Result<ClauseKind> {
         let refused = || expected(node, "not-join", "($source? not-join [?var+] clause+)");
-        let [_, vars, clauses @ ..] = sourced.items else { return Err(refused()) };
+        let [_, vars, clauses @ ..] = sourced.items else {
+            return Err(refused());
+        };
         let vars = vars.items().ok_or_else(refused)?;
-        let vars = vars.iter().map(|var| variable(*var)).collect::<Option<Vec<_>>>();
+        let vars = vars
+            .iter()
+            .map(|var| variable(*var))
+            .collect::<Option<Vec<_>>>();
         let vars = vars.ok_or_else(refused)?;
         if clauses.is_empty() {
             return Err(refused());
         }
         let clauses = self.read_all(clauses)?;
         check_join(node, &vars.iter().cloned().collect(), &[&clauses])?;
-        Ok(ClauseKind::NotJoin { source: sourced.source, vars, clauses })
+        Ok(ClauseKind::NotJoin {
+            source: sourced.source,
+            vars,
+            clauses,
+        })
     }
 
     fn read_or(&mut self, node: Node<'_>, sourced: Sourced<'_, '_>) -> Result<ClauseKind> {
-        let [_, branches @ ..] = sourced.items else { return Err(unreadable(node)) };
+        let [_, branches @ ..] = sourced.items else {
+            return Err(unreadable(node));
+        };
         if branches.is_empty() {
             return Err(expected(node, "or", "($source? or clause+)"));
         }
         let branches = self.read_branches(branches)?;
         let mut vars = Vars::new();
-        branches.iter().flatten().for_each(|clause| clause.collect_vars(&mut vars));
+        branches
+            .iter()
+            .flatten()
+            .for_each(|clause| clause.collect_vars(&mut vars));
         check_join(node, &vars, &branches.iter().collect::<Vec<_>>())?;
-        Ok(ClauseKind::Or { source: sourced.source, branches })
+        Ok(ClauseKind::Or {
+            source: sourced.source,
+            branches,
+        })
     }
 
     fn read_or_join(&mut self, node: Node<'_>, sourced: Sourced<'_, '_>) -> Result<ClauseKind> {
         let refused = || expected(node, "or-join", "($source? or-join [?var+] clause+)");
-        let [_, vars, branches @ ..] = sourced.items else { return Err(refused()) };
+        let [_, vars, branches @ ..] = sourced.items else {
+            return Err(refused());
+        };
         let vars_of = vars.items().ok_or_else(|| rule_vars_error(*vars))?;
         let (required, free) = parse_rule_vars(*vars, &vars_of)?;
         if branches.is_empty() {
             return Err(refused());
         }
         let branches = self.read_branches(branches)?;
-        Ok(ClauseKind::OrJoin { source: sourced.source, required, free, branches })
+        Ok(ClauseKind::OrJoin {
+            source: sourced.source,
+            required,
+            free,
+            branches,
+        })
     }
 
     fn read_branches(&mut self, branches: &[Node<'_>]) -> Result<Vec<Vec<Clause>>> {
-        branches.iter().map(|branch| self.read_all(std::slice::from_ref(branch))).collect()
+        branches
+            .iter()
+            .map(|branch| self.read_all(std::slice::from_ref(branch)))
+            .collect()
     }
 }
 
 /// `$source` in front, if there is one.
 fn take_source<'n, 'a>(items: &'n [Node<'a>]) -> Sourced<'n, 'a> {
     match items {
-        [head, rest @ ..] if head.symbol().is_some_and(Symbol::is_source) => {
-            Sourced { source: head.symbol().cloned().map(SourceName), items: rest }
-        }
-        _ => Sourced { source: None, items },
+        [head, rest @ ..] if head.symbol().is_some_and(Symbol::is_source) => Sourced {
+            source: head.symbol().cloned().map(SourceName),
+            items: rest,
+        },
+        _ => Sourced {
+            source: None,
+            items,
+        },
     }
 }
 
 /// `(function arg*)`, or none where the form is no call.
 fn read_call(call: Node<'_>, clause: Node<'_>) -> Result<Option<(FunctionName, Vec<Arg>)>> {
-    let Some(items) = call.items() else { return Ok(None) };
-    let [head, args @ ..] = items.as_slice() else { return Ok(None) };
+    let Some(items) = call.items() else {
+        return Ok(None);
+    };
+    let [head, args @ ..] = items.as_slice() else {
+        return Ok(None);
+    };
     let function = match (variable(*head), plain_symbol(*head)) {
         (Some(var), _) => FunctionName::Var(var),
         (None, Some(name)) => FunctionName::Named(name.clone()),
         (None, None) => return Ok(None),
     };
-    let args = args.iter().map(|arg| read_arg(*arg, clause)).collect::<Result<_>>()?;
+    let args = args
+        .iter()
+        .map(|arg| read_arg(*arg, clause))
+        .collect::<Result<_>>()?;
     Ok(Some((function, args)))
 }
 
@@ -196,16 +254,26 @@ fn read_rule_call(node: Node<'_>, name: Symbol, sourced: Sourced<'_, '_>) -> Res
         return Err(refuse(node, message));
     }
     let args = args.iter().map(|arg| term(*arg)).collect();
-    Ok(ClauseKind::Rule { source: sourced.source, name, args })
+    Ok(ClauseKind::Rule {
+        source: sourced.source,
+        name,
+        args,
+    })
 }
 
 fn read_pattern(node: Node<'_>, sourced: Sourced<'_, '_>) -> Result<ClauseKind> {
     match (sourced.items, &sourced.source) {
-        ([], None) => Err(refuse(node, "Pattern could not be empty, expected [e a v tx added]")),
+        ([], None) => Err(refuse(
+            node,
+            "Pattern could not be empty, expected [e a v tx added]",
+        )),
         ([], Some(_)) => Err(unreadable(node)),
         (items, _) => {
             let terms = items.iter().map(|item| term(*item)).collect();
-            Ok(ClauseKind::Pattern { source: sourced.source, terms })
+            Ok(ClauseKind::Pattern {
+                source: sourced.source,
+                terms,
+            })
         }
     }
 }
@@ -219,7 +287,10 @@ fn term(node: Node<'_>) -> Term {
 }
 
 pub(super) fn variable(node: Node<'_>) -> Option<Var> {
-    node.symbol().filter(|symbol| symbol.is_variable()).cloned().map(Var)
+    node.symbol()
+        .filter(|symbol| symbol.is_variable())
+        .cloned()
+        .map(Var)
 }
 
 /// A symbol that is no variable, source, `%` or `_`.
@@ -233,9 +304,13 @@ pub(super) fn plain_symbol(node: Node<'_>) -> Option<&Symbol> {
 fn check_join(node: Node<'_>, vars: &Vars, branches: &[&Vec<Clause>]) -> Result<()> {
     for branch in branches {
         let mut declared = Vars::new();
-        branch.iter().for_each(|clause| clause.collect_vars(&mut declared));
-        let missing: Vec<Value> =
-            vars.difference(&declared).map(|var| Value::Symbol(var.0.clone())).collect();
+        branch
+            .iter()
+            .for_each(|clause| clause.collect_vars(&mut declared));
+        let missing: Vec<Value> = vars
+            .difference(&declared)
+            .map(|var| Value::Symbol(var.0.clone()))
+            .collect();
         if !missing.is_empty() {
             let missing = Value::vector(missing);
             let message = format!(
@@ -254,7 +329,8 @@ fn check_join(node: Node<'_>, vars: &Vars, branches: &[&Vec<Clause>]) -> Result<
 pub(super) fn rule_vars_error(node: Node<'_>) -> Error {
     let message =
         format!("Cannot parse rule-vars {node}, expected [?var+] or [[?required+] ?var*]");
-    node.error(Code::ParserRuleVars, message).with("form", node.value.clone())
+    node.error(Code::ParserRuleVars, message)
+        .with("form", node.value.clone())
 }
 
 fn unreadable(node: Node<'_>) -> Error {
@@ -268,9 +344,13 @@ fn unreadable(node: Node<'_>) -> Error {
 }
 
 fn expected(node: Node<'_>, name: &str, shape: &str) -> Error {
-    refuse(node, format!("Cannot parse '{name}' clause {node}, expected {shape}"))
+    refuse(
+        node,
+        format!("Cannot parse '{name}' clause {node}, expected {shape}"),
+    )
 }
 
 fn refuse(node: Node<'_>, message: impl Into<String>) -> Error {
-    node.error(Code::ParserWhere, message).with("form", node.value.clone())
+    node.error(Code::ParserWhere, message)
+        .with("form", node.value.clone())
 }

@@ -46,7 +46,11 @@ impl<'a> Node<'a> {
     pub(super) fn entries(self) -> Option<Vec<(Node<'a>, Node<'a>)>> {
         let map = self.value.as_map()?;
         let flat = self.children(map.iter().flat_map(|(k, v)| [k, v]), 2 * map.len());
-        Some(flat.chunks_exact(2).map(|entry| (entry[0], entry[1])).collect())
+        Some(
+            flat.chunks_exact(2)
+                .map(|entry| (entry[0], entry[1]))
+                .collect(),
+        )
     }
 
     /// `x` for `(quote x)`, itself otherwise.
@@ -64,7 +68,10 @@ impl<'a> Node<'a> {
             return self.span();
         }
         let inner = match self.entries() {
-            Some(entries) => entries.into_iter().flat_map(|(key, form)| [key, form]).collect(),
+            Some(entries) => entries
+                .into_iter()
+                .flat_map(|(key, form)| [key, form])
+                .collect(),
             None => self.members().unwrap_or_default(),
         };
         inner.into_iter().find_map(|node| node.place_of(symbol))
@@ -88,7 +95,10 @@ impl<'a> Node<'a> {
         let spans = spans.filter(|children| children.len() == count);
         values
             .enumerate()
-            .map(|(i, value)| Node { value, spans: spans.map(|children| &children[i]) })
+            .map(|(i, value)| Node {
+                value,
+                spans: spans.map(|children| &children[i]),
+            })
             .collect()
     }
 }

@@ -23,18 +23,32 @@ impl fmt::Display for Query {
             below.push(leaf(format!("with {}", spaced(&self.with))));
         }
         below.push(leaf(format!("in {}", spaced(&self.inputs))));
-        below.push(Tree { line: "where".to_owned(), below: trees(&self.clauses) });
+        below.push(Tree {
+            line: "where".to_owned(),
+            below: trees(&self.clauses),
+        });
         let order = self.order_by.iter().map(|key| {
-            let direction = if key.descending { "descending" } else { "ascending" };
+            let direction = if key.descending {
+                "descending"
+            } else {
+                "ascending"
+            };
             format!("column {} {direction}", key.column)
         });
         if !self.order_by.is_empty() {
-            below.push(leaf(format!("order by {}", order.collect::<Vec<_>>().join(", "))));
+            below.push(leaf(format!(
+                "order by {}",
+                order.collect::<Vec<_>>().join(", ")
+            )));
         }
         below.extend(self.offset.map(|rows| leaf(format!("offset {rows}"))));
         below.extend(self.limit.map(|rows| leaf(format!("limit {rows}"))));
         below.extend(self.timeout_ms.map(|ms| leaf(format!("timeout {ms} ms"))));
-        Tree { line: "query".to_owned(), below }.write(f, "", "")
+        Tree {
+            line: "query".to_owned(),
+            below,
+        }
+        .write(f, "", "")
     }
 }
 
@@ -47,7 +61,11 @@ impl fmt::Display for RuleBranch {
         if !self.free.is_empty() {
             line.push_str(&format!(" {}", spaced(&self.free)));
         }
-        Tree { line, below: trees(&self.clauses) }.write(f, "", "")
+        Tree {
+            line,
+            below: trees(&self.clauses),
+        }
+        .write(f, "", "")
     }
 }
 
@@ -67,10 +85,18 @@ impl fmt::Display for FindElement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FindElement::Var(var) => var.fmt(f),
-            FindElement::Pull { source, var, pattern: PullPattern::Literal(pattern) } => {
+            FindElement::Pull {
+                source,
+                var,
+                pattern: PullPattern::Literal(pattern),
+            } => {
                 write!(f, "(pull {source} {var} {pattern})")
             }
-            FindElement::Pull { source, var, pattern: PullPattern::Input(name) } => {
+            FindElement::Pull {
+                source,
+                var,
+                pattern: PullPattern::Input(name),
+            } => {
                 write!(f, "(pull {source} {var} {name})")
             }
             FindElement::Aggregate { form, .. } => form.fmt(f),
@@ -113,10 +139,17 @@ impl Tree {
     fn write(&self, f: &mut fmt::Formatter<'_>, lead: &str, indent: &str) -> fmt::Result {
         write!(f, "{lead}{}", self.line)?;
         for (i, tree) in self.below.iter().enumerate() {
-            let (branch, deeper) =
-                if i + 1 == self.below.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            let (branch, deeper) = if i + 1 == self.below.len() {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
             writeln!(f)?;
-            tree.write(f, &format!("{indent}{branch}"), &format!("{indent}{deeper}"))?;
+            tree.write(
+                f,
+                &format!("{indent}{branch}"),
+                &format!("{indent}{deeper}"),
+            )?;
         }
         Ok(())
     }
@@ -128,16 +161,28 @@ fn trees(clauses: &[Clause]) -> Vec<Tree> {
 
 fn tree(clause: &Clause) -> Tree {
     match &clause.kind {
-        ClauseKind::Not { source, clauses } => {
-            Tree { line: join_line(source, "not", &[], &[]), below: trees(clauses) }
-        }
-        ClauseKind::NotJoin { source, vars, clauses } => {
-            Tree { line: join_line(source, "not-join", &[], vars), below: trees(clauses) }
-        }
-        ClauseKind::Or { source, branches } => {
-            Tree { line: join_line(source, "or", &[], &[]), below: branch_trees(branches) }
-        }
-        ClauseKind::OrJoin { source, required, free, branches } => Tree {
+        ClauseKind::Not { source, clauses } => Tree {
+            line: join_line(source, "not", &[], &[]),
+            below: trees(clauses),
+        },
+        ClauseKind::NotJoin {
+            source,
+            vars,
+            clauses,
+        } => Tree {
+            line: join_line(source, "not-join", &[], vars),
+            below: trees(clauses),
+        },
+        ClauseKind::Or { source, branches } => Tree {
+            line: join_line(source, "or", &[], &[]),
+            below: branch_trees(branches),
+        },
+        ClauseKind::OrJoin {
+            source,
+            required,
+            free,
+            branches,
+        } => Tree {
             line: join_line(source, "or-join", required, free),
             below: branch_trees(branches),
         },
@@ -148,13 +193,19 @@ fn tree(clause: &Clause) -> Tree {
 fn branch_trees(branches: &[Vec<Clause>]) -> Vec<Tree> {
     let tree_of = |branch: &Vec<Clause>| match branch.as_slice() {
         [clause] => tree(clause),
-        clauses => Tree { line: "and".to_owned(), below: trees(clauses) },
+        clauses => Tree {
+            line: "and".to_owned(),
+            below: trees(clauses),
+        },
     };
     branches.iter().map(tree_of).collect()
 }
 
 fn join_line(source: &Option<SourceName>, name: &str, required: &[Var], free: &[Var]) -> String {
-    let mut line = source.as_ref().map(|source| format!("{source} ")).unwrap_or_default();
+    let mut line = source
+        .as_ref()
+        .map(|source| format!("{source} "))
+        .unwrap_or_default();
     line.push_str(name);
     if !required.is_empty() {
         line.push_str(&format!(" [{}]", spaced(required)));
@@ -166,7 +217,10 @@ fn join_line(source: &Option<SourceName>, name: &str, required: &[Var], free: &[
 }
 
 fn leaf(line: String) -> Tree {
-    Tree { line, below: Vec::new() }
+    Tree {
+        line,
+        below: Vec::new(),
+    }
 }
 
 fn spaced<T: fmt::Display>(items: &[T]) -> String {

@@ -16,9 +16,9 @@ pub(super) fn parse_find(items: &[Node<'_>], whole: Node<'_>) -> Result<Find> {
         return Ok(Find::Relation(elements));
     }
     match items {
-        [element, dot] if dot.is_symbol(".") => {
-            parse_element(*element)?.map(Find::Scalar).ok_or_else(|| refused(*element))
-        }
+        [element, dot] if dot.is_symbol(".") => parse_element(*element)?
+            .map(Find::Scalar)
+            .ok_or_else(|| refused(*element)),
         [only] => {
             let inner = only.items().ok_or_else(|| refused(*only))?;
             if let [element, dots] = inner.as_slice()
@@ -51,11 +51,15 @@ fn parse_element(node: Node<'_>) -> Result<Option<FindElement>> {
     if let Some(var) = variable(node) {
         return Ok(Some(FindElement::Var(var)));
     }
-    let Some(items) = node.items() else { return Ok(None) };
+    let Some(items) = node.items() else {
+        return Ok(None);
+    };
     match items.as_slice() {
         [head, rest @ ..] if head.is_symbol("pull") => parse_pull_element(node, rest).map(Some),
         [head, rest @ ..] if head.is_symbol("aggregate") => {
-            let [function, args @ ..] = rest else { return Err(aggregate_refused(node)) };
+            let [function, args @ ..] = rest else {
+                return Err(aggregate_refused(node));
+            };
             let function = variable(*function).ok_or_else(|| aggregate_refused(node))?;
             parse_aggregate(node, FunctionName::Var(function), args).map(Some)
         }
@@ -76,7 +80,11 @@ fn parse_aggregate(
         return Err(aggregate_refused(node));
     }
     let args = args.iter().map(|arg| argument(*arg)).collect();
-    Ok(FindElement::Aggregate { function, args, form: node.value.clone() })
+    Ok(FindElement::Aggregate {
+        function,
+        args,
+        form: node.value.clone(),
+    })
 }
 
 fn parse_pull_element(node: Node<'_>, items: &[Node<'_>]) -> Result<FindElement> {
@@ -84,7 +92,11 @@ fn parse_pull_element(node: Node<'_>, items: &[Node<'_>]) -> Result<FindElement>
         [var, pattern] => (SourceName(Symbol::new("$")), var, pattern),
         [source, var, pattern] => {
             let source = source.symbol().filter(|symbol| symbol.is_source());
-            (SourceName(source.ok_or_else(|| pull_refused(node))?.clone()), var, pattern)
+            (
+                SourceName(source.ok_or_else(|| pull_refused(node))?.clone()),
+                var,
+                pattern,
+            )
         }
         _ => return Err(pull_refused(node)),
     };
@@ -99,7 +111,11 @@ fn parse_pull_element(node: Node<'_>, items: &[Node<'_>]) -> Result<FindElement>
             PullPattern::Literal(pattern.value.clone())
         }
     };
-    Ok(FindElement::Pull { source, var, pattern })
+    Ok(FindElement::Pull {
+        source,
+        var,
+        pattern,
+    })
 }
 
 /// `:keys`, `:strs` or `:syms` with the names that follow it.
@@ -113,10 +129,15 @@ pub(super) fn parse_return_map(
         Find::Relation(elements) | Find::Tuple(elements) => elements.len(),
         Find::Collection(_) | Find::Scalar(_) => {
             let message = format!(":{kind} names the columns of rows, :find gives single values");
-            return Err(whole.error(Code::ParserQuery, message).with("form", whole.value.clone()));
+            return Err(whole
+                .error(Code::ParserQuery, message)
+                .with("form", whole.value.clone()));
         }
     };
-    let keys = names.iter().map(|name| return_key(kind, *name)).collect::<Result<Vec<_>>>()?;
+    let keys = names
+        .iter()
+        .map(|name| return_key(kind, *name))
+        .collect::<Result<Vec<_>>>()?;
     if keys.len() != columns {
         let message = format!(
             "Count of :keys/:strs/:syms must match count of :find: got {} names for {columns} columns",
@@ -129,7 +150,10 @@ pub(super) fn parse_return_map(
     }
     let mut seen = Set::default();
     if let Some(twice) = keys.iter().position(|key| !seen.insert((*key).clone())) {
-        let message = format!("Names of :{kind} should be distinct, {} stands twice", names[twice]);
+        let message = format!(
+            "Names of :{kind} should be distinct, {} stands twice",
+            names[twice]
+        );
         let error = names[twice].error(Code::ParserQuery, message);
         return Err(error.with("keys", Value::vector(keys)));
     }
@@ -160,14 +184,16 @@ fn refused(node: Node<'_>) -> Error {
         "Cannot parse :find {node}, expected ?x …, [?x ...], [?x …] or ?x . with variables, \
          (pull ?e pattern) or (aggregate ?x)"
     );
-    node.error(Code::ParserFind, message).with("fragment", node.value.clone())
+    node.error(Code::ParserFind, message)
+        .with("fragment", node.value.clone())
 }
 
 fn aggregate_refused(node: Node<'_>) -> Error {
     let message = format!(
         "Cannot parse aggregate {node}, expected (name constant* ?x) or (aggregate ?function constant* ?x)"
     );
-    node.error(Code::ParserFind, message).with("fragment", node.value.clone())
+    node.error(Code::ParserFind, message)
+        .with("fragment", node.value.clone())
 }
 
 fn pull_refused(node: Node<'_>) -> Error {
@@ -175,5 +201,6 @@ fn pull_refused(node: Node<'_>) -> Error {
         "Cannot parse pull expression {node}, expected (pull $source? ?e pattern) with a pattern, a \
          variable or a plain symbol"
     );
-    node.error(Code::ParserFind, message).with("fragment", node.value.clone())
+    node.error(Code::ParserFind, message)
+        .with("fragment", node.value.clone())
 }

@@ -38,7 +38,11 @@ pub(super) fn parse_count(node: Node<'_>, code: Code) -> Result<Option<usize>> {
         Value::Nil => Ok(None),
         Value::Long(count) => Ok(usize::try_from(*count).ok()),
         other => {
-            let name = if code == Code::ParserLimit { "limit" } else { "offset" };
+            let name = if code == Code::ParserLimit {
+                "limit"
+            } else {
+                "offset"
+            };
             let message = format!("Cannot parse :{name} {node}, expected a number of rows");
             Err(node.error(code, message).with(name, other.clone()))
         }
@@ -52,7 +56,9 @@ pub(super) fn parse_timeout(node: Node<'_>) -> Result<Option<u64>> {
         Value::Long(ms) => Ok(u64::try_from(*ms).ok().filter(|ms| *ms > 0)),
         other => {
             let message = format!("Cannot parse :timeout {node}, expected milliseconds");
-            Err(node.error(Code::ParserTimeout, message).with("timeout", other.clone()))
+            Err(node
+                .error(Code::ParserTimeout, message)
+                .with("timeout", other.clone()))
         }
     }
 }
@@ -65,7 +71,12 @@ pub(super) fn parse_order_by(nodes: &[Node<'_>], find: &Find) -> Result<Vec<Orde
         [only] => only.items(),
         _ => None,
     };
-    let mut order = Order { find, columns: HashMap::new(), keys: Vec::new(), is_open: false };
+    let mut order = Order {
+        find,
+        columns: HashMap::new(),
+        keys: Vec::new(),
+        is_open: false,
+    };
     for (column, element) in find.elements().iter().enumerate() {
         if let Some(var) = element.var() {
             order.columns.entry(&var.0).or_insert(column);
@@ -97,14 +108,17 @@ impl Order<'_> {
     fn push(&mut self, node: Node<'_>) -> Result<()> {
         let column = match node.value {
             Value::Symbol(symbol) => self.columns.get(symbol).copied(),
-            Value::Long(column) => {
-                usize::try_from(*column).ok().filter(|c| *c < self.find.elements().len())
-            }
+            Value::Long(column) => usize::try_from(*column)
+                .ok()
+                .filter(|c| *c < self.find.elements().len()),
             Value::Keyword(direction) => return self.direct(node, direction.as_str()),
             _ => None,
         };
         let column = column.ok_or_else(|| refused(node, self.find))?;
-        self.keys.push(OrderKey { column, descending: false });
+        self.keys.push(OrderKey {
+            column,
+            descending: false,
+        });
         self.is_open = true;
         Ok(())
     }
@@ -122,13 +136,17 @@ impl Order<'_> {
 }
 
 fn refused(node: Node<'_>, find: &Find) -> Error {
-    let names =
-        find.elements().iter().take(NAMED_COLUMNS).filter_map(|e| Some(e.var()?.to_string()));
+    let names = find
+        .elements()
+        .iter()
+        .take(NAMED_COLUMNS)
+        .filter_map(|e| Some(e.var()?.to_string()));
     let message = format!(
         "Cannot parse :order-by {}, expected :asc or :desc after a variable of :find ({}) or the \
          number of a column, from 0",
         node,
         names.collect::<Vec<_>>().join(" ")
     );
-    node.error(Code::ParserOrderBy, message).with("order-by", node.value.clone())
+    node.error(Code::ParserOrderBy, message)
+        .with("order-by", node.value.clone())
 }

@@ -74,13 +74,17 @@ fn pattern(node: Node<'_>, depth: usize) -> Result<Pattern> {
         return Err(node.error(Code::Limit, format!("A pull nests deeper than {EDN_DEPTH}")));
     }
     let items = node.members().ok_or_else(|| {
-        refuse(node, format!("Cannot parse pull pattern {node}, expected [attr-spec+]"))
+        refuse(
+            node,
+            format!("Cannot parse pull pattern {node}, expected [attr-spec+]"),
+        )
     })?;
     let mut wildcard = false;
     let mut attributes: IndexMap<Value, Attribute> = IndexMap::new();
     // Maps come last in the result, whatever their place in the pattern.
-    let (maps, others): (Vec<Node<'_>>, Vec<Node<'_>>) =
-        items.into_iter().partition(|item| item.value.as_map().is_some());
+    let (maps, others): (Vec<Node<'_>>, Vec<Node<'_>>) = items
+        .into_iter()
+        .partition(|item| item.value.as_map().is_some());
     for item in others {
         if is_wildcard(item.value) {
             wildcard = true;
@@ -89,12 +93,18 @@ fn pattern(node: Node<'_>, depth: usize) -> Result<Pattern> {
             attributes.insert(written, attribute);
         }
     }
-    for (key, below) in maps.into_iter().flat_map(|map| map.entries().unwrap_or_default()) {
+    for (key, below) in maps
+        .into_iter()
+        .flat_map(|map| map.entries().unwrap_or_default())
+    {
         let (written, mut attribute) = attribute_spec(key)?;
         attribute.nested = nested(key, below, depth)?;
         attributes.insert(written, attribute);
     }
-    Ok(Pattern { wildcard, attributes: attributes.into_values().collect() })
+    Ok(Pattern {
+        wildcard,
+        attributes: attributes.into_values().collect(),
+    })
 }
 
 fn is_wildcard(value: &Value) -> bool {
@@ -112,7 +122,11 @@ fn word(value: &Value) -> Option<&str> {
 }
 
 fn nested(key: Node<'_>, below: Node<'_>, depth: usize) -> Result<Nested> {
-    let levels = below.value.as_long().filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok());
+    let levels = below
+        .value
+        .as_long()
+        .filter(|n| *n > 0)
+        .and_then(|n| usize::try_from(n).ok());
     match below.value {
         Value::Symbol(_) | Value::Str(_) if word(below.value) == Some("...") => {
             Ok(Nested::Unbounded)
@@ -121,9 +135,10 @@ fn nested(key: Node<'_>, below: Node<'_>, depth: usize) -> Result<Nested> {
         _ => levels.map(Nested::Levels).ok_or_else(|| {
             let message =
                 format!("Expected a pattern, a number of levels or ... for {key}, got {below}");
-            below
-                .error(Code::ParserPull, message)
-                .with("fragment", Value::vector([key.value.clone(), below.value.clone()]))
+            below.error(Code::ParserPull, message).with(
+                "fragment",
+                Value::vector([key.value.clone(), below.value.clone()]),
+            )
         }),
     }
 }
@@ -139,7 +154,9 @@ fn attribute_spec(node: Node<'_>) -> Result<(Value, Attribute)> {
     {
         return Ok(spec);
     }
-    let named = items.first().and_then(|head| Some((*head, attribute_name(head.value)?)));
+    let named = items
+        .first()
+        .and_then(|head| Some((*head, attribute_name(head.value)?)));
     let Some((head, mut attribute)) = named else {
         let message = format!(
             "Cannot parse attr-spec {node}, expected a keyword, *, {{attr pattern}} or [attr :option value …]"
@@ -148,7 +165,10 @@ fn attribute_spec(node: Node<'_>) -> Result<(Value, Attribute)> {
     };
     let options = items[1..].chunks_exact(2);
     if !options.remainder().is_empty() {
-        return Err(refuse(node, format!("Odd number of attribute options in {node}")));
+        return Err(refuse(
+            node,
+            format!("Odd number of attribute options in {node}"),
+        ));
     }
     for option in options {
         apply_option(node, option[0], option[1], &mut attribute)?;
@@ -227,11 +247,19 @@ fn attribute_name(written: &Value) -> Option<Attribute> {
     };
     let key = written.clone();
     let (limit, default, nested) = (Limit::Default, None, Nested::None);
-    Some(Attribute { name, reverse, key, limit, default, nested })
+    Some(Attribute {
+        name,
+        reverse,
+        key,
+        limit,
+        default,
+        nested,
+    })
 }
 
 fn refuse(node: Node<'_>, message: String) -> Error {
-    node.error(Code::ParserPull, message).with("fragment", node.value.clone())
+    node.error(Code::ParserPull, message)
+        .with("fragment", node.value.clone())
 }
 
 #[cfg(test)]
@@ -249,10 +277,17 @@ mod tests {
     }
 
     fn shown(pattern: &Pattern) -> String {
-        let mut parts: Vec<String> = pattern.wildcard.then(|| "*".to_owned()).into_iter().collect();
+        let mut parts: Vec<String> = pattern
+            .wildcard
+            .then(|| "*".to_owned())
+            .into_iter()
+            .collect();
         for attribute in &pattern.attributes {
-            let mut part =
-                format!("{}{}", if attribute.reverse { "<" } else { "" }, attribute.name);
+            let mut part = format!(
+                "{}{}",
+                if attribute.reverse { "<" } else { "" },
+                attribute.name
+            );
             if attribute.key != attribute.name {
                 part.push_str(&format!(" as {}", attribute.key));
             }
@@ -283,7 +318,10 @@ mod tests {
         check("[\"*\"]", "*");
         check("#{:*}", "*");
         check("[:ns/_a :_b]", "<:ns/a as :ns/_a, <:b as :_b");
-        check("[{:a 2 :b ...} {:c \"...\"}]", ":a 2 levels, :b ..., :c ...");
+        check(
+            "[{:a 2 :b ...} {:c \"...\"}]",
+            ":a 2 levels, :b ..., :c ...",
+        );
         check(
             "[[:a :as \"x\" :limit 3 :default 0] (:b :limit nil)]",
             ":a as \"x\" first 3 else 0, :b all",
@@ -293,7 +331,10 @@ mod tests {
             ":a first 3, :b all, :c else 1, :d else 2",
         );
         check("[[:limit :as :x]]", ":limit as :x");
-        check("[{[:a :default 1] [:b], (limit :c 2) ...}]", ":a else 1 (:b), :c first 2 ...");
+        check(
+            "[{[:a :default 1] [:b], (limit :c 2) ...}]",
+            ":a else 1 (:b), :c first 2 ...",
+        );
         check("[:a :b [:a :as :c]]", ":a as :c, :b");
         check("[{:a [] :b []} :a]", ":a (), :b ()");
     }

@@ -10,7 +10,12 @@ use crate::error::{Code, Error, Result};
 use crate::value::{Symbol, Value};
 
 /// The rules that every query knows; they need no `%`.
-const BUILT_IN: &[&str] = &["valid-at", "valid-between", "valid-during", "period-overlaps?"];
+const BUILT_IN: &[&str] = &[
+    "valid-at",
+    "valid-between",
+    "valid-during",
+    "period-overlaps?",
+];
 /// The relations of Allen's interval algebra, each a rule named `interval-…?`.
 const INTERVALS: &[&str] = &[
     "overlaps",
@@ -40,18 +45,26 @@ pub fn parse_rules(rules: &Value, spans: Option<&SpanTree>) -> Result<Vec<RuleBr
     }
     let node = Node::new(rules, spans).unquoted();
     let branches = node.members().ok_or_else(|| {
-        refuse(node, format!("Cannot parse rules {node}, expected [[(name ?x …) clause+] …]"))
+        refuse(
+            node,
+            format!("Cannot parse rules {node}, expected [[(name ?x …) clause+] …]"),
+        )
     })?;
     let mut reader = ClauseReader::default();
-    let branches =
-        branches.iter().map(|rule| parse_rule(*rule, &mut reader)).collect::<Result<Vec<_>>>()?;
+    let branches = branches
+        .iter()
+        .map(|rule| parse_rule(*rule, &mut reader))
+        .collect::<Result<Vec<_>>>()?;
     check_arities(&branches, node)?;
     Ok(branches)
 }
 
 /// Whether every query knows this rule without being given it.
 pub(super) fn is_built_in(name: &Symbol) -> bool {
-    let interval = name.as_str().strip_prefix("interval-").and_then(|rest| rest.strip_suffix('?'));
+    let interval = name
+        .as_str()
+        .strip_prefix("interval-")
+        .and_then(|rest| rest.strip_suffix('?'));
     BUILT_IN.contains(&name.as_str()) || interval.is_some_and(|name| INTERVALS.contains(&name))
 }
 
@@ -62,19 +75,31 @@ fn parse_rule(node: Node<'_>, reader: &mut ClauseReader) -> Result<RuleBranch> {
         return Err(refuse(node, message));
     };
     let head_items = head.items().ok_or_else(|| {
-        refuse(*head, format!("Cannot parse rule head {head}, expected (name ?x …)"))
+        refuse(
+            *head,
+            format!("Cannot parse rule head {head}, expected (name ?x …)"),
+        )
     })?;
-    let name = head_items.first().and_then(|name| plain_symbol(*name)).ok_or_else(|| {
-        let message = format!("Cannot parse rule name in {head}, expected a plain symbol");
-        refuse(*head, message)
-    })?;
+    let name = head_items
+        .first()
+        .and_then(|name| plain_symbol(*name))
+        .ok_or_else(|| {
+            let message = format!("Cannot parse rule name in {head}, expected a plain symbol");
+            refuse(*head, message)
+        })?;
     let (required, free) = split_vars(*head, &head_items[1..], head_var)?;
     if clauses.is_empty() {
         let message = format!("Rule branch should have clauses: {node}");
         return Err(refuse(node, message));
     }
     let clauses = reader.read_all(clauses)?;
-    Ok(RuleBranch { name: name.clone(), required, free, clauses, form: node.value.clone() })
+    Ok(RuleBranch {
+        name: name.clone(),
+        required,
+        free,
+        clauses,
+        form: node.value.clone(),
+    })
 }
 
 /// The variables of an `or-join`: `?x …` or `[?required …] ?x …`, distinct and at least one.
@@ -83,7 +108,10 @@ pub(super) fn parse_rule_vars(node: Node<'_>, items: &[Node<'_>]) -> Result<(Vec
     let mut seen: Vec<&Var> = required.iter().chain(&free).collect();
     seen.sort();
     if let Some(twice) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
-        let message = format!("Rule variables should be distinct: {} in {}", twice[0], node);
+        let message = format!(
+            "Rule variables should be distinct: {} in {}",
+            twice[0], node
+        );
         let error = node.error(Code::ParserRuleVars, message);
         return Err(error.with("form", node.value.clone()));
     }
@@ -93,7 +121,12 @@ pub(super) fn parse_rule_vars(node: Node<'_>, items: &[Node<'_>]) -> Result<(Vec
 /// A position of a rule head. A source's name may stand there too and is bound like a variable;
 /// one variable twice asks for equal arguments.
 fn head_var(node: Node<'_>) -> Option<Var> {
-    variable(node).or_else(|| node.symbol().filter(|symbol| symbol.is_source()).cloned().map(Var))
+    variable(node).or_else(|| {
+        node.symbol()
+            .filter(|symbol| symbol.is_source())
+            .cloned()
+            .map(Var)
+    })
 }
 
 fn split_vars(
@@ -102,7 +135,10 @@ fn split_vars(
     var: fn(Node<'_>) -> Option<Var>,
 ) -> Result<(Vec<Var>, Vec<Var>)> {
     let read = |items: &[Node<'_>]| -> Result<Vec<Var>> {
-        items.iter().map(|item| var(*item).ok_or_else(|| rule_vars_error(node))).collect()
+        items
+            .iter()
+            .map(|item| var(*item).ok_or_else(|| rule_vars_error(node)))
+            .collect()
     };
     let (required, free) = match items.first().and_then(|first| first.items()) {
         Some(required) => (read(&required)?, read(&items[1..])?),
@@ -136,11 +172,17 @@ fn check_arities(branches: &[RuleBranch], node: Node<'_>) -> Result<()> {
 }
 
 fn head_of(branch: &RuleBranch) -> Value {
-    branch.form.as_sequential().and_then(|items| items.first()).cloned().unwrap_or_default()
+    branch
+        .form
+        .as_sequential()
+        .and_then(|items| items.first())
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn refuse(node: Node<'_>, message: String) -> Error {
-    node.error(Code::ParserRule, message).with("form", node.value.clone())
+    node.error(Code::ParserRule, message)
+        .with("form", node.value.clone())
 }
 
 #[cfg(test)]
@@ -152,10 +194,18 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let (rules, spans) = edn::read_spanned(text).unwrap();
         let got = match parse_rules(&rules, Some(&spans)) {
-            Ok(branches) => branches.iter().map(|b| b.to_string()).collect::<Vec<_>>().join("\n"),
+            Ok(branches) => branches
+                .iter()
+                .map(|b| b.to_string())
+                .collect::<Vec<_>>()
+                .join("\n"),
             Err(error) => {
                 let at = error.span().map(|span| &text[span.start..span.end]);
-                format!("{} at {}", error.code().keyword().unwrap(), at.unwrap_or("nothing"))
+                format!(
+                    "{} at {}",
+                    error.code().keyword().unwrap(),
+                    at.unwrap_or("nothing")
+                )
             }
         };
         assert_eq!(got, expected, "{text}");
@@ -164,12 +214,18 @@ mod tests {
     #[test]
     fn branches() {
         check("nil", "");
-        check("[[(p ?x) (and [?x :a] [?x :b])]]", "rule p ?x\n├─ [?x :a]\n└─ [?x :b]");
+        check(
+            "[[(p ?x) (and [?x :a] [?x :b])]]",
+            "rule p ?x\n├─ [?x :a]\n└─ [?x :b]",
+        );
         check(
             "[[(p [?x] ?y) [?x :a ?y]] [(p [?a] ?b) (p ?b ?a)]]",
             "rule p [?x] ?y\n└─ [?x :a ?y]\nrule p [?a] ?b\n└─ (p ?b ?a)",
         );
-        check("[[(same ?a ?a) [_ :score ?a]]]", "rule same ?a ?a\n└─ [_ :score ?a]");
+        check(
+            "[[(same ?a ?a) [_ :score ?a]]]",
+            "rule same ?a ?a\n└─ [_ :score ?a]",
+        );
     }
 
     #[test]

@@ -38,7 +38,9 @@ pub fn parse(query: &Value, spans: Option<&SpanTree>) -> Result<Query> {
         Some(section) => parse_find(&section.items(Code::ParserFind)?, section.node)?,
         None => {
             let message = format!("Cannot parse query {node}, expected :find");
-            return Err(node.error(Code::ParserFind, message).with("form", node.value.clone()));
+            return Err(node
+                .error(Code::ParserFind, message)
+                .with("form", node.value.clone()));
         }
     };
     let clauses = match sections.get("where") {
@@ -79,7 +81,11 @@ impl<'a> Section<'a> {
         self.node.items().ok_or_else(|| {
             let (name, form) = (self.name, self.node);
             let message = format!("Cannot parse :{name} {form}, expected a vector of forms");
-            let key = if code == Code::ParserFind { "fragment" } else { "form" };
+            let key = if code == Code::ParserFind {
+                "fragment"
+            } else {
+                "form"
+            };
             self.node.error(code, message).with(key, form.value.clone())
         })
     }
@@ -101,12 +107,18 @@ impl<'a> Sections<'a> {
         }
         let Some(entries) = node.entries() else {
             let message = format!("Query should be a vector or a map, got {node}");
-            return Err(node.error(Code::ParserQuery, message).with("form", node.value.clone()));
+            return Err(node
+                .error(Code::ParserQuery, message)
+                .with("form", node.value.clone()));
         };
         let mut sections = Vec::with_capacity(entries.len());
         for (key, form) in entries {
             match section_name(key) {
-                Some(name) => sections.push(Section { name, node: form, forms: None }),
+                Some(name) => sections.push(Section {
+                    name,
+                    node: form,
+                    forms: None,
+                }),
                 None if is_around(key) => {}
                 None => return Err(unknown_section(key, node)),
             }
@@ -126,17 +138,30 @@ impl<'a> Sections<'a> {
                         let again = sections.remove(i);
                         sections.push(again);
                     }
-                    None => sections.push(Section { name, node, forms: Some(Vec::new()) }),
+                    None => sections.push(Section {
+                        name,
+                        node,
+                        forms: Some(Vec::new()),
+                    }),
                 }
             } else if is_around(*item) {
                 ignored = true;
             } else if !ignored {
-                let section = sections.last_mut().filter(|section| takes(section.name, *item));
+                let section = sections
+                    .last_mut()
+                    .filter(|section| takes(section.name, *item));
                 let forms = section.and_then(|section| section.forms.as_mut());
-                forms.ok_or_else(|| unknown_section(*item, node))?.push(*item);
+                forms
+                    .ok_or_else(|| unknown_section(*item, node))?
+                    .push(*item);
             }
         }
-        sections.retain(|section| section.forms.as_ref().is_some_and(|forms| !forms.is_empty()));
+        sections.retain(|section| {
+            section
+                .forms
+                .as_ref()
+                .is_some_and(|forms| !forms.is_empty())
+        });
         Ok(Sections { sections })
     }
 
@@ -149,7 +174,9 @@ impl<'a> Sections<'a> {
         name: &str,
         read: impl Fn(Node<'a>) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
-        let Some(section) = self.get(name) else { return Ok(None) };
+        let Some(section) = self.get(name) else {
+            return Ok(None);
+        };
         match section.values().as_slice() {
             [value] => read(*value),
             // Not a number, so the reader refuses it with the code of the section.
@@ -170,28 +197,37 @@ fn takes(section: &str, item: Node<'_>) -> bool {
 
 fn section_name(key: Node<'_>) -> Option<&'static str> {
     let keyword = key.keyword()?;
-    SECTIONS.iter().copied().find(|name| *name == keyword.as_str())
+    SECTIONS
+        .iter()
+        .copied()
+        .find(|name| *name == keyword.as_str())
 }
 
 fn is_around(key: Node<'_>) -> bool {
-    key.keyword().is_some_and(|keyword| AROUND.contains(&keyword.as_str()))
+    key.keyword()
+        .is_some_and(|keyword| AROUND.contains(&keyword.as_str()))
 }
 
 fn unknown_section(key: Node<'_>, query: Node<'_>) -> crate::error::Error {
     let known = SECTIONS.join(" :");
     let message = format!("Unknown part {key} of a query, expected one of :{known}");
-    key.error(Code::ParserQuery, message).with("form", query.value.clone())
+    key.error(Code::ParserQuery, message)
+        .with("form", query.value.clone())
 }
 
 fn parse_with(sections: &Sections<'_>) -> Result<Vec<Var>> {
-    let Some(section) = sections.get("with").filter(|section| !section.node.value.is_nil()) else {
+    let Some(section) = sections
+        .get("with")
+        .filter(|section| !section.node.value.is_nil())
+    else {
         return Ok(Vec::new());
     };
     let items = section.items(Code::ParserWith)?;
     let read = |item: &Node<'_>| {
         variable(*item).ok_or_else(|| {
             let message = format!("Cannot parse :with clause, expected variables, got {item}");
-            item.error(Code::ParserWith, message).with("form", item.value.clone())
+            item.error(Code::ParserWith, message)
+                .with("form", item.value.clone())
         })
     };
     items.iter().map(read).collect()
@@ -199,16 +235,20 @@ fn parse_with(sections: &Sections<'_>) -> Result<Vec<Var>> {
 
 fn parse_inputs(sections: &Sections<'_>) -> Result<Vec<Input>> {
     match sections.get("in") {
-        Some(section) => {
-            section.items(Code::ParserIn)?.iter().map(|input| parse_input(*input)).collect()
-        }
+        Some(section) => section
+            .items(Code::ParserIn)?
+            .iter()
+            .map(|input| parse_input(*input))
+            .collect(),
         None => Ok(vec![Input::Source(SourceName(Symbol::new("$")))]),
     }
 }
 
 fn return_map(sections: &Sections<'_>, find: &Find) -> Result<Option<ReturnMap>> {
-    let written: Vec<&Section<'_>> =
-        ["keys", "strs", "syms"].iter().filter_map(|name| sections.get(name)).collect();
+    let written: Vec<&Section<'_>> = ["keys", "strs", "syms"]
+        .iter()
+        .filter_map(|name| sections.get(name))
+        .collect();
     match written.as_slice() {
         [] => Ok(None),
         [section] => {
@@ -270,7 +310,10 @@ mod tests {
               :order-by [?b :desc ?a] :offset 1 :limit 2 :timeout 9 :args [1]}",
             tree,
         );
-        check("(quote [:find ?a :where [?a]])", "query\n├─ find ?a\n├─ in $\n└─ where\n   └─ [?a]");
+        check(
+            "(quote [:find ?a :where [?a]])",
+            "query\n├─ find ?a\n├─ in $\n└─ where\n   └─ [?a]",
+        );
     }
 
     #[test]
@@ -286,7 +329,10 @@ mod tests {
             "(aggregate ?f 1 ?e)",
         ] {
             let text = format!("[:find {find} :in $ ?f p :where [?e]]");
-            check(&text, &format!("query\n├─ find {find}\n├─ in $ ?f p\n└─ where\n   └─ [?e]"));
+            check(
+                &text,
+                &format!("query\n├─ find {find}\n├─ in $ ?f p\n└─ where\n   └─ [?e]"),
+            );
         }
         for (find, error) in [
             ("", "parser/find at all"),
@@ -301,7 +347,10 @@ mod tests {
             ("(aggregate f ?e)", "parser/find at (aggregate f ?e)"),
             ("?x", "parser/query at ?x"),
             ("(pull ?e q)", "parser/query at q"),
-            ("?e :keys", "query\n├─ find ?e\n├─ in $\n└─ where\n   └─ [?e]"),
+            (
+                "?e :keys",
+                "query\n├─ find ?e\n├─ in $\n└─ where\n   └─ [?e]",
+            ),
             ("?e :keys a b", "parser/query at all"),
             ("?e . :keys a", "parser/query at all"),
             ("?e ?v :keys a a", "parser/query at a"),
@@ -353,8 +402,14 @@ mod tests {
         check_clause("[(?f ?e $ %) [[?x _]]]", "└─ [(?f ?e $ %) [[?x _]]]");
         check_clause("[(f (quote (a)))]", "└─ [(f (quote (a)))]");
         check_clause("($2 r ?e _ 1)", "└─ ($2 r ?e _ 1)");
-        check_clause("(not [?e :b] (r ?e))", "└─ not\n      ├─ [?e :b]\n      └─ (r ?e)");
-        check_clause("($2 not-join [?e] [?e :b ?x])", "└─ $2 not-join ?e\n      └─ [?e :b ?x]");
+        check_clause(
+            "(not [?e :b] (r ?e))",
+            "└─ not\n      ├─ [?e :b]\n      └─ (r ?e)",
+        );
+        check_clause(
+            "($2 not-join [?e] [?e :b ?x])",
+            "└─ $2 not-join ?e\n      └─ [?e :b ?x]",
+        );
         check_clause(
             "(or [?e :b] (and [?e :c ?x] [?e :d ?x]))",
             "parser/where at (or [?e :b] (and [?e :c ?x] [?e :d ?x]))",
@@ -363,7 +418,10 @@ mod tests {
             "(or-join [[?e] ?y] [?e :b] (and [?e :c ?x] [?y :d ?x]))",
             "└─ or-join [?e] ?y\n      ├─ [?e :b]\n      └─ and\n         ├─ [?e :c ?x]\n         └─ [?y :d ?x]",
         );
-        check_clause("(interval-meets? 1 2 3 ?e)", "└─ (interval-meets? 1 2 3 ?e)");
+        check_clause(
+            "(interval-meets? 1 2 3 ?e)",
+            "└─ (interval-meets? 1 2 3 ?e)",
+        );
     }
 
     #[test]
@@ -396,7 +454,10 @@ mod tests {
         check_clause("(or-join [?e ?e] [?e])", "parser/rule-vars at [?e ?e]");
         check_clause("[$3 ?e]", "parser/query at [$3 ?e]");
         check_clause("(not [(f $3 ?e)])", "parser/query at [(f $3 ?e)]");
-        check("[:find ?e :where [?e] (not (r ?e))]", "parser/query at (r ?e)");
+        check(
+            "[:find ?e :where [?e] (not (r ?e))]",
+            "parser/query at (r ?e)",
+        );
     }
 
     #[test]
@@ -413,7 +474,10 @@ mod tests {
         let mut query = parse(&query, None).unwrap();
         let around = edn::read("{:limit nil :order-by [?e :desc] :timeout -1}").unwrap();
         override_modifiers(&mut query, &around).unwrap();
-        assert_eq!((query.limit, query.offset, query.timeout_ms), (None, Some(2), None));
+        assert_eq!(
+            (query.limit, query.offset, query.timeout_ms),
+            (None, Some(2), None)
+        );
         assert!(query.order_by[0].descending);
     }
 }

@@ -13,23 +13,53 @@ use crate::value::Value;
 /// Refuses unknown and repeated variables, unknown sources and rules without `%`.
 pub(super) fn validate(query: &Query, node: Node<'_>) -> Result<()> {
     let mut inputs = Vec::new();
-    query.inputs.iter().for_each(|input| input.collect_vars(&mut inputs));
+    query
+        .inputs
+        .iter()
+        .for_each(|input| input.collect_vars(&mut inputs));
     let mut known: Vars = inputs.iter().cloned().collect();
-    query.clauses.iter().for_each(|clause| clause.collect_vars(&mut known));
+    query
+        .clauses
+        .iter()
+        .for_each(|clause| clause.collect_vars(&mut known));
     let mut find = Vars::new();
-    query.find.elements().iter().for_each(|element| element.collect_vars(&mut find));
+    query
+        .find
+        .elements()
+        .iter()
+        .for_each(|element| element.collect_vars(&mut find));
 
     let asked = find.iter().chain(&query.with);
-    refuse_vars("Query for unknown vars", asked.filter(|var| !known.contains(*var)), node)?;
+    refuse_vars(
+        "Query for unknown vars",
+        asked.filter(|var| !known.contains(*var)),
+        node,
+    )?;
     let shared = query.with.iter().filter(|var| find.contains(*var));
-    refuse_vars(":find and :with should not use same variables", shared, node)?;
+    refuse_vars(
+        ":find and :with should not use same variables",
+        shared,
+        node,
+    )?;
     if let Some(twice) = repeated(&inputs) {
         return Err(not_distinct("in", &twice.to_string(), node));
     }
-    if let Some(twice) = repeated(&query.inputs.iter().filter_map(source_of).collect::<Vec<_>>()) {
+    if let Some(twice) = repeated(
+        &query
+            .inputs
+            .iter()
+            .filter_map(source_of)
+            .collect::<Vec<_>>(),
+    ) {
         return Err(not_distinct("in", &twice.to_string(), node));
     }
-    if query.inputs.iter().filter(|input| matches!(input, Input::Rules)).count() > 1 {
+    if query
+        .inputs
+        .iter()
+        .filter(|input| matches!(input, Input::Rules))
+        .count()
+        > 1
+    {
         return Err(not_distinct("in", "%", node));
     }
     if let Some(twice) = repeated(&query.with) {
@@ -37,9 +67,15 @@ pub(super) fn validate(query: &Query, node: Node<'_>) -> Result<()> {
     }
     let given = Given {
         sources: query.inputs.iter().filter_map(source_of).collect(),
-        has_rules: query.inputs.iter().any(|input| matches!(input, Input::Rules)),
+        has_rules: query
+            .inputs
+            .iter()
+            .any(|input| matches!(input, Input::Rules)),
     };
-    query.clauses.iter().try_for_each(|clause| check_clause(clause, &given, node))
+    query
+        .clauses
+        .iter()
+        .try_for_each(|clause| check_clause(clause, &given, node))
 }
 
 /// What `:in` gives to clauses.
@@ -69,7 +105,9 @@ fn check_clause(clause: &Clause, given: &Given<'_>, node: Node<'_>) -> Result<()
                 .at(clause.span.or(node.span()))
                 .with("form", node.value.clone()))
         }
-        _ => clause.children().try_for_each(|child| check_clause(child, given, node)),
+        _ => clause
+            .children()
+            .try_for_each(|child| check_clause(child, given, node)),
     }
 }
 
@@ -103,9 +141,14 @@ fn repeated<T: Hash + Eq>(items: &[T]) -> Option<&T> {
 
 fn refuse_vars<'v>(what: &str, vars: impl Iterator<Item = &'v Var>, node: Node<'_>) -> Result<()> {
     let vars: Vec<&Var> = vars.collect();
-    let Some(first) = vars.first() else { return Ok(()) };
+    let Some(first) = vars.first() else {
+        return Ok(());
+    };
     let place = node.place_of(&first.0).or(node.span());
-    let vars: Vec<Value> = vars.iter().map(|var| Value::Symbol(var.0.clone())).collect();
+    let vars: Vec<Value> = vars
+        .iter()
+        .map(|var| Value::Symbol(var.0.clone()))
+        .collect();
     let message = format!("{what}: {}", Value::vector(vars.clone()));
     Err(Error::new(Code::ParserQuery, message)
         .at(place)
@@ -115,5 +158,6 @@ fn refuse_vars<'v>(what: &str, vars: impl Iterator<Item = &'v Var>, node: Node<'
 
 fn not_distinct(section: &str, twice: &str, node: Node<'_>) -> Error {
     let message = format!("Vars used in :{section} should be distinct, {twice} stands twice");
-    node.error(Code::ParserQuery, message).with("form", node.value.clone())
+    node.error(Code::ParserQuery, message)
+        .with("form", node.value.clone())
 }

@@ -93,12 +93,19 @@ impl Clause {
                 }));
             }
             ClauseKind::Predicate { function, args } => collect_call(function, args, vars),
-            ClauseKind::Function { function, args, binding } => {
+            ClauseKind::Function {
+                function,
+                args,
+                binding,
+            } => {
                 collect_call(function, args, vars);
                 vars.extend(binding.vars());
             }
             ClauseKind::Or { branches, .. } => {
-                branches.iter().flatten().for_each(|clause| clause.collect_vars(vars));
+                branches
+                    .iter()
+                    .flatten()
+                    .for_each(|clause| clause.collect_vars(vars));
             }
             ClauseKind::OrJoin { required, free, .. } => {
                 vars.extend(required.iter().chain(free).cloned());

@@ -51,21 +51,27 @@ pub fn compare(a: &Value, b: &Value) -> Ordering {
             (a.0 as i64, a.1 as i64).cmp(&(b.0 as i64, b.1 as i64))
         }
         (V::Instant(a), V::Instant(b)) => a.cmp(b),
-        (V::Bytes(a), V::Bytes(b)) => a.len().cmp(&b.len()).then_with(|| {
-            a.iter().map(|x| *x as i8).cmp(b.iter().map(|x| *x as i8))
-        }),
-        (V::FloatArray(a), V::FloatArray(b)) => a.len().cmp(&b.len()).then_with(|| {
-            compare_items(a.iter().zip(b.iter()), |x, y| x.total_cmp(y))
-        }),
-        (V::DoubleArray(a), V::DoubleArray(b)) => a.len().cmp(&b.len()).then_with(|| {
-            compare_items(a.iter().zip(b.iter()), |x, y| x.total_cmp(y))
-        }),
-        (V::List(a) | V::Vector(a), V::List(b) | V::Vector(b)) => {
-            a.len().cmp(&b.len()).then_with(|| compare_items(a.iter().zip(b.iter()), compare))
-        }
+        (V::Bytes(a), V::Bytes(b)) => a
+            .len()
+            .cmp(&b.len())
+            .then_with(|| a.iter().map(|x| *x as i8).cmp(b.iter().map(|x| *x as i8))),
+        (V::FloatArray(a), V::FloatArray(b)) => a
+            .len()
+            .cmp(&b.len())
+            .then_with(|| compare_items(a.iter().zip(b.iter()), |x, y| x.total_cmp(y))),
+        (V::DoubleArray(a), V::DoubleArray(b)) => a
+            .len()
+            .cmp(&b.len())
+            .then_with(|| compare_items(a.iter().zip(b.iter()), |x, y| x.total_cmp(y))),
+        (V::List(a) | V::Vector(a), V::List(b) | V::Vector(b)) => a
+            .len()
+            .cmp(&b.len())
+            .then_with(|| compare_items(a.iter().zip(b.iter()), compare)),
         _ => match (Number::of(a), Number::of(b)) {
             (Some(x), Some(y)) => x.compare(&y),
-            _ => class_rank(a).cmp(&class_rank(b)).then_with(|| unordered(a, b)),
+            _ => class_rank(a)
+                .cmp(&class_rank(b))
+                .then_with(|| unordered(a, b)),
         },
     }
 }
@@ -74,7 +80,10 @@ fn compare_items<T>(
     pairs: impl Iterator<Item = (T, T)>,
     order: impl Fn(T, T) -> Ordering,
 ) -> Ordering {
-    pairs.map(|(x, y)| order(x, y)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+    pairs
+        .map(|(x, y)| order(x, y))
+        .find(|o| o.is_ne())
+        .unwrap_or(Ordering::Equal)
 }
 
 /// UTF-16 order, as Java compares strings. It differs from byte order only above the BMP.
@@ -92,7 +101,11 @@ fn compare_names(a: (Option<&str>, &str), b: (Option<&str>, &str)) -> Ordering {
 
 /// Maps, sets, tags and patterns have no order of their own: printed form, so that it is total.
 fn unordered(a: &Value, b: &Value) -> Ordering {
-    if a == b { Ordering::Equal } else { format!("{a:?}").cmp(&format!("{b:?}")) }
+    if a == b {
+        Ordering::Equal
+    } else {
+        format!("{a:?}").cmp(&format!("{b:?}"))
+    }
 }
 
 /// Rank by the Java class name Datahike would see.
@@ -119,10 +132,10 @@ fn class_rank(value: &Value) -> u8 {
         | Value::BigInt(_)
         | Value::BigDec(_)
         | Value::Ratio(_) => 16,
-        Value::Str(_) => 17,        // java.lang.String
-        Value::Instant(_) => 19,    // java.util.Date
-        Value::Uuid(_) => 20,       // java.util.UUID
-        Value::Regex(_) => 21,      // java.util.regex.Pattern
+        Value::Str(_) => 17,     // java.lang.String
+        Value::Instant(_) => 19, // java.util.Date
+        Value::Uuid(_) => 20,    // java.util.UUID
+        Value::Regex(_) => 21,   // java.util.regex.Pattern
     }
 }
 
@@ -153,7 +166,8 @@ impl Number {
             (Number::Exact(a), Number::Int(b)) => a.cmp(&BigDecimal::from(*b)),
             _ => {
                 let (a, b) = (self.float(), other.float());
-                a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+                a.partial_cmp(&b)
+                    .unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
             }
         }
     }

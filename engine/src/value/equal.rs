@@ -20,7 +20,9 @@ impl PartialEq for Value {
             (V::Long(a), V::BigInt(b)) | (V::BigInt(b), V::Long(a)) => b.to_i64() == Some(*a),
             (V::BigInt(a), V::BigInt(b)) => a == b,
             (V::Double(a), V::Double(b)) => same_float(*a, *b),
-            (V::Double(a), V::Float(b)) | (V::Float(b), V::Double(a)) => same_float(*a, f64::from(*b)),
+            (V::Double(a), V::Float(b)) | (V::Float(b), V::Double(a)) => {
+                same_float(*a, f64::from(*b))
+            }
             (V::Float(a), V::Float(b)) => same_float(f64::from(*a), f64::from(*b)),
             (V::BigDec(a), V::BigDec(b)) => a == b,
             (V::Ratio(a), V::Ratio(b)) => a == b,
@@ -32,10 +34,16 @@ impl PartialEq for Value {
             (V::Instant(a), V::Instant(b)) => a == b,
             (V::Bytes(a), V::Bytes(b)) => a == b,
             (V::FloatArray(a), V::FloatArray(b)) => {
-                a.len() == b.len() && a.iter().zip(b.iter()).all(|(x, y)| x.to_bits() == y.to_bits())
+                a.len() == b.len()
+                    && a.iter()
+                        .zip(b.iter())
+                        .all(|(x, y)| x.to_bits() == y.to_bits())
             }
             (V::DoubleArray(a), V::DoubleArray(b)) => {
-                a.len() == b.len() && a.iter().zip(b.iter()).all(|(x, y)| x.to_bits() == y.to_bits())
+                a.len() == b.len()
+                    && a.iter()
+                        .zip(b.iter())
+                        .all(|(x, y)| x.to_bits() == y.to_bits())
             }
             (V::List(a) | V::Vector(a), V::List(b) | V::Vector(b)) => a == b,
             (V::Map(a), V::Map(b)) => a == b,
@@ -97,11 +105,15 @@ impl Hash for Value {
             }
             V::List(items) | V::Vector(items) => (16u8, &items[..]).hash(state),
             V::Map(map) => {
-                let sum = map.iter().fold(0u64, |sum, entry| sum.wrapping_add(hash_one(entry)));
+                let sum = map
+                    .iter()
+                    .fold(0u64, |sum, entry| sum.wrapping_add(hash_one(entry)));
                 (17u8, map.len(), sum).hash(state);
             }
             V::Set(set) => {
-                let sum = set.iter().fold(0u64, |sum, item| sum.wrapping_add(hash_one(item)));
+                let sum = set
+                    .iter()
+                    .fold(0u64, |sum, item| sum.wrapping_add(hash_one(item)));
                 (18u8, set.len(), sum).hash(state);
             }
             V::Tagged(tagged) => (19u8, &tagged.0, &tagged.1).hash(state),

@@ -7,7 +7,7 @@ mod compare;
 mod equal;
 mod name;
 
-pub use compare::{compare, Order};
+pub use compare::{Order, compare};
 pub use name::{Keyword, Symbol};
 
 use std::sync::Arc;

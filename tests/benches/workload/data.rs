@@ -49,8 +49,17 @@ fn batches(entities: Vec<Value>) -> Vec<Vec<Value>> {
 
 /// 20,000 people, and the ages that 2,000 of them get later.
 pub(crate) fn people() -> (Suite, Vec<Value>) {
-    const NAMES: [&str; 8] = ["Ivan", "Petr", "Sergei", "Oleg", "Yuri", "Dmitry", "Fedor", "Denis"];
-    const LAST: [&str; 6] = ["Ivanov", "Petrov", "Sidorov", "Kovalev", "Kuznetsov", "Voronoi"];
+    const NAMES: [&str; 8] = [
+        "Ivan", "Petr", "Sergei", "Oleg", "Yuri", "Dmitry", "Fedor", "Denis",
+    ];
+    const LAST: [&str; 6] = [
+        "Ivanov",
+        "Petrov",
+        "Sidorov",
+        "Kovalev",
+        "Kuznetsov",
+        "Voronoi",
+    ];
     const COUNT: u32 = 20_000;
     let mut random = Random::new(20_260_822);
     let mut people: Vec<Vec<(&str, Value)>> = (1..=COUNT)
@@ -85,7 +94,13 @@ pub(crate) fn people() -> (Suite, Vec<Value>) {
     ];
     // The schema's own entities must not take the ids of people.
     let schema = shifted(schema, 1_000_000);
-    (Suite { schema, transactions: batches(people.into_iter().map(map).collect()) }, ages)
+    (
+        Suite {
+            schema,
+            transactions: batches(people.into_iter().map(map).collect()),
+        },
+        ages,
+    )
 }
 
 fn shifted(schema: Vec<Value>, first: i64) -> Vec<Value> {
@@ -112,7 +127,12 @@ pub(crate) fn graph(name: &str) -> Suite {
         }
     }
     let edge = |(a, b): (i64, i64)| {
-        Value::vector([key("db/add"), Value::Long(a + 1), key("follows"), Value::Long(b + 1)])
+        Value::vector([
+            key("db/add"),
+            Value::Long(a + 1),
+            key("follows"),
+            Value::Long(b + 1),
+        ])
     };
     Suite {
         schema: shifted(vec![attribute("follows", "ref", &many())], 1_000_000),
@@ -158,7 +178,10 @@ pub(crate) fn departments() -> Suite {
         attribute("d/div", "ref", &[]),
         attribute("div/name", "string", &[]),
     ];
-    Suite { schema: shifted(schema, 1_000_000), transactions: batches(entities) }
+    Suite {
+        schema: shifted(schema, 1_000_000),
+        transactions: batches(entities),
+    }
 }
 
 /// `java.util.Random`, as its documentation defines it.
@@ -187,14 +210,23 @@ pub(crate) fn debian() -> Option<Suite> {
     let mut packages: BTreeMap<&str, HashMap<&str, &str>> = BTreeMap::new();
     for stanza in text.split("\n\n") {
         let lines = stanza.lines().filter(|line| !line.starts_with([' ', '\t']));
-        let fields: HashMap<&str, &str> =
-            lines.filter_map(|line| line.split_once(':')).map(|(k, v)| (k, v.trim())).collect();
+        let fields: HashMap<&str, &str> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(k, v)| (k, v.trim()))
+            .collect();
         if let Some(name) = fields.get("Package") {
             packages.entry(name).or_insert(fields);
         }
     }
-    let ids: HashMap<&str, i64> = packages.keys().zip(1..).map(|(name, id)| (*name, id)).collect();
-    let entities = packages.iter().map(|(name, fields)| package(name, fields, &ids)).collect();
+    let ids: HashMap<&str, i64> = packages
+        .keys()
+        .zip(1..)
+        .map(|(name, id)| (*name, id))
+        .collect();
+    let entities = packages
+        .iter()
+        .map(|(name, fields)| package(name, fields, &ids))
+        .collect();
     let unique = [("db/unique", key("db.unique/identity"))];
     let schema = vec![
         attribute("package/name", "string", &unique),
@@ -206,12 +238,18 @@ pub(crate) fn debian() -> Option<Suite> {
         attribute("package/description", "string", &[]),
         attribute("package/depends", "ref", &many()),
     ];
-    Some(Suite { schema: shifted(schema, 1_000_000), transactions: batches(entities) })
+    Some(Suite {
+        schema: shifted(schema, 1_000_000),
+        transactions: batches(entities),
+    })
 }
 
 fn package(name: &str, fields: &HashMap<&str, &str>, ids: &HashMap<&str, i64>) -> Value {
     let text = |field: &str| Value::str(fields.get(field).copied().unwrap_or_default());
-    let size = fields.get("Installed-Size").and_then(|size| size.parse().ok()).unwrap_or(0);
+    let size = fields
+        .get("Installed-Size")
+        .and_then(|size| size.parse().ok())
+        .unwrap_or(0);
     let mut depends: Vec<i64> = Vec::new();
     for field in ["Pre-Depends", "Depends"] {
         for part in fields.get(field).copied().unwrap_or_default().split(',') {
@@ -237,7 +275,10 @@ fn package(name: &str, fields: &HashMap<&str, &str>, ids: &HashMap<&str, i64>) -
         ("package/description", text("Description")),
     ];
     if !depends.is_empty() {
-        entries.push(("package/depends", Value::vector(depends.into_iter().map(Value::Long))));
+        entries.push((
+            "package/depends",
+            Value::vector(depends.into_iter().map(Value::Long)),
+        ));
     }
     map(entries)
 }
@@ -247,9 +288,18 @@ fn debian_index() -> Option<String> {
     if let Ok(path) = std::env::var("DEBIAN_PACKAGES") {
         return std::fs::read_to_string(path).ok();
     }
-    let file = std::fs::read_dir("/var/lib/apt/lists").ok()?.flatten().find(|entry| {
-        entry.file_name().to_string_lossy().contains("_dists_bookworm_main_binary-amd64_Packages")
-    })?;
-    let text = Command::new("/usr/lib/apt/apt-helper").arg("cat-file").arg(file.path()).output();
+    let file = std::fs::read_dir("/var/lib/apt/lists")
+        .ok()?
+        .flatten()
+        .find(|entry| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .contains("_dists_bookworm_main_binary-amd64_Packages")
+        })?;
+    let text = Command::new("/usr/lib/apt/apt-helper")
+        .arg("cat-file")
+        .arg(file.path())
+        .output();
     String::from_utf8(text.ok()?.stdout).ok()
 }

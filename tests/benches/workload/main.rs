@@ -34,7 +34,10 @@ const MEASURE: Duration = Duration::from_millis(400);
 const RUNS: (usize, usize) = (3, 200);
 
 fn main() -> Result<()> {
-    let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let chosen: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
     let is_chosen = |suite: &str| chosen.is_empty() || chosen.iter().any(|name| name == suite);
     println!(
         "{:<10}{:<26}{:>8}{:>10}{:>12}{:>12}{:>12}",
@@ -54,13 +57,20 @@ fn main() -> Result<()> {
     if is_chosen("rules") {
         for (name, rows, peers) in peers::RULES {
             let db = memory(&data::graph(name))?.db()?;
-            let query = Query { name, text: peers::RULES_QUERY, rows: *rows, peers: *peers };
+            let query = Query {
+                name,
+                text: peers::RULES_QUERY,
+                rows: *rows,
+                peers: *peers,
+            };
             measure("rules", &query, &db, &[Value::str(peers::RULES_RULE)])?;
         }
     }
     if is_chosen("joins") {
         let db = memory(&data::departments())?.db()?;
-        peers::JOINS.iter().try_for_each(|query| measure("joins", query, &db, &[]))?;
+        peers::JOINS
+            .iter()
+            .try_for_each(|query| measure("joins", query, &db, &[]))?;
     }
     if is_chosen("temporal") {
         temporal()?;
@@ -78,8 +88,14 @@ fn temporal() -> Result<()> {
     conn.transact(&TxData::new(Value::vector(ages)))?;
     let now = conn.db()?;
     let (then, all) = (now.as_of(TimePoint::Tx(before))?, now.history()?);
-    for (queries, db) in [(peers::CURRENT, &now), (peers::AS_OF, &then), (peers::HISTORY, &all)] {
-        queries.iter().try_for_each(|query| measure("temporal", query, db, &[]))?;
+    for (queries, db) in [
+        (peers::CURRENT, &now),
+        (peers::AS_OF, &then),
+        (peers::HISTORY, &all),
+    ] {
+        queries
+            .iter()
+            .try_for_each(|query| measure("temporal", query, db, &[]))?;
     }
     Ok(())
 }
@@ -108,13 +124,22 @@ fn debian() -> Result<()> {
     report_rate("reopen", datoms, cpu_time() - cpu, wall.elapsed());
     for query in peers::DEBIAN {
         let rules = [Value::str(peers::DEP)];
-        let inputs: &[Value] = if query.text.contains('%') { &rules } else { &[] };
+        let inputs: &[Value] = if query.text.contains('%') {
+            &rules
+        } else {
+            &[]
+        };
         measure("debian", query, &db, inputs)?;
     }
     for (query, name) in peers::DEBIAN_IN {
         let lookup = Value::vector([Value::keyword("package/name"), Value::str(name)]);
         let e = db.entid_strict(&lookup)?;
-        measure("debian", query, &db, &[Value::str(peers::DEP), Value::Long(e.0)])?;
+        measure(
+            "debian",
+            query,
+            &db,
+            &[Value::str(peers::DEP), Value::Long(e.0)],
+        )?;
     }
     Ok(())
 }
@@ -140,7 +165,10 @@ fn memory(suite: &Suite) -> Result<Conn> {
 
 /// Transacts a suite; answers how many datoms that made.
 fn load(conn: &Conn, suite: &Suite) -> Result<usize> {
-    let mut datoms = conn.transact(&TxData::new(Value::vector(suite.schema.clone())))?.tx_data.len();
+    let mut datoms = conn
+        .transact(&TxData::new(Value::vector(suite.schema.clone())))?
+        .tx_data
+        .len();
     for entities in &suite.transactions {
         let report = conn.transact(&TxData::new(Value::vector(entities.iter().cloned())))?;
         datoms += report.tx_data.len();
@@ -155,7 +183,11 @@ fn measure(suite: &str, query: &Query, db: &Db, inputs: &[Value]) -> Result<()> 
     all.extend(inputs.iter().cloned().map(Input::Value));
     let answer = || q(&form, &all, &QueryOptions::default());
     let rows = answer()?.len();
-    assert_eq!(rows, query.rows, "{} answers other rows than every engine does", query.name);
+    assert_eq!(
+        rows, query.rows,
+        "{} answers other rows than every engine does",
+        query.name
+    );
     let (mut best, mut runs, started) = (Duration::MAX, 0, Instant::now());
     while runs < RUNS.0 || (runs < RUNS.1 && started.elapsed() < MEASURE) {
         let before = cpu_time();
@@ -174,5 +206,7 @@ fn measure(suite: &str, query: &Query, db: &Db, inputs: &[Value]) -> Result<()> 
 
 /// CPU time of this process, all threads.
 fn cpu_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+        .map(Duration::from)
+        .unwrap_or_default()
 }

@@ -44,7 +44,8 @@ pub(crate) const PEOPLE: &[Query] = queries! {
 pub(crate) const FOLLOW: &str = "[[(follow ?e1 ?e2) [?e1 :follows ?e2]]]";
 
 pub(crate) const RULES_QUERY: &str = "[:find ?e ?e2 :in $ % :where (follows ?e ?e2)]";
-pub(crate) const RULES_RULE: &str = "[[(follows ?x ?y) [?x :follows ?y]] [(follows ?x ?y) [?x :follows ?t] (follows ?t ?y)]]";
+pub(crate) const RULES_RULE: &str =
+    "[[(follows ?x ?y) [?x :follows ?y]] [(follows ?x ?y) [?x :follows ?t] (follows ?t ?y)]]";
 
 /// The graphs of the rules suite: name, rows, peers.
 pub(crate) const RULES: &[(&str, usize, [&str; 3])] = &[
@@ -81,7 +82,8 @@ pub(crate) const HISTORY: &[Query] = queries! {
     "t-hist-retract" 2000 ["2.57" "-" "-"] "[:find ?e ?a :where [?e :age ?a _ false]]"
 };
 
-pub(crate) const DEP: &str = "[[(dep ?a ?b) [?a :package/depends ?b]] [(dep ?a ?b) [?a :package/depends ?x] (dep ?x ?b)]]";
+pub(crate) const DEP: &str =
+    "[[(dep ?a ?b) [?a :package/depends ?b]] [(dep ?a ?b) [?a :package/depends ?x] (dep ?x ?b)]]";
 
 pub(crate) const DEBIAN: &[Query] = queries! {
     "d-count-section" 58 ["171" "56.7" "98.3"] "[:find ?s (count ?p) :where [?p :package/section ?s]]"

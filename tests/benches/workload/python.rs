@@ -18,12 +18,15 @@ impl Random {
         state[0] = 19_650_218;
         for at in 1..WORDS {
             let last = state[at - 1];
-            state[at] = 1_812_433_253u32.wrapping_mul(last ^ (last >> 30)).wrapping_add(at as u32);
+            state[at] = 1_812_433_253u32
+                .wrapping_mul(last ^ (last >> 30))
+                .wrapping_add(at as u32);
         }
         let mut at = 1;
         for _ in 0..WORDS {
             let last = state[at - 1];
-            state[at] = (state[at] ^ (last ^ (last >> 30)).wrapping_mul(1_664_525)).wrapping_add(seed);
+            state[at] =
+                (state[at] ^ (last ^ (last >> 30)).wrapping_mul(1_664_525)).wrapping_add(seed);
             at = wrap(&mut state, at + 1);
         }
         for _ in 1..WORDS {
@@ -39,7 +42,8 @@ impl Random {
     fn word(&mut self) -> u32 {
         if self.next == WORDS {
             for at in 0..WORDS {
-                let y = (self.state[at] & 0x8000_0000) | (self.state[(at + 1) % WORDS] & 0x7fff_ffff);
+                let y =
+                    (self.state[at] & 0x8000_0000) | (self.state[(at + 1) % WORDS] & 0x7fff_ffff);
                 let odd = if y & 1 == 1 { 0x9908_b0df } else { 0 };
                 self.state[at] = self.state[(at + SHIFT) % WORDS] ^ (y >> 1) ^ odd;
             }

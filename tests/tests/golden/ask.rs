@@ -38,7 +38,11 @@ pub(super) fn answer(
     let (form, options) = modified(&forms.value(0));
     // As text the query keeps the places of its forms.
     let as_text = options.modifiers.is_nil() && form.as_str().is_none();
-    let text = if as_text { Value::str(forms.first_text()) } else { form.clone() };
+    let text = if as_text {
+        Value::str(forms.first_text())
+    } else {
+        form.clone()
+    };
     let inputs = known.inputs(&form, forms.values_from(1));
     let in_place = |error| forms.error_of_first(&error);
     let mut lines = Vec::new();
@@ -50,7 +54,9 @@ pub(super) fn answer(
         let stats = query_stats(&text, &inputs, &options).map_err(in_place)?;
         lines.push(show::edn(&without_times(&stats)));
     }
-    lines.extend(show::answer(&q(&text, &inputs, &options).map_err(in_place)?.to_value()));
+    lines.extend(show::answer(
+        &q(&text, &inputs, &options).map_err(in_place)?.to_value(),
+    ));
     Ok(lines)
 }
 
@@ -59,7 +65,9 @@ fn without_times(stats: &Value) -> Value {
     match stats {
         Value::Map(map) => {
             let kept = map.iter().filter(|(key, _)| **key != Value::keyword("t"));
-            kept.map(|(key, value)| (key.clone(), without_times(value))).collect::<Map>().into()
+            kept.map(|(key, value)| (key.clone(), without_times(value)))
+                .collect::<Map>()
+                .into()
         }
         Value::Vector(items) => Value::vector(items.iter().map(without_times)),
         other => other.clone(),
@@ -69,17 +77,24 @@ fn without_times(stats: &Value) -> Value {
 /// The query of `{:query … :limit …}` and the modifiers around it; any other form by itself.
 fn modified(form: &Value) -> (Value, QueryOptions) {
     match form.get("query") {
-        Some(query) => {
-            (query.clone(), QueryOptions { modifiers: form.clone(), ..QueryOptions::default() })
-        }
+        Some(query) => (
+            query.clone(),
+            QueryOptions {
+                modifiers: form.clone(),
+                ..QueryOptions::default()
+            },
+        ),
         None => (form.clone(), QueryOptions::default()),
     }
 }
 
 impl Known<'_> {
     fn inputs(&self, form: &Value, written: Vec<Value>) -> Vec<Input> {
-        let names =
-            |value: &Value| value.as_symbol().is_some_and(|s| s.is_source() || s.as_str() == "%");
+        let names = |value: &Value| {
+            value
+                .as_symbol()
+                .is_some_and(|s| s.is_source() || s.as_str() == "%")
+        };
         if written.iter().any(names) {
             return written.into_iter().map(|value| self.input(value)).collect();
         }
@@ -88,14 +103,16 @@ impl Known<'_> {
             Value::Str(text) => edn::read(text).unwrap_or_default(),
             other => other.clone(),
         };
-        let Ok(query) = query::parse(&form, None) else { return vec![Input::Db(self.db.clone())] };
+        let Ok(query) = query::parse(&form, None) else {
+            return vec![Input::Db(self.db.clone())];
+        };
         let mut written = written.into_iter();
         let mut inputs = Vec::new();
         for input in &query.inputs {
             inputs.extend(match input {
-                ast::Input::Source(name) => {
-                    self.source(&name.0).or_else(|| written.next().map(Input::Value))
-                }
+                ast::Input::Source(name) => self
+                    .source(&name.0)
+                    .or_else(|| written.next().map(Input::Value)),
                 ast::Input::Rules => Some(Input::Value(self.rules.clone())),
                 ast::Input::Binding(_) | ast::Input::Pattern(_) => written.next().map(Input::Value),
             });
@@ -107,13 +124,19 @@ impl Known<'_> {
     fn input(&self, value: Value) -> Input {
         match value.as_symbol() {
             Some(symbol) if symbol.as_str() == "%" => Input::Value(self.rules.clone()),
-            Some(symbol) => self.source(symbol).unwrap_or_else(|| Input::Value(value.clone())),
+            Some(symbol) => self
+                .source(symbol)
+                .unwrap_or_else(|| Input::Value(value.clone())),
             None => Input::Value(value),
         }
     }
 
     fn source(&self, name: &Symbol) -> Option<Input> {
-        let named = self.named.iter().find(|(known, _)| known == name).map(|(_, source)| source);
+        let named = self
+            .named
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, source)| source);
         match named {
             Some(Source::Db(db)) => Some(Input::Db(db.clone())),
             Some(Source::Value(value)) => Some(Input::Value(value.clone())),

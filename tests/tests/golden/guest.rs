@@ -37,13 +37,20 @@ impl Guest {
             server::run_on(&service, input, theirs).expect("the pod has threads");
         });
         let replies = BufReader::new(stream.try_clone().expect("a socket has two sides"));
-        Guest { stream, replies, pod: Some(pod), handles: Vec::new() }
+        Guest {
+            stream,
+            replies,
+            pod: Some(pod),
+            handles: Vec::new(),
+        }
     }
 
     /// Calls `name args*`; `-> handle` at the end keeps the answer under that name instead of
     /// showing it. A name without a namespace is one of `datahike.pod`.
     pub(super) fn call(&mut self, forms: &[Value]) -> Vec<String> {
-        let Some((name, mut args)) = forms.split_first() else { return self.describe() };
+        let Some((name, mut args)) = forms.split_first() else {
+            return self.describe();
+        };
         let mut kept = None;
         if let [before @ .., arrow, handle] = args
             && *arrow == Value::symbol("->")
@@ -51,11 +58,19 @@ impl Guest {
             (args, kept) = (before, Some(handle.clone()));
         }
         let name = name.to_string();
-        let var = if name.contains('/') { name } else { format!("datahike.pod/{name}") };
+        let var = if name.contains('/') {
+            name
+        } else {
+            format!("datahike.pod/{name}")
+        };
         let args: Vec<Value> = args.iter().map(|arg| self.with_handles(arg)).collect();
         let payload = transit::write(&Value::from(args));
-        let reply =
-            self.exchange(&[("args", &payload), ("id", "1"), ("op", "invoke"), ("var", &var)]);
+        let reply = self.exchange(&[
+            ("args", &payload),
+            ("id", "1"),
+            ("op", "invoke"),
+            ("var", &var),
+        ]);
         if let Some(message) = part(&reply, "ex-message") {
             let data = part(&reply, "ex-data").unwrap_or_default();
             return vec![format!("error {message}"), self.shown(&data)];
@@ -77,7 +92,9 @@ impl Guest {
         for (key, value) in &reply {
             match value {
                 Bencode::Text(text) if key != "id" => lines.push(format!("{key} {text}")),
-                Bencode::Other(names) if !names.is_empty() => lines.push(format!("{key} {}", names.join(" "))),
+                Bencode::Other(names) if !names.is_empty() => {
+                    lines.push(format!("{key} {}", names.join(" ")))
+                }
                 _ => {}
             }
         }
@@ -104,7 +121,8 @@ impl Guest {
         match value {
             Value::Vector(items) => Value::vector(items.iter().map(|item| self.with_handles(item))),
             Value::Map(map) => {
-                let entry = |(key, value): (&Value, &Value)| (key.clone(), self.with_handles(value));
+                let entry =
+                    |(key, value): (&Value, &Value)| (key.clone(), self.with_handles(value));
                 map.iter().map(entry).collect::<Map>().into()
             }
             other => other.clone(),

@@ -43,7 +43,11 @@ fn scripts_answer_as_written() {
         .flat_map(|path| THREADS.map(|threads| check(path, threads)))
         .flatten()
         .collect();
-    assert!(faults.is_empty(), "\n{}\n(BLESS=1 rewrites the answers)", faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "\n{}\n(BLESS=1 rewrites the answers)",
+        faults.join("\n")
+    );
 }
 
 /// What differs between a script and its run; under `BLESS` the first run is written instead.
@@ -53,7 +57,11 @@ fn check(path: &Path, threads: usize) -> Option<String> {
     let mut session = Session::new(threads);
     let mut answered = script.clone();
     for block in &mut answered.blocks {
-        block.answer = block.commands.iter().flat_map(|command| session.run(command)).collect();
+        block.answer = block
+            .commands
+            .iter()
+            .flat_map(|command| session.run(command))
+            .collect();
     }
     let answered = answered.to_string();
     if answered == text {
@@ -63,7 +71,11 @@ fn check(path: &Path, threads: usize) -> Option<String> {
         fs::write(path, answered).expect("a script can be written");
         return None;
     }
-    let lines = text.lines().zip(answered.lines()).take_while(|(a, b)| a == b).count();
+    let lines = text
+        .lines()
+        .zip(answered.lines())
+        .take_while(|(a, b)| a == b)
+        .count();
     let line = |text: &str| text.lines().nth(lines).unwrap_or("(end)").to_owned();
     Some(format!(
         "{}:{}, {threads} threads\n  written: {}\n  got:     {}",
@@ -79,7 +91,10 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.expect("a folder can be listed").path();
         if path.is_dir() {
             walk(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "golden") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "golden")
+        {
             found.push(path);
         }
     }

@@ -29,14 +29,22 @@ pub(super) struct Command {
 impl Script {
     pub(super) fn parse(text: &str) -> Script {
         let blocks = text.split("\n\n").map(|block| block.trim_matches('\n'));
-        Script { blocks: blocks.filter(|block| !block.is_empty()).map(Block::parse).collect() }
+        Script {
+            blocks: blocks
+                .filter(|block| !block.is_empty())
+                .map(Block::parse)
+                .collect(),
+        }
     }
 }
 
 impl Block {
     fn parse(text: &str) -> Block {
         let lines: Vec<&str> = text.lines().collect();
-        let end = lines.iter().position(|line| *line == "---").unwrap_or(lines.len());
+        let end = lines
+            .iter()
+            .position(|line| *line == "---")
+            .unwrap_or(lines.len());
         let mut commands: Vec<Command> = Vec::new();
         for line in &lines[..end] {
             match commands.last_mut() {
@@ -67,7 +75,11 @@ impl Command {
             rest = after.trim_start();
         }
         let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-        Command { flags, name: name.to_owned(), rest: rest.to_owned() }
+        Command {
+            flags,
+            name: name.to_owned(),
+            rest: rest.to_owned(),
+        }
     }
 
     pub(super) fn has(&self, flag: &str) -> bool {

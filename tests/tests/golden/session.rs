@@ -42,7 +42,16 @@ impl Session {
     pub(super) fn new(threads: usize) -> Session {
         let (views, rules, named) = (Vec::new(), Value::Nil, Vec::new());
         let (conn, config, folder, guest) = (None, None, None, None);
-        Session { threads, conn, config, views, rules, named, folder, guest }
+        Session {
+            threads,
+            conn,
+            config,
+            views,
+            rules,
+            named,
+            folder,
+            guest,
+        }
     }
 
     /// Runs one command and gives what it prints.
@@ -62,7 +71,8 @@ impl Session {
     ///   a handle. `pod` alone: what it describes itself as.
     /// - `reopen`: releases the connection and connects again.
     pub(super) fn run(&mut self, command: &Command) -> Vec<String> {
-        self.try_run(command).unwrap_or_else(|error| show::error(&error, &command.rest))
+        self.try_run(command)
+            .unwrap_or_else(|error| show::error(&error, &command.rest))
     }
 
     fn try_run(&mut self, command: &Command) -> Result<Vec<String>> {
@@ -71,10 +81,17 @@ impl Session {
             "config" => self.create(forms.value(0))?,
             "tx" => {
                 let report = self.conn()?.transact(&forms.tx_data())?;
-                return Ok(if command.has("report") { report_lines(&report) } else { Vec::new() });
+                return Ok(if command.has("report") {
+                    report_lines(&report)
+                } else {
+                    Vec::new()
+                });
             }
             "as-of" => self.see(command, View::AsOf(TimePoint::from_value(&forms.value(0))?)),
-            "since" => self.see(command, View::Since(TimePoint::from_value(&forms.value(0))?)),
+            "since" => self.see(
+                command,
+                View::Since(TimePoint::from_value(&forms.value(0))?),
+            ),
             "history" => self.see(command, View::History),
             "now" => self.views.clear(),
             "let" => self.name(&forms)?,
@@ -96,7 +113,11 @@ impl Session {
         let datoms = match command.name.as_str() {
             "q" => return ask::answer(command, forms, &db, &self.rules, &self.named),
             "parse" => return parse(forms),
-            "pull" => return Ok(vec![show::edn(&pull(&db, &first, &second)?.unwrap_or_default())]),
+            "pull" => {
+                return Ok(vec![show::edn(
+                    &pull(&db, &first, &second)?.unwrap_or_default(),
+                )]);
+            }
             "pull-many" => {
                 let found = pull_many(&db, &first, second.as_sequential().unwrap_or_default())?;
                 return Ok(found.iter().map(show::edn).collect());
@@ -122,9 +143,14 @@ impl Session {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = Uuid::from_u64_pair(0xda7a, NEXT.fetch_add(1, Ordering::Relaxed));
         let mut map: Map = given.as_map().cloned().unwrap_or_default();
-        let mut store: Map =
-            given.get("store").and_then(Value::as_map).cloned().unwrap_or_default();
-        store.entry(Value::keyword("backend")).or_insert(Value::keyword("memory"));
+        let mut store: Map = given
+            .get("store")
+            .and_then(Value::as_map)
+            .cloned()
+            .unwrap_or_default();
+        store
+            .entry(Value::keyword("backend"))
+            .or_insert(Value::keyword("memory"));
         store.entry(Value::keyword("id")).or_insert(Value::Uuid(id));
         if store[&Value::keyword("backend")] == Value::keyword("file") {
             let folder = tempfile::tempdir().expect("the machine has a folder for temporary files");
@@ -133,7 +159,8 @@ impl Session {
             self.folder = Some(folder);
         }
         map.insert(Value::keyword("store"), store.into());
-        map.entry(Value::keyword("threads")).or_insert(self.threads.into());
+        map.entry(Value::keyword("threads"))
+            .or_insert(self.threads.into());
         let config = Config::from_value(&map.into())?;
         create_database(&config)?;
         self.conn = Some(Conn::connect(&config)?);
@@ -167,7 +194,11 @@ impl Session {
     }
 
     fn name(&mut self, forms: &Forms<'_>) -> Result<()> {
-        let name = forms.value(0).as_symbol().cloned().expect("let takes a name, $name");
+        let name = forms
+            .value(0)
+            .as_symbol()
+            .cloned()
+            .expect("let takes a name, $name");
         let source = match forms.values_from(1).into_iter().next() {
             Some(value) => Source::Value(value),
             None => Source::Db(self.db()?),
@@ -194,9 +225,13 @@ fn parse(forms: &Forms<'_>) -> Result<Vec<String>> {
 
 /// The entries of a map in order, one a line.
 fn entries(map: &Value) -> Vec<String> {
-    let Some(map) = map.as_map() else { return vec![show::edn(map)] };
-    let mut lines: Vec<String> =
-        map.iter().map(|(key, value)| format!("{} {}", show::edn(key), show::edn(value))).collect();
+    let Some(map) = map.as_map() else {
+        return vec![show::edn(map)];
+    };
+    let mut lines: Vec<String> = map
+        .iter()
+        .map(|(key, value)| format!("{} {}", show::edn(key), show::edn(value)))
+        .collect();
     lines.sort();
     lines
 }

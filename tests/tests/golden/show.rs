@@ -18,7 +18,11 @@ pub(super) fn answer(value: &Value) -> Vec<String> {
         Value::Set(set) if !set.is_empty() => {
             let rows: Vec<String> = sorted(set.iter()).into_iter().map(edn).collect();
             let line = rows.join(" ");
-            if line.chars().count() <= WIDTH { vec![line] } else { rows }
+            if line.chars().count() <= WIDTH {
+                vec![line]
+            } else {
+                rows
+            }
         }
         other => vec![edn(other)],
     }
@@ -38,7 +42,11 @@ pub(super) fn edn(value: &Value) -> String {
             let entry = |key: &Value| format!("{} {}", edn(key), edn(&map[key]));
             format!(
                 "{{{}}}",
-                sorted(map.keys()).into_iter().map(entry).collect::<Vec<_>>().join(", ")
+                sorted(map.keys())
+                    .into_iter()
+                    .map(entry)
+                    .collect::<Vec<_>>()
+                    .join(", ")
             )
         }
         Value::Uuid(id) if is_random(*id) => "#uuid \"any\"".to_owned(),
@@ -64,18 +72,27 @@ pub(super) fn datom(datom: &Datom) -> String {
 pub(super) fn error(error: &Error, text: &str) -> Vec<String> {
     let code = error.code();
     let key = code.keyword().or(code.type_keyword()).unwrap_or("none");
-    let mut lines = vec![format!("error :{key} {}", error.message().replace('\n', " "))];
+    let mut lines = vec![format!(
+        "error :{key} {}",
+        error.message().replace('\n', " ")
+    )];
     // Where time runs out differs from run to run.
     let place = error.span().filter(|_| code != Code::QueryTimeout);
-    let Some((before, marked)) = place
-        .and_then(|span| Some((text.get(..span.start)?, text.get(span.start..span.end)?)))
+    let Some((before, marked)) =
+        place.and_then(|span| Some((text.get(..span.start)?, text.get(span.start..span.end)?)))
     else {
         return lines;
     };
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
     let column = text[line_start..before.len()].chars().count();
-    let width = marked.lines().next().unwrap_or_default().chars().count().max(1);
+    let width = marked
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        .max(1);
     lines.push(format!("  {line}"));
     lines.push(format!("  {}{}", " ".repeat(column), "^".repeat(width)));
     lines
@@ -92,6 +109,8 @@ fn sorted<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
 }
 
 fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock stands after 1970");
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("the clock stands after 1970");
     i64::try_from(since.as_millis()).expect("a moment of this age fits")
 }

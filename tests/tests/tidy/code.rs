@@ -11,7 +11,11 @@ pub(super) fn blanked(text: &str) -> String {
             out.push(chars[i]);
             i += 1;
         }
-        out.extend(chars[i..end.max(i)].iter().map(|c| if *c == '\n' { '\n' } else { ' ' }));
+        out.extend(
+            chars[i..end.max(i)]
+                .iter()
+                .map(|c| if *c == '\n' { '\n' } else { ' ' }),
+        );
         i = end.max(i);
     }
     out
@@ -72,7 +76,9 @@ fn skip_block(chars: &[char], start: usize) -> usize {
 }
 
 fn find(chars: &[char], start: usize, is_end: impl Fn(usize) -> bool) -> usize {
-    (start..chars.len()).find(|n| is_end(*n)).unwrap_or(chars.len())
+    (start..chars.len())
+        .find(|n| is_end(*n))
+        .unwrap_or(chars.len())
 }
 
 #[test]

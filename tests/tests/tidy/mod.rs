@@ -18,15 +18,25 @@ const FOLDERS: usize = 2;
 /// Fewest files of a folder.
 const FOLDER_FILES: usize = 3;
 /// Words that say nothing about what a name names.
-const BANNED_WORDS: &[&str] =
-    &["util", "common", "helper", "manager", "handler", "processor", "misc", "info", "impl2"];
+const BANNED_WORDS: &[&str] = &[
+    "util",
+    "common",
+    "helper",
+    "manager",
+    "handler",
+    "processor",
+    "misc",
+    "info",
+    "impl2",
+];
 /// Beginnings of names that say nothing.
 const BANNED_STARTS: &[&str] = &["do_", "new_"];
 /// The only files with `unsafe` code.
 const UNSAFE_FILES: &[&str] = &["vector/src/simd.rs", "engine/src/store/mmap.rs"];
 /// Words that begin an item, before its name.
-const ITEMS: &[&str] =
-    &["fn", "struct", "enum", "trait", "mod", "type", "const", "static", "union"];
+const ITEMS: &[&str] = &[
+    "fn", "struct", "enum", "trait", "mod", "type", "const", "static", "union",
+];
 
 /// Fails with every fault, one a line.
 fn report(faults: impl IntoIterator<Item = String>) {
@@ -53,7 +63,11 @@ fn folders_are_few_and_full() {
         }
     }
     report(files.into_iter().filter_map(|(folder, files)| {
-        let depth = folder.components().skip_while(|part| part.as_os_str() != "src").count() - 1;
+        let depth = folder
+            .components()
+            .skip_while(|part| part.as_os_str() != "src")
+            .count()
+            - 1;
         if depth > FOLDERS {
             return Some(format!(
                 "{}: {depth} folders below src, at most {FOLDERS}",
@@ -61,8 +75,12 @@ fn folders_are_few_and_full() {
             ));
         }
         // A crate's own `src` may be a single file.
-        (depth > 0 && files < FOLDER_FILES)
-            .then(|| format!("{}: {files} files, a folder needs {FOLDER_FILES}", folder.display()))
+        (depth > 0 && files < FOLDER_FILES).then(|| {
+            format!(
+                "{}: {files} files, a folder needs {FOLDER_FILES}",
+                folder.display()
+            )
+        })
     }));
 }
 
@@ -70,8 +88,14 @@ fn folders_are_few_and_full() {
 fn names_say_something() {
     let mut faults = Vec::new();
     for source in &sources() {
-        let stem = source.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        faults.extend(stem.filter(|stem| is_banned(stem)).map(|stem| format!("{source}: {stem}")));
+        let stem = source
+            .path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
+        faults.extend(
+            stem.filter(|stem| is_banned(stem))
+                .map(|stem| format!("{source}: {stem}")),
+        );
         for (number, line) in source.code_lines() {
             let words: Vec<&str> = line
                 .split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -95,7 +119,9 @@ fn is_banned(name: &str) -> bool {
         snake.extend(c.to_lowercase());
     }
     let plain = |word: &str| {
-        BANNED_WORDS.iter().any(|banned| word == *banned || *word == format!("{banned}s"))
+        BANNED_WORDS
+            .iter()
+            .any(|banned| word == *banned || *word == format!("{banned}s"))
     };
     snake.split('_').any(plain) || BANNED_STARTS.iter().any(|start| snake.starts_with(start))
 }
@@ -136,7 +162,10 @@ fn comments_promise_nothing() {
 #[test]
 fn unsafe_stays_in_its_rooms() {
     let mut faults = Vec::new();
-    for source in sources().iter().filter(|source| !source.is_one_of(UNSAFE_FILES)) {
+    for source in sources()
+        .iter()
+        .filter(|source| !source.is_one_of(UNSAFE_FILES))
+    {
         for (number, line) in source.code_lines() {
             if code::has_word(line, "unsafe") {
                 faults.push(format!("{source}:{number}: {}", line.trim()));
@@ -154,7 +183,10 @@ fn only_the_store_touches_files() {
             && (source.path.starts_with("vector") || source.path.starts_with("engine"))
             && !source.path.starts_with("engine/src/store")
     }) {
-        for (number, line) in source.code_lines().take_while(|(n, _)| source.is_production(*n)) {
+        for (number, line) in source
+            .code_lines()
+            .take_while(|(n, _)| source.is_production(*n))
+        {
             let touches = ["std::fs", "File::", "OpenOptions", "memmap"];
             if touches.iter().any(|name| line.contains(name)) {
                 faults.push(format!("{source}:{number}: {}", line.trim()));
@@ -181,9 +213,14 @@ fn tests_neither_sleep_nor_rest() {
 #[test]
 fn every_crate_has_the_lints() {
     let root = std::fs::read_to_string(repository().join("Cargo.toml")).unwrap();
-    for lint in
-        ["unsafe_code", "missing_docs", "unwrap_used", "too_many_lines", "print_stdout", "exit"]
-    {
+    for lint in [
+        "unsafe_code",
+        "missing_docs",
+        "unwrap_used",
+        "too_many_lines",
+        "print_stdout",
+        "exit",
+    ] {
         assert!(root.contains(lint), "the workspace does not set {lint}");
     }
     let folders = std::fs::read_dir(repository())
@@ -211,10 +248,15 @@ fn every_error_is_provoked() {
     };
     let mut sources = sources();
     sources.extend(source::scripts());
-    report(datalith_engine::Code::ALL.iter().copied().filter_map(|code| {
-        let found = sources.iter().any(|source| provoked(code, source));
-        (!found).then(|| format!("Code::{code:?}: no test and no script provokes it"))
-    }));
+    report(
+        datalith_engine::Code::ALL
+            .iter()
+            .copied()
+            .filter_map(|code| {
+                let found = sources.iter().any(|source| provoked(code, source));
+                (!found).then(|| format!("Code::{code:?}: no test and no script provokes it"))
+            }),
+    );
 }
 
 #[test]

@@ -21,7 +21,10 @@ const RANKS: &[&[&str]] = &[
 /// Imports of the engine that reach up or sideways, and modules without a rank.
 pub(super) fn violations(sources: &[Source]) -> Vec<String> {
     let mut faults = Vec::new();
-    for source in sources.iter().filter(|source| source.path.starts_with("engine/src")) {
+    for source in sources
+        .iter()
+        .filter(|source| source.path.starts_with("engine/src"))
+    {
         let module = module_of(source);
         let Some(own) = rank(&module) else {
             faults.push(format!("{source}: module {module} has no rank"));
@@ -50,9 +53,14 @@ fn rank(module: &str) -> Option<usize> {
 
 /// The first folder or file below `src`.
 fn module_of(source: &Source) -> String {
-    let below = source.path.components().skip_while(|part| part.as_os_str() != "src").nth(1);
-    let name =
-        below.map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
+    let below = source
+        .path
+        .components()
+        .skip_while(|part| part.as_os_str() != "src")
+        .nth(1);
+    let name = below
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .unwrap_or_default();
     name.trim_end_matches(".rs").to_owned()
 }
 
@@ -71,7 +79,9 @@ fn imports(line: &str) -> Vec<&str> {
 
 fn first_name(text: &str) -> &str {
     let text = text.trim_start();
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(text.len());
     &text[..end]
 }
 

@@ -39,7 +39,11 @@ impl Source {
 
     /// The lines of tests, as written: those at the bottom of a library's file, or the whole file.
     pub(super) fn tests(&self) -> impl Iterator<Item = &str> {
-        let skipped = if self.is_of_library() { self.production } else { 0 };
+        let skipped = if self.is_of_library() {
+            self.production
+        } else {
+            0
+        };
         self.text.lines().skip(skipped)
     }
 
@@ -62,7 +66,9 @@ impl fmt::Display for Source {
 
 /// The root of the repository.
 pub(super) fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate stands in the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate stands in the repository")
 }
 
 /// Every Rust file.
@@ -86,8 +92,10 @@ fn collect(extension: &str) -> Vec<Source> {
 fn walk(folder: &Path, extension: &str, found: &mut Vec<Source>) {
     for entry in fs::read_dir(folder).expect("a folder can be listed") {
         let path = entry.expect("a folder can be listed").path();
-        let name =
-            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         if name.starts_with('.') || name == "target" || name == "node_modules" {
             continue;
         }
@@ -95,13 +103,25 @@ fn walk(folder: &Path, extension: &str, found: &mut Vec<Source>) {
             walk(&path, extension, found);
         } else if path.extension().is_some_and(|e| e == extension) {
             let text = fs::read_to_string(&path).expect("sources are text");
-            let code = if extension == "rs" { blanked(&text) } else { text.clone() };
-            let path = path.strip_prefix(repository()).expect("walked from there").to_path_buf();
+            let code = if extension == "rs" {
+                blanked(&text)
+            } else {
+                text.clone()
+            };
+            let path = path
+                .strip_prefix(repository())
+                .expect("walked from there")
+                .to_path_buf();
             let is_code = |line: &&str| !line.starts_with("#[cfg(test)]");
             // A folder may keep the tests of its door in a file of their own.
             let lines = if name == "tests.rs" { "" } else { &code };
             let production = lines.lines().take_while(is_code).count();
-            found.push(Source { path, text, code, production });
+            found.push(Source {
+                path,
+                text,
+                code,
+                production,
+            });
         }
     }
 }
