@@ -5,6 +5,7 @@
 
 mod display;
 mod estimate;
+mod inline;
 mod logical;
 mod order;
 mod physical;

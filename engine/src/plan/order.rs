@@ -61,16 +61,22 @@ impl Order<'_> {
     ) -> Result<Block> {
         let mut bound = bound.clone();
         let mut rows = rows;
+        let mut computed = HashSet::new();
         let mut left: Vec<&Goal> = goals.iter().collect();
         let mut steps = Vec::with_capacity(goals.len());
         while !left.is_empty() {
-            let Some((at, op, estimate)) = self.next(&left, &bound, rows)? else {
+            let Some((at, op, estimate)) = self.next(&left, (&bound, &computed), rows)? else {
                 return Err(self.insufficient(&left, &bound));
             };
             let goal = left.remove(at);
             rows = estimate;
             let mut vars = Vec::new();
             goal.vars(&mut vars);
+            if let GoalKind::Function(_, bind) = &goal.kind {
+                let mut results = Vec::new();
+                bind.vars(&mut results);
+                computed.extend(results.into_iter().filter(|var| !bound.contains(var)));
+            }
             if !matches!(goal.kind, GoalKind::Not { .. }) {
                 bound.extend(vars);
             }
@@ -90,7 +96,7 @@ impl Order<'_> {
     fn next(
         &mut self,
         left: &[&Goal],
-        bound: &HashSet<VarId>,
+        (bound, computed): (&HashSet<VarId>, &HashSet<VarId>),
         rows: f64,
     ) -> Result<Option<(usize, Op, f64)>> {
         for (at, goal) in left.iter().enumerate() {
@@ -100,7 +106,7 @@ impl Order<'_> {
             }
         }
         let filters: Vec<&CallGoal> = left.iter().filter_map(|goal| predicate(goal)).collect();
-        let mut candidates: Vec<(bool, f64, usize)> = Vec::new();
+        let mut candidates: Vec<(Turn, f64, usize)> = Vec::new();
         for (at, goal) in left.iter().enumerate() {
             if !is_filter(goal) {
                 let kept = match &goal.kind {
@@ -108,7 +114,7 @@ impl Order<'_> {
                     _ => 1.0,
                 };
                 let cost = self.cost(goal, rows, bound) * kept;
-                candidates.push((cost > rows && is_apart(goal, bound), cost, at));
+                candidates.push((turn(goal, bound, computed, cost > rows), cost, at));
             }
         }
         candidates.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -258,12 +264,29 @@ pub(super) fn is_insufficient(error: &Error) -> bool {
     error.code() == Code::QueryWhere && error.data().iter().any(|(key, _)| *key == "vars")
 }
 
-/// Whether a goal shares no variable with what is bound: it waits behind those that do, lest a
-/// product be made that a join would avoid.
-fn is_apart(goal: &Goal, bound: &HashSet<VarId>) -> bool {
+/// Which goals run before which, whatever they cost.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// By cost.
+    Now,
+    /// A product: it waits for joins that would avoid it.
+    Product,
+    /// A rule asked about a computed value: asked again for what it computes from that, it may
+    /// never end, so everything that could bind its other arguments comes first.
+    Computed,
+}
+
+fn turn(goal: &Goal, bound: &HashSet<VarId>, computed: &HashSet<VarId>, grows: bool) -> Turn {
     let mut vars = Vec::new();
     goal.vars(&mut vars);
-    !bound.is_empty() && !vars.iter().any(|var| bound.contains(var))
+    let is_rule = matches!(goal.kind, GoalKind::Rule { .. });
+    if is_rule && vars.iter().any(|var| computed.contains(var)) {
+        Turn::Computed
+    } else if grows && !bound.is_empty() && !vars.iter().any(|var| bound.contains(var)) {
+        Turn::Product
+    } else {
+        Turn::Now
+    }
 }
 
 fn predicate(goal: &Goal) -> Option<&CallGoal> {

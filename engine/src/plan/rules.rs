@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::estimate::Statistics;
+use super::inline::Rules;
 use super::logical::{Goal, GoalKind, Resolver, Scope};
 use super::order::{Order, RuleCall, RuleCalls, is_insufficient};
 use super::physical::{Block, Branch, BranchCall, Op, Predicate, Program, Step, TailCall};
@@ -125,7 +126,7 @@ struct RulePlanner<'a> {
     outline: &'a Outline<'a>,
     statistics: &'a dyn Statistics,
     vars: Vars,
-    by_name: HashMap<Symbol, Vec<&'a RuleBranch>>,
+    rules: Rules<'a>,
     /// Alternatives with rule calls inside rule bodies, lifted to rules of their own.
     lifted: HashMap<Symbol, Lifted>,
     ids: HashMap<Key, usize>,
@@ -154,15 +155,11 @@ impl<'a> RulePlanner<'a> {
         vars: Vars,
         unusable: &'a HashSet<Key>,
     ) -> Self {
-        let mut by_name: HashMap<Symbol, Vec<&RuleBranch>> = HashMap::new();
-        for branch in outline.rules {
-            by_name.entry(branch.name.clone()).or_default().push(branch);
-        }
         RulePlanner {
             outline,
             statistics,
             vars,
-            by_name,
+            rules: Rules::new(outline.rules),
             lifted: HashMap::new(),
             ids: HashMap::new(),
             planned: Vec::new(),
@@ -265,7 +262,7 @@ impl<'a> RulePlanner<'a> {
                 .map(|goals| (head.clone(), goals.clone()))
                 .collect());
         }
-        let Some(branches) = self.by_name.get(&key.name).cloned() else {
+        let Some(branches) = self.rules.by_name.get(&key.name).cloned() else {
             return Err(Error::new(
                 Code::QueryWhere,
                 format!("Unknown rule '{} in {}", key.name, goal.form),
@@ -315,7 +312,7 @@ impl<'a> RulePlanner<'a> {
     }
 
     fn required_are_bound(&self, key: &Key) -> bool {
-        let Some(branches) = self.by_name.get(&key.name) else {
+        let Some(branches) = self.rules.by_name.get(&key.name) else {
             return true;
         };
         branches
@@ -383,6 +380,12 @@ impl<'a> RulePlanner<'a> {
         head: Vec<VarId>,
         goals: Vec<Goal>,
     ) -> Result<Branch> {
+        let mut resolver = Resolver {
+            vars: &mut self.vars,
+            sources: self.outline.sources,
+            default_source: key.source,
+        };
+        let goals = self.rules.inline(goals, &mut resolver)?;
         let goals = self.lift(goals, key.source);
         let bound_head = |want: bool| {
             let pairs = head.iter().zip(&key.bound);

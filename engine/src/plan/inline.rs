@@ -1,0 +1,172 @@
+//! Rules that do not recurse are written out where a rule calls them.
+//!
+//! A body then holds nothing but patterns and recursive calls: the planner orders the patterns, and
+//! a body that ends in a call of itself stays a tail call.
+
+use std::collections::{HashMap, HashSet};
+
+use super::logical::{Goal, GoalKind, Resolver, Scope};
+use super::{ArgSlot, Bind, CallGoal, Callable, Slot, Special, VarId};
+use crate::error::Result;
+use crate::query::ast::{Clause, ClauseKind, RuleBranch, Var};
+use crate::value::Symbol;
+
+/// Most goals a body may grow to; a call beyond that stays a call.
+const GOALS_MAX: usize = 256;
+
+/// The rules of a query and which of them recurse.
+pub(super) struct Rules<'a> {
+    pub(super) by_name: HashMap<Symbol, Vec<&'a RuleBranch>>,
+    recursive: HashSet<Symbol>,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(branches: &'a [RuleBranch]) -> Rules<'a> {
+        let mut by_name: HashMap<Symbol, Vec<&RuleBranch>> = HashMap::new();
+        for branch in branches {
+            by_name.entry(branch.name.clone()).or_default().push(branch);
+        }
+        let recursive = by_name.keys().filter(|name| reaches_itself(name, &by_name));
+        let recursive = recursive.cloned().collect();
+        Rules { by_name, recursive }
+    }
+
+    /// The goals with calls of rules that do not recurse written out, as far as they stay few.
+    pub(super) fn inline(
+        &self,
+        goals: Vec<Goal>,
+        resolver: &mut Resolver<'_>,
+    ) -> Result<Vec<Goal>> {
+        let mut budget = GOALS_MAX;
+        self.inline_all(goals, resolver, &mut budget)
+    }
+
+    fn inline_all(
+        &self,
+        goals: Vec<Goal>,
+        resolver: &mut Resolver<'_>,
+        budget: &mut usize,
+    ) -> Result<Vec<Goal>> {
+        let mut out = Vec::with_capacity(goals.len());
+        for goal in goals {
+            match self.written_out(&goal, resolver, budget)? {
+                Some(goals) => out.extend(goals),
+                None => out.push(goal),
+            }
+        }
+        Ok(out)
+    }
+
+    fn written_out(
+        &self,
+        goal: &Goal,
+        resolver: &mut Resolver<'_>,
+        budget: &mut usize,
+    ) -> Result<Option<Vec<Goal>>> {
+        let GoalKind::Rule { name, source, args } = &goal.kind else {
+            return Ok(None);
+        };
+        let Some(branches) = self
+            .by_name
+            .get(name)
+            .filter(|_| !self.recursive.contains(name))
+        else {
+            return Ok(None);
+        };
+        let size: usize = branches
+            .iter()
+            .map(|branch| branch.clauses.len() + args.len())
+            .sum();
+        if size > *budget || !branches.iter().all(|branch| is_plain(branch, args)) {
+            return Ok(None);
+        }
+        *budget -= size;
+        let (params, mut prelude) = parameters(args, goal, resolver);
+        let mut bodies = Vec::with_capacity(branches.len());
+        for branch in branches {
+            let mut scope: Scope = branch.head().cloned().zip(params.iter().copied()).collect();
+            let outer = resolver.default_source;
+            resolver.default_source = *source;
+            let body = resolver.goals(&branch.clauses, &mut scope);
+            resolver.default_source = outer;
+            bodies.push(self.inline_all(body?, resolver, budget)?);
+        }
+        if bodies.len() == 1 {
+            prelude.append(&mut bodies[0]);
+        } else {
+            let vars = super::logical::unique(params);
+            let kind = GoalKind::Or {
+                required: Vec::new(),
+                vars,
+                branches: bodies,
+            };
+            prelude.push(Goal {
+                kind,
+                ..goal.clone()
+            });
+        }
+        Ok(Some(prelude))
+    }
+}
+
+/// Whether a branch can stand in for its call: every head variable once, all mentioned in the body.
+fn is_plain(branch: &RuleBranch, args: &[Slot]) -> bool {
+    let head: Vec<&Var> = branch.head().collect();
+    let distinct: HashSet<&&Var> = head.iter().collect();
+    let mentioned: HashSet<Var> = branch.clauses.iter().flat_map(Clause::vars).collect();
+    branch.required.is_empty()
+        && head.len() == args.len()
+        && distinct.len() == head.len()
+        && head.iter().all(|var| mentioned.contains(*var))
+}
+
+/// A variable per argument; constants are bound to new ones first.
+fn parameters(args: &[Slot], goal: &Goal, resolver: &mut Resolver<'_>) -> (Vec<VarId>, Vec<Goal>) {
+    let mut prelude = Vec::new();
+    let params = args.iter().map(|slot| match slot {
+        Slot::Var(var) => *var,
+        Slot::Blank => resolver.vars.fresh(&Var(Symbol::new("?_"))),
+        Slot::Const(value) => {
+            let var = resolver.vars.fresh(&Var(Symbol::new("?_")));
+            let call = CallGoal {
+                callable: Callable::Special(Special::Ground),
+                args: vec![ArgSlot::Const(value.clone())],
+            };
+            prelude.push(Goal {
+                kind: GoalKind::Function(call, Bind::Scalar(var)),
+                ..goal.clone()
+            });
+            var
+        }
+    });
+    (params.collect(), prelude)
+}
+
+fn reaches_itself(name: &Symbol, by_name: &HashMap<Symbol, Vec<&RuleBranch>>) -> bool {
+    let (mut seen, mut stack) = (HashSet::new(), vec![name]);
+    while let Some(at) = stack.pop() {
+        let mut called = Vec::new();
+        for branch in by_name.get(at).into_iter().flatten() {
+            branch
+                .clauses
+                .iter()
+                .for_each(|clause| calls(clause, &mut called));
+        }
+        for next in called {
+            if next == name {
+                return true;
+            }
+            if seen.insert(next) {
+                stack.push(next);
+            }
+        }
+    }
+    false
+}
+
+fn calls<'c>(clause: &'c Clause, out: &mut Vec<&'c Symbol>) {
+    if let ClauseKind::Rule { name, .. } = &clause.kind {
+        out.push(name);
+    }
+    clause.children().for_each(|child| calls(child, out));
+}
