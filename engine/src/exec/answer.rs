@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::aggregate;
 use super::block::Context;
+use super::order::Rows;
 use super::relation::Relation;
 use crate::datom::EntityId;
 use crate::error::{Code, Error, Result};
@@ -169,12 +170,12 @@ pub(super) fn shape(
             let var = plain_var(element).expect("no aggregates here");
             AnswerColumn::Cells(tuples.column(scope[var]).cloned().unwrap_or_default())
         };
-        let rows = tuples.len();
-        let columns: Vec<AnswerColumn> = find.iter().map(column).collect();
         // `:with` keeps tuples apart that look alike in the result.
-        (columns, rows)
+        (find.iter().map(column).collect(), tuples.len())
     };
-    let order = order_rows(query, &columns, rows, &context.interner);
+    // Aggregates come in order of their groups; other tuples are a set, walked as Clojure walks it.
+    let set = (!is_aggregate).then_some(&tuples);
+    let order = Rows::new(query, &columns, rows, &context.interner, set).order();
     if let Some(order) = &order {
         columns = columns.iter().map(|column| column.gather(order)).collect();
     }
@@ -243,7 +244,7 @@ impl AnswerColumn {
         }
     }
 
-    fn compare(&self, a: u32, b: u32, interner: &Interner) -> Ordering {
+    pub(super) fn compare(&self, a: u32, b: u32, interner: &Interner) -> Ordering {
         match self {
             AnswerColumn::Cells(cells) => {
                 let (a, b) = (cells.cell(a as usize), cells.cell(b as usize));
@@ -255,49 +256,6 @@ impl AnswerColumn {
             AnswerColumn::Values(values) => compare(&values[a as usize], &values[b as usize]),
         }
     }
-}
-
-/// Which rows to show in which order, if not all as they are.
-fn order_rows(
-    query: &Query,
-    columns: &[AnswerColumn],
-    rows: usize,
-    interner: &Interner,
-) -> Option<Vec<u32>> {
-    let (offset, limit) = (query.offset.unwrap_or(0), query.limit.unwrap_or(usize::MAX));
-    if query.order_by.is_empty() && offset == 0 && limit >= rows {
-        return None;
-    }
-    let mut order: Vec<u32> = (0..rows as u32).collect();
-    if !query.order_by.is_empty() {
-        let by_keys = |a: &u32, b: &u32| {
-            let compare = |key: &crate::query::ast::OrderKey| {
-                let order = columns[key.column].compare(*a, *b, interner);
-                if key.descending {
-                    order.reverse()
-                } else {
-                    order
-                }
-            };
-            query
-                .order_by
-                .iter()
-                .map(compare)
-                .find(|o| o.is_ne())
-                .unwrap_or(Ordering::Equal)
-        };
-        let wanted = offset.saturating_add(limit);
-        if wanted < rows / 4 && wanted > 0 {
-            // Ties go by position, so that the selection agrees with a stable sort.
-            let total = |a: &u32, b: &u32| by_keys(a, b).then(a.cmp(b));
-            order.select_nth_unstable_by(wanted - 1, total);
-            order.truncate(wanted);
-            order.sort_unstable_by(total);
-        } else {
-            order.sort_by(by_keys);
-        }
-    }
-    Some(order.into_iter().skip(offset).take(limit).collect())
 }
 
 /// What a pull makes of each entity of a column.

@@ -16,6 +16,7 @@ mod join;
 mod key;
 mod lookup;
 mod lookup_ref;
+mod order;
 mod query;
 mod relation;
 mod scan;

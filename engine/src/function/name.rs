@@ -3,7 +3,7 @@
 use super::failure::{Cause, class_name, not_a};
 use super::regex::text_of;
 use crate::error::Result;
-use crate::value::{Keyword, Symbol, Value};
+use crate::value::{Keyword, Symbol, Value, clojure_hash};
 
 pub(super) fn identity(args: &[Value]) -> Result<Value> {
     Ok(args[0].clone())
@@ -70,9 +70,7 @@ pub(super) fn class(args: &[Value]) -> Result<Value> {
 
 /// A number that equal values share; stable across runs, but not the number Clojure gives.
 pub(super) fn hash(args: &[Value]) -> Result<Value> {
-    use std::hash::BuildHasher;
-    let bits = foldhash::fast::FixedState::default().hash_one(&args[0]);
-    Ok(Value::Long(i64::from(bits as i32)))
+    Ok(Value::Long(i64::from(clojure_hash(&args[0]))))
 }
 
 pub(super) fn inst_ms(args: &[Value]) -> Result<Value> {

@@ -315,7 +315,7 @@ const TABLE: &[Entry] = &[
     row("namespace", exactly(1), name::namespace, "The namespace of a keyword or symbol, or nil."),
     row("keyword", between(1, 2), name::keyword, "A keyword from a name, or a namespace and a name."),
     row("symbol", between(1, 2), name::symbol, "A symbol from a name, or a namespace and a name."),
-    row("hash", exactly(1), name::hash, "A number that equal values share."),
+    row("hash", exactly(1), name::hash, "The 32-bit number Clojure gives, equal for equal values."),
     // Text.
     row("str", at_least(0), print::str, "The arguments as one text; nil is empty."),
     row("pr-str", at_least(0), print::pr_str, "The arguments as they read back."),

@@ -10,7 +10,7 @@ use bigdecimal::BigDecimal;
 use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 
-use super::Value;
+use super::{Value, clojure_hash};
 
 /// A value with the order of [`compare`], for sorted collections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,12 +99,14 @@ fn compare_names(a: (Option<&str>, &str), b: (Option<&str>, &str)) -> Ordering {
     a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1))
 }
 
-/// Maps, sets, tags and patterns have no order of their own: printed form, so that it is total.
+/// Maps, sets, tags and patterns have no order of their own: Clojure's hash, then the printed form,
+/// so that the order is total.
 fn unordered(a: &Value, b: &Value) -> Ordering {
     if a == b {
         Ordering::Equal
     } else {
-        format!("{a:?}").cmp(&format!("{b:?}"))
+        let by_hash = clojure_hash(a).cmp(&clojure_hash(b));
+        by_hash.then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
     }
 }
 

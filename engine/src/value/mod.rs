@@ -5,9 +5,11 @@
 
 mod compare;
 mod equal;
+mod hash;
 mod name;
 
 pub use compare::{Order, compare};
+pub use hash::{clojure_hash, ordered, set_position};
 pub use name::{Keyword, Symbol};
 
 use std::sync::Arc;
