@@ -14,10 +14,13 @@ use crate::value::Symbol;
 /// Most goals a body may grow to; a call beyond that stays a call.
 const GOALS_MAX: usize = 256;
 
-/// The rules of a query and which of them recurse.
+/// Most rules among which those to write out are looked for.
+const RULES_MAX: usize = 256;
+
+/// The rules of a query and which of them can be written out.
 pub(super) struct Rules<'a> {
     pub(super) by_name: HashMap<Symbol, Vec<&'a RuleBranch>>,
-    recursive: HashSet<Symbol>,
+    plain: HashSet<Symbol>,
 }
 
 impl<'a> Rules<'a> {
@@ -26,9 +29,22 @@ impl<'a> Rules<'a> {
         for branch in branches {
             by_name.entry(branch.name.clone()).or_default().push(branch);
         }
-        let recursive = by_name.keys().filter(|name| reaches_itself(name, &by_name));
-        let recursive = recursive.cloned().collect();
-        Rules { by_name, recursive }
+        let mut plain = HashSet::new();
+        // A rule is plain once the rules it calls are: callees first, as far as that goes.
+        let mut grows = by_name.len() <= RULES_MAX;
+        while grows {
+            let is_new = |(name, branches): &(&Symbol, &Vec<&RuleBranch>)| {
+                !plain.contains(*name) && branches.iter().all(|branch| is_plain(branch, &plain))
+            };
+            let new: Vec<Symbol> = by_name
+                .iter()
+                .filter(is_new)
+                .map(|(n, _)| n.clone())
+                .collect();
+            grows = !new.is_empty();
+            plain.extend(new);
+        }
+        Rules { by_name, plain }
     }
 
     /// The goals with calls of rules that do not recurse written out, as far as they stay few.
@@ -66,18 +82,17 @@ impl<'a> Rules<'a> {
         let GoalKind::Rule { name, source, args } = &goal.kind else {
             return Ok(None);
         };
-        let Some(branches) = self
-            .by_name
-            .get(name)
-            .filter(|_| !self.recursive.contains(name))
-        else {
+        let Some(branches) = self.by_name.get(name).filter(|_| self.plain.contains(name)) else {
             return Ok(None);
         };
+        let fits = branches
+            .iter()
+            .all(|branch| branch.head().count() == args.len());
         let size: usize = branches
             .iter()
             .map(|branch| branch.clauses.len() + args.len())
             .sum();
-        if size > *budget || !branches.iter().all(|branch| is_plain(branch, args)) {
+        if size > *budget || !fits {
             return Ok(None);
         }
         *budget -= size;
@@ -109,15 +124,26 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Whether a branch can stand in for its call: every head variable once, all mentioned in the body.
-fn is_plain(branch: &RuleBranch, args: &[Slot]) -> bool {
+/// Whether a branch can stand in for its call wherever it is made: every head variable once, and
+/// patterns (or calls of rules that are plain) that bind all it mentions, so that it runs with any
+/// arguments bound. A rule that recurs never becomes plain.
+fn is_plain(branch: &RuleBranch, plain: &HashSet<Symbol>) -> bool {
     let head: Vec<&Var> = branch.head().collect();
     let distinct: HashSet<&&Var> = head.iter().collect();
-    let mentioned: HashSet<Var> = branch.clauses.iter().flat_map(Clause::vars).collect();
+    let mut bound: HashSet<Var> = HashSet::new();
+    for clause in &branch.clauses {
+        match &clause.kind {
+            ClauseKind::Pattern { .. } => bound.extend(clause.vars()),
+            ClauseKind::Rule { name, .. } if plain.contains(name) => bound.extend(clause.vars()),
+            ClauseKind::Predicate { .. } => {}
+            _ => return false,
+        }
+    }
+    let mut mentioned = branch.clauses.iter().flat_map(Clause::vars);
     branch.required.is_empty()
-        && head.len() == args.len()
         && distinct.len() == head.len()
-        && head.iter().all(|var| mentioned.contains(*var))
+        && head.iter().all(|var| bound.contains(*var))
+        && mentioned.all(|var| bound.contains(&var))
 }
 
 /// A variable per argument; constants are bound to new ones first.
@@ -140,33 +166,4 @@ fn parameters(args: &[Slot], goal: &Goal, resolver: &mut Resolver<'_>) -> (Vec<V
         }
     });
     (params.collect(), prelude)
-}
-
-fn reaches_itself(name: &Symbol, by_name: &HashMap<Symbol, Vec<&RuleBranch>>) -> bool {
-    let (mut seen, mut stack) = (HashSet::new(), vec![name]);
-    while let Some(at) = stack.pop() {
-        let mut called = Vec::new();
-        for branch in by_name.get(at).into_iter().flatten() {
-            branch
-                .clauses
-                .iter()
-                .for_each(|clause| calls(clause, &mut called));
-        }
-        for next in called {
-            if next == name {
-                return true;
-            }
-            if seen.insert(next) {
-                stack.push(next);
-            }
-        }
-    }
-    false
-}
-
-fn calls<'c>(clause: &'c Clause, out: &mut Vec<&'c Symbol>) {
-    if let ClauseKind::Rule { name, .. } = &clause.kind {
-        out.push(name);
-    }
-    clause.children().for_each(|child| calls(child, out));
 }

@@ -72,10 +72,19 @@ impl Order<'_> {
             rows = estimate;
             let mut vars = Vec::new();
             goal.vars(&mut vars);
-            if let GoalKind::Function(_, bind) = &goal.kind {
+            if let GoalKind::Function(call, bind) = &goal.kind {
                 let mut results = Vec::new();
                 bind.vars(&mut results);
-                computed.extend(results.into_iter().filter(|var| !bound.contains(var)));
+                let is_guarded = || {
+                    let watched: Vec<VarId> = call.vars().chain(results.clone()).collect();
+                    goals
+                        .iter()
+                        .filter_map(predicate)
+                        .any(|guard| guard.vars().any(|var| watched.contains(&var)))
+                };
+                if !is_guarded() {
+                    computed.extend(results.iter().copied().filter(|var| !bound.contains(var)));
+                }
             }
             if !matches!(goal.kind, GoalKind::Not { .. }) {
                 bound.extend(vars);
@@ -271,8 +280,8 @@ enum Turn {
     Now,
     /// A product: it waits for joins that would avoid it.
     Product,
-    /// A rule asked about a computed value: asked again for what it computes from that, it may
-    /// never end, so everything that could bind its other arguments comes first.
+    /// A rule asked about a computed value that no filter watches: asked again for what it computes
+    /// from that, it may never end, so everything that could bind its other arguments comes first.
     Computed,
 }
 
