@@ -28,8 +28,8 @@ pub const PULL_DEPTH: usize = 1_000;
 pub const PULL_ITEMS: usize = 1_000_000;
 /// Default wall time of a query, in milliseconds; `:timeout` overrides it. 0 means none.
 pub const QUERY_TIMEOUT_MS: u64 = 0;
-/// Most bytes of columns a query may hold at one time.
-pub const QUERY_MEMORY_BYTES: usize = 4 << 30;
+/// Most bytes that one step of a query, or the tables of its rules, may hold.
+pub const QUERY_MEMORY_BYTES: usize = 2 << 30;
 /// Most nested levels of clauses, and of queries within queries.
 pub const QUERY_DEPTH: usize = 64;
 /// Most clauses of a query, rules included.

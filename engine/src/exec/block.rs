@@ -130,6 +130,8 @@ fn union(
             run_block(context, block, seed.clone())?
         };
         found.push(complete(result, outputs)?);
+        let rows = found.iter().map(Relation::len).sum();
+        context.budget.check_rows(rows, outputs.len())?;
     }
     let found = Relation::concat(outputs, &found).distinct();
     if relation.vars().is_empty() && relation.len() == 1 {

@@ -78,9 +78,10 @@ impl Budget {
     /// Fails if that many rows of that many columns are more than one relation may hold.
     pub fn check_rows(&self, rows: usize, columns: usize) -> Result<()> {
         self.check()?;
+        // An operator holds its input's share, row numbers and the result at the same time.
         let bytes = rows
-            .saturating_mul(columns.max(1))
-            .saturating_mul(size_of::<u64>());
+            .saturating_mul(columns + 1)
+            .saturating_mul(2 * size_of::<u64>());
         if bytes <= self.memory_bytes && rows < u32::MAX as usize {
             return Ok(());
         }
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn each_limit_has_its_error() {
         let code = |checked: Result<()>| checked.map_err(|error| error.code());
-        let budget = Budget::default().with_memory_bytes(64);
+        let budget = Budget::default().with_memory_bytes(192);
         assert_eq!(code(budget.check_rows(4, 2)), Ok(()));
         assert_eq!(code(budget.check_rows(5, 2)), Err(Code::QueryMemory));
         let flag = Arc::new(AtomicBool::new(false));

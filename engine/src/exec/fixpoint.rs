@@ -20,6 +20,9 @@ use crate::error::Result;
 use crate::index::{Cell, Column};
 use crate::plan::{Branch, Predicate, Slot, VarId};
 
+/// What a kept cell weighs, in columns of a relation: the cell itself and two hash indexes.
+const KEPT_CELL_COLUMNS: usize = 6;
+
 /// Joins a relation with the tuples of a predicate.
 pub(super) fn call(
     context: &mut Context<'_>,
@@ -133,7 +136,8 @@ impl Machine {
 
     fn run(&mut self, context: &mut Context<'_>) -> Result<()> {
         while let Some(work) = self.work.pop_front() {
-            context.budget.check()?;
+            let cells = self.tables.iter().map(PredicateTables::cells).sum();
+            context.budget.check_rows(cells, KEPT_CELL_COLUMNS)?;
             match work {
                 Work::Demand {
                     predicate,
@@ -377,6 +381,13 @@ impl Machine {
 }
 
 impl PredicateTables {
+    /// Cells of all its tables.
+    fn cells(&self) -> usize {
+        let keyed = self.supplementary.iter().flatten().chain(&self.jumps);
+        let keyed = keyed.chain([&self.answers]).map(Keyed::cells);
+        self.demand.cells() + keyed.sum::<usize>()
+    }
+
     fn new(context: &Context<'_>, predicate: &Predicate) -> PredicateTables {
         let bound: Vec<usize> = positions(&predicate.bound);
         let supplementary = |branch: &Branch| {

@@ -74,17 +74,26 @@ fn scan_db(
         Slot::Blank => {
             for a in attributes(&db) {
                 parts.extend(scan_attribute(context, &db, a, pattern, input)?);
+                check_parts(context, &parts)?;
             }
         }
         Slot::Var(var) => {
             for a in attributes(&db) {
                 let cell = context.interner.cell(&db.attribute_value(a));
                 parts.extend(scan_named(context, &db, (a, cell, *var), pattern, input)?);
+                check_parts(context, &parts)?;
             }
         }
     }
     let vars = [input.vars(), &unbound_vars(pattern, input)].concat();
     Ok(Relation::concat(&vars, &parts))
+}
+
+/// The parts of one scan stay within the budget together.
+fn check_parts(context: &Context<'_>, parts: &[Relation]) -> Result<()> {
+    let rows = parts.iter().map(Relation::len).sum();
+    let columns = parts.first().map_or(0, |part| part.vars().len());
+    context.budget.check_rows(rows, columns)
 }
 
 /// All attributes, in the order of the indexes.
@@ -153,6 +162,8 @@ fn scan_attribute(
         db.dictionary(),
         context.budget,
     )?;
+    let columns = input.vars().len() + pattern.slots.len();
+    context.budget.check_rows(matches.len(), columns)?;
     assemble(
         context,
         pattern,

@@ -31,6 +31,11 @@ impl Table {
         }
     }
 
+    /// Cells held.
+    pub(super) fn cells(&self) -> usize {
+        self.rows * self.columns.len().max(1)
+    }
+
     /// Adds the tuples that are new and answers them.
     pub(super) fn extend(&mut self, columns: &[Column], rows: usize) -> (Vec<Column>, usize) {
         let refs: Vec<&Column> = columns.iter().collect();
@@ -79,6 +84,11 @@ impl Keyed {
             key,
             index: hashbrown::HashTable::new(),
         }
+    }
+
+    /// Cells held.
+    pub(super) fn cells(&self) -> usize {
+        self.table.cells()
     }
 
     /// Adds the tuples that are new and answers them.

@@ -14,6 +14,15 @@ pub(crate) struct Suite {
     pub(crate) transactions: Vec<Vec<Value>>,
 }
 
+impl Suite {
+    /// The schema as the first transaction, then the data.
+    pub(crate) fn transactions_with_schema(&self) -> Vec<Vec<Value>> {
+        std::iter::once(self.schema.clone())
+            .chain(self.transactions.iter().cloned())
+            .collect()
+    }
+}
+
 /// Entities of one transaction.
 const BATCH: usize = 20_000;
 

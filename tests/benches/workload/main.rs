@@ -165,13 +165,12 @@ fn memory(suite: &Suite) -> Result<Conn> {
 
 /// Transacts a suite; answers how many datoms that made.
 fn load(conn: &Conn, suite: &Suite) -> Result<usize> {
-    let mut datoms = conn
-        .transact(&TxData::new(Value::vector(suite.schema.clone())))?
-        .tx_data
-        .len();
-    for entities in &suite.transactions {
-        let report = conn.transact(&TxData::new(Value::vector(entities.iter().cloned())))?;
-        datoms += report.tx_data.len();
+    let mut datoms = 0;
+    for entities in suite.transactions_with_schema() {
+        datoms += conn
+            .transact(&TxData::new(Value::vector(entities)))?
+            .tx_data
+            .len();
     }
     Ok(datoms)
 }
