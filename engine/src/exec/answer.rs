@@ -18,6 +18,7 @@ use crate::value::{Symbol, Value, compare};
 /// The answer to a query: columns in the order of the find, and the shape they stand for.
 pub struct Answer {
     shape: Shape,
+    names: Vec<String>,
     columns: Vec<AnswerColumn>,
     rows: usize,
     return_map: Option<ReturnMap>,
@@ -61,6 +62,11 @@ impl Answer {
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    /// What the columns are called.
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// The columns, in the order of the find.
@@ -225,10 +231,21 @@ fn finish(query: &Query, columns: Vec<AnswerColumn>, rows: usize, interner: Inte
     };
     Answer {
         shape,
+        names: elements(&query.find).into_iter().map(name).collect(),
         columns,
         rows,
         return_map: query.return_map.clone(),
         interner,
+    }
+}
+
+/// What a find element is called: its variable without `?`, or the aggregate as written.
+fn name(element: &FindElement) -> String {
+    match element {
+        FindElement::Var(var) | FindElement::Pull { var, .. } => {
+            var.0.as_str().trim_start_matches('?').to_owned()
+        }
+        FindElement::Aggregate { form, .. } => form.to_string(),
     }
 }
 

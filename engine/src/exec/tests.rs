@@ -197,3 +197,18 @@ fn functions_aggregates_and_order() {
         r#""query/where Insufficient bindings: #{?x} not bound in [(> ?x 1)]""#,
     );
 }
+
+#[test]
+fn an_answer_is_an_arrow_batch() {
+    let query = Value::str("[:find ?n ?a :where [?e :name ?n] [?e :age ?a] :order-by ?n]");
+    let answer = q(&query, &[Input::Db(db(PEOPLE))], &QueryOptions::default()).unwrap();
+    let batch = answer.record_batch().unwrap();
+    let fields: Vec<String> = batch
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| format!("{} {}", f.name(), f.data_type()))
+        .collect();
+    assert_eq!(fields, ["n Utf8", "a Int64"]);
+    assert_eq!(batch.num_rows(), 4);
+}
