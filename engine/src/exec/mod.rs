@@ -30,4 +30,6 @@ pub use query::{Input, QueryOptions, explain, q, query_stats};
 pub use relation::Relation;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;
