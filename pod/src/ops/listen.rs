@@ -41,7 +41,12 @@ pub(crate) fn listen(call: &Call<'_>) -> Result<Outcome> {
     let (sender, reports) = sync_channel(LISTENER_REPORTS);
     let overrun = Arc::new(AtomicBool::new(false));
     let id = conn.listen(Box::new(queue_reports(sender, overrun.clone())));
-    // The key goes out when the listener stands: what is transacted after it is heard.
+    let listener = Listener { conn, id };
+    if let Some(replaced) = hold(&listeners.0).insert(key.clone(), listener) {
+        replaced.end();
+    }
+    // The key goes out when the listener stands where `unlisten` and `release` look for it: what is
+    // transacted after it is heard, and what ends it after it ends it.
     let reply = call.reply.clone();
     reply.value(call.arg(1));
     let forwarding = move || forward(&reports, &overrun, &reply);
@@ -49,13 +54,12 @@ pub(crate) fn listen(call: &Call<'_>) -> Result<Outcome> {
         .name("listener".to_owned())
         .spawn(forwarding)
     {
-        conn.unlisten(id);
+        listeners.end(&key);
         return Err(Error::new(
             Code::Internal,
             format!("No thread for a listener: {error}"),
         ));
     }
-    hold(&listeners.0).insert(key, Listener { conn, id });
     Ok(Outcome::Open)
 }
 
