@@ -274,6 +274,36 @@ codes! {
     Fenced "db.error/fenced" conflict;
     /// The log holds damaged bytes before its end.
     CorruptLog "db.error/corrupt-log" fault;
+    /// A segment, root or ref whose bytes are not those that were written.
+    CorruptSegment "db.error/corrupt-segment" fault;
+    /// A file that the head refers to is not there.
+    MissingSegment "db.error/missing-segment" fault;
+    /// A database value whose files were collected while it was not pinned.
+    SnapshotExpired "db.error/snapshot-expired" not_found;
+    /// Data that was purged.
+    Purged "db.error/purged" not_found;
+    /// A branch of that name exists already.
+    BranchAlreadyExists "type branch-already-exists" conflict;
+    /// There is no such branch.
+    BranchDoesNotExist "type branch-does-not-exist" not_found;
+    /// A branch to start from that is neither branch nor commit.
+    BranchSource "type from-branch-does-not-point-to-existing-branch-or-commit" not_found;
+    /// The main branch cannot be deleted.
+    CannotDeleteMainBranch "type cannot-delete-main-db-branch" incorrect;
+    /// A branch is named by a keyword.
+    BranchMustBeKeyword "type branch-must-be-keyword" incorrect;
+    /// A database value is needed.
+    DbValueRequired "type db-value-required" incorrect;
+    /// A merge or reset names the commits it follows.
+    MustProvideParent "type must-provide-at-least-one-parent" incorrect;
+    /// A parent is nil.
+    ParentCannotBeNil "type parent-cannot-be-nil" incorrect;
+    /// A parent that the store does not hold.
+    ParentDoesNotExist "type parent-does-not-exist-in-store" not_found;
+    /// A commit is named by a UUID.
+    CommitIdMustBeUuid "type commit-id-must-be-uuid" incorrect;
+    /// Two branches changed the same thing in different ways.
+    MergeConflict "merge/conflict" conflict;
     /// The store's files are of a newer format.
     FormatVersion "db.error/format-version" unsupported;
     /// No space is left on the store.

@@ -1,11 +1,13 @@
 //! Datalith's engine: EDN in, columns out.
 
+mod bytes;
 pub mod conn;
 pub mod datom;
 pub mod db;
 pub mod edn;
 pub mod error;
 pub mod exec;
+pub mod fault;
 pub mod function;
 pub mod index;
 pub mod limits;

@@ -7,7 +7,6 @@
 mod config;
 mod connection;
 mod consistency;
-mod cursor;
 mod database;
 mod environment;
 mod journal;
@@ -20,7 +19,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod uri;
-mod value_bytes;
 
 pub use crate::transact::{TxData, TxReport};
 pub use config::{Backend, Config, StoreId};

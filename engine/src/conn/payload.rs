@@ -4,8 +4,7 @@
 //! entities as differences, kinds and operations as runs, dictionary ids as differences. A reader
 //! takes any bytes: what no writer wrote is [`Code::CorruptLog`](crate::error::Code::CorruptLog).
 
-use super::cursor::{Cursor, malformed, put_varint, put_zigzag};
-use super::value_bytes::{put_value, read_value};
+use crate::bytes::{Cursor, malformed, put_value, put_varint, put_zigzag, read_value};
 use crate::datom::{AttrId, EntityId, Op, TX0, TxId};
 use crate::db::{IndexDatom, Purge};
 use crate::error::{Code, Error, Result};
@@ -386,7 +385,7 @@ fn read_cell(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conn::value_bytes::tests::samples;
+    use crate::bytes::samples;
 
     /// Datoms over every kind of value, and their dictionary.
     fn datoms(count: usize) -> (Dictionary, Vec<IndexDatom>) {

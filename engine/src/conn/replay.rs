@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::cursor::malformed;
 use super::payload;
+use crate::bytes::malformed;
 use crate::datom::{AttrId, TX0, TxId};
 use crate::db::{Db, IndexDatom, Purge};
 use crate::error::Result;

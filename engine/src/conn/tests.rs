@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::database::Database;
 use super::listen::Listeners;
-use super::value_bytes::tests::samples;
 use super::{Config, Conn, create_database, database_exists, delete_database};
+use crate::bytes::samples;
 use crate::db::Db;
 use crate::edn;
 use crate::error::{Code, Error, Result};

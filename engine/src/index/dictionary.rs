@@ -4,14 +4,12 @@
 //! as in a log-structured merge tree: adding `k` values makes a run of `k` and merges the tail, so
 //! growth by single values costs O(log n) each and old dictionaries stay as they are.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::{Cell, Kind};
-use crate::value::Value;
+use crate::value::{Value, stable_hash};
 
 /// Interned values by id. Cloning is cheap; a clone never changes.
 #[derive(Clone, Default)]
@@ -33,7 +31,7 @@ impl DictionaryRun {
     fn find(&self, hash: u64, value: &Value) -> Option<u32> {
         self.ids
             .find(hash, |&id| {
-                same(&self.values[(id - self.start) as usize], value)
+                is_same_value(&self.values[(id - self.start) as usize], value)
             })
             .copied()
     }
@@ -70,18 +68,15 @@ impl DictionaryRun {
     }
 }
 
-/// Clojure's `=`, but decimals of another scale stay apart: the scale must survive storage.
-fn same(a: &Value, b: &Value) -> bool {
+/// Whether two values share an id: Clojure's `=`, but decimals of another scale stay apart, for the
+/// scale must survive storage.
+pub fn is_same_value(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::BigDec(x), Value::BigDec(y)) => {
             x.as_bigint_and_exponent() == y.as_bigint_and_exponent()
         }
         _ => a == b,
     }
-}
-
-fn hash_of(value: &Value) -> u64 {
-    FixedState::default().hash_one(value)
 }
 
 impl Dictionary {
@@ -111,7 +106,7 @@ impl Dictionary {
 
     /// The id of a value, if it is interned.
     pub fn find(&self, value: &Value) -> Option<u32> {
-        self.find_hashed(hash_of(value), value)
+        self.find_hashed(stable_hash(value), value)
     }
 
     fn find_hashed(&self, hash: u64, value: &Value) -> Option<u32> {
@@ -165,7 +160,7 @@ impl Interner {
 
     /// The id of a value, interned now if it was not.
     pub fn intern(&mut self, value: &Value) -> u32 {
-        let hash = hash_of(value);
+        let hash = stable_hash(value);
         self.base
             .find_hashed(hash, value)
             .or_else(|| self.added.find(hash, value))
@@ -174,7 +169,7 @@ impl Interner {
 
     /// The id of a value, if it is interned.
     pub fn find(&self, value: &Value) -> Option<u32> {
-        let hash = hash_of(value);
+        let hash = stable_hash(value);
         self.base
             .find_hashed(hash, value)
             .or_else(|| self.added.find(hash, value))

@@ -12,11 +12,13 @@ mod dictionary;
 mod merge;
 mod run;
 mod sample;
+mod stored;
 
 pub use attribute::{AttributeIndex, Change};
 pub use cell::{Cell, Kind};
 pub use chunk::{Chunk, Extra, Row};
 pub use column::{Column, ColumnBuilder, Kinds};
-pub use dictionary::{Dictionary, Interner};
+pub use dictionary::{Dictionary, Interner, is_same_value};
 pub use run::{Position, Run, SortOrder};
 pub use sample::Sample;
+pub use stored::{ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues};

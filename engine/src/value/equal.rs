@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use num_traits::ToPrimitive;
 
 use super::Value;
+use super::stable::stable_hash_of;
 
 impl PartialEq for Value {
     fn eq(&self, other: &Value) -> bool {
@@ -107,22 +108,17 @@ impl Hash for Value {
             V::Map(map) => {
                 let sum = map
                     .iter()
-                    .fold(0u64, |sum, entry| sum.wrapping_add(hash_one(entry)));
+                    .fold(0u64, |sum, entry| sum.wrapping_add(stable_hash_of(entry)));
                 (17u8, map.len(), sum).hash(state);
             }
             V::Set(set) => {
                 let sum = set
                     .iter()
-                    .fold(0u64, |sum, item| sum.wrapping_add(hash_one(item)));
+                    .fold(0u64, |sum, item| sum.wrapping_add(stable_hash_of(item)));
                 (18u8, set.len(), sum).hash(state);
             }
             V::Tagged(tagged) => (19u8, &tagged.0, &tagged.1).hash(state),
             V::Regex(r) => (20u8, r.as_str()).hash(state),
         }
     }
-}
-
-fn hash_one(x: impl Hash) -> u64 {
-    use std::hash::BuildHasher;
-    foldhash::fast::FixedState::default().hash_one(x)
 }

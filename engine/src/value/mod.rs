@@ -7,10 +7,12 @@ mod compare;
 mod equal;
 mod hash;
 mod name;
+mod stable;
 
 pub use compare::{Order, compare};
 pub use hash::{clojure_hash, ordered, set_position};
 pub use name::{Keyword, Symbol};
+pub use stable::stable_hash;
 
 use std::sync::Arc;
 

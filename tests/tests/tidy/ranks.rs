@@ -4,17 +4,19 @@ use super::source::Source;
 
 /// The modules, lowest first; a module imports only from lines above its own.
 const RANKS: &[&[&str]] = &[
-    &["error", "limits", "value", "datom"],
-    &["edn"],
+    &["error", "fault", "limits", "value", "datom"],
+    &["bytes", "edn"],
     &["store"],
     &["function"],
     &["schema", "index"],
+    &["segment"],
     &["db"],
     &["query"],
     &["plan"],
     &["pull", "transact"],
-    &["exec"],
+    &["diff", "exec", "root"],
     &["conn"],
+    &["admin"],
     &["lib"],
 ];
 

@@ -4,7 +4,7 @@
 use crate::error::{Code, Error, Result};
 
 /// Appends an unsigned number, one to ten bytes.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut n: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);
         n >>= 7;
@@ -13,29 +13,29 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut n: u64) {
 }
 
 /// Appends a signed number: small ones of either sign are short.
-pub(super) fn put_zigzag(out: &mut Vec<u8>, n: i64) {
+pub(crate) fn put_zigzag(out: &mut Vec<u8>, n: i64) {
     put_varint(out, ((n << 1) ^ (n >> 63)) as u64);
 }
 
 /// Bytes not read yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
     /// At the first byte.
-    pub(super) fn new(bytes: &'a [u8]) -> Cursor<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Cursor<'a> {
         Cursor { rest: bytes }
     }
 
     /// Bytes left.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.rest.len()
     }
 
     /// The next `len` bytes.
-    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8]> {
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self
             .rest
             .split_at_checked(len)
@@ -45,7 +45,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `N` bytes.
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let (taken, rest) = self
             .rest
             .split_first_chunk()
@@ -55,13 +55,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte.
-    pub(super) fn byte(&mut self) -> Result<u8> {
+    pub(crate) fn byte(&mut self) -> Result<u8> {
         let [byte] = self.array()?;
         Ok(byte)
     }
 
     /// An unsigned number.
-    pub(super) fn varint(&mut self) -> Result<u64> {
+    pub(crate) fn varint(&mut self) -> Result<u64> {
         let mut n = 0u64;
         for (index, &byte) in self.rest.iter().enumerate().take(10) {
             if index == 9 && byte > 1 {
@@ -77,13 +77,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// A signed number.
-    pub(super) fn zigzag(&mut self) -> Result<i64> {
+    pub(crate) fn zigzag(&mut self) -> Result<i64> {
         let n = self.varint()?;
         Ok((n >> 1) as i64 ^ -((n & 1) as i64))
     }
 
     /// A count of things that take at least `bytes_min` bytes each: so many can still follow.
-    pub(super) fn count(&mut self, bytes_min: usize) -> Result<usize> {
+    pub(crate) fn count(&mut self, bytes_min: usize) -> Result<usize> {
         let count =
             usize::try_from(self.varint()?).map_err(|_| malformed("a count in it is too large"))?;
         match count.checked_mul(bytes_min) {
@@ -94,7 +94,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// The error for bytes that no writer of ours wrote.
-pub(super) fn malformed(what: &str) -> Error {
+pub(crate) fn malformed(what: &str) -> Error {
     Error::new(
         Code::CorruptLog,
         format!("a record of the log cannot be read: {what}"),

@@ -39,7 +39,7 @@ const TAGGED: u8 = 22;
 const REGEX: u8 = 23;
 
 /// Appends a value. Fails with [`Code::Limit`] if it is nested deeper than can be read back.
-pub(super) fn put_value(out: &mut Vec<u8>, value: &Value) -> Result<()> {
+pub(crate) fn put_value(out: &mut Vec<u8>, value: &Value) -> Result<()> {
     put_nested(out, value, 0)
 }
 
@@ -148,7 +148,7 @@ fn put_items<'v>(
 }
 
 /// The next value. Any bytes are fine to try: what no writer wrote is an error.
-pub(super) fn read_value(cursor: &mut Cursor<'_>) -> Result<Value> {
+pub(crate) fn read_value(cursor: &mut Cursor<'_>) -> Result<Value> {
     read_nested(cursor, 0)
 }
 
@@ -261,7 +261,7 @@ fn read_integer(cursor: &mut Cursor<'_>) -> Result<BigInt> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// One value of each kind, and the edges of some.
