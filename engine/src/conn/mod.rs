@@ -4,11 +4,13 @@
 //! transaction durable before anybody sees it. How datoms come of transaction data is not its
 //! matter, nor how bytes stay; it orders the one, hands it to the other, and publishes the result.
 
+mod branch;
 mod config;
 mod connection;
 mod consistency;
 mod database;
 mod environment;
+mod history;
 mod journal;
 mod listen;
 mod payload;
@@ -21,7 +23,9 @@ mod tests;
 mod uri;
 
 pub use crate::transact::{TxData, TxReport};
+pub use branch::BranchPoint;
 pub use config::{Backend, Config, StoreId};
 pub use connection::Conn;
+pub use history::{ChainReport, ChainStatus, Commit, TxEntry};
 pub use listen::ListenerId;
 pub use registry::{create_database, database_exists, delete_database, stored_config};

@@ -91,6 +91,7 @@ impl Db {
             attributes: Arc::new(attributes),
             max_eid,
             max_tx,
+            commit: None,
         })
     }
 
@@ -113,11 +114,12 @@ impl Db {
         }
         self.next(State {
             attributes: Arc::new(attributes),
+            commit: None,
             ..(*self.state).clone()
         })
     }
 
-    fn next(&self, state: State) -> Db {
+    pub(super) fn next(&self, state: State) -> Db {
         Db {
             state: Arc::new(state),
             view: View::default(),

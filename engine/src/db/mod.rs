@@ -27,6 +27,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use foldhash::fast::FixedState;
+use uuid::Uuid;
 
 use crate::datom::{AttrId, TxId};
 use crate::index::{AttributeIndex, Dictionary, Run, SortOrder};
@@ -53,6 +54,8 @@ struct State {
     attributes: Arc<Attributes>,
     max_eid: i64,
     max_tx: TxId,
+    /// The commit that holds exactly this state.
+    commit: Option<Uuid>,
 }
 
 impl Db {
@@ -79,6 +82,20 @@ impl Db {
     /// The latest transaction.
     pub fn max_tx(&self) -> TxId {
         self.state.max_tx
+    }
+
+    /// The commit whose state it is; none before the first, for views, and for values that were
+    /// never committed.
+    pub fn commit_id(&self) -> Option<Uuid> {
+        self.state.commit.filter(|_| self.view.is_current())
+    }
+
+    /// The same value, known as the state of a commit.
+    pub(crate) fn at_commit(&self, commit: Option<Uuid>) -> Db {
+        self.next(State {
+            commit,
+            ..(*self.state).clone()
+        })
     }
 
     /// What of it is seen.

@@ -21,6 +21,7 @@ impl Db {
                 attributes: Arc::new(Attributes::default()),
                 max_eid: 0,
                 max_tx: TxId(TX0),
+                commit: None,
             }),
             view: View::default(),
             viewed: Arc::new(Mutex::new(ViewedRuns::default())),
