@@ -4,6 +4,7 @@ mod bytes;
 pub mod conn;
 pub mod datom;
 pub mod db;
+pub mod diff;
 pub mod edn;
 pub mod error;
 pub mod exec;

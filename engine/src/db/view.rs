@@ -71,6 +71,29 @@ impl View {
             && self.since.as_ref().is_none_or(|point| !point.contains(tx))
     }
 
+    /// What the view makes of a current row, if it shows it; `extra` as the view's runs have it.
+    pub fn shown_current(&self, row: Row) -> Option<Row> {
+        let extra = i64::from(self.history);
+        self.is_within(row.tx).then_some(Row { extra, ..row })
+    }
+
+    /// What the view makes of a past row: in a history its beginning and its end.
+    pub fn shown_past(&self, row: Row) -> [Option<Row>; 2] {
+        if !self.history {
+            let shown = self.is_so(row.tx, Some(row.extra));
+            return [shown.then_some(Row { extra: 0, ..row }), None];
+        }
+        let end = Row {
+            tx: row.extra,
+            extra: 0,
+            ..row
+        };
+        [
+            self.is_within(row.tx).then_some(Row { extra: 1, ..row }),
+            self.is_within(row.extra).then_some(end),
+        ]
+    }
+
     /// What the extra column of this view's runs holds.
     pub fn extra(&self) -> Extra {
         if self.history {
@@ -283,20 +306,6 @@ fn select_current(chunk: &Chunk, view: &View, out: &mut Vec<Row>) {
 /// Past rows keep their order only within one entity and value; the caller sorts what comes out.
 fn select_past(chunk: &Chunk, view: &View, out: &mut Vec<Row>) {
     for at in 0..chunk.len() {
-        let row = chunk.row(at);
-        if view.history {
-            if view.is_within(row.tx) {
-                out.push(Row { extra: 1, ..row });
-            }
-            if view.is_within(row.extra) {
-                out.push(Row {
-                    tx: row.extra,
-                    extra: 0,
-                    ..row
-                });
-            }
-        } else if view.is_so(row.tx, Some(row.extra)) {
-            out.push(Row { extra: 0, ..row });
-        }
+        out.extend(view.shown_past(chunk.row(at)).into_iter().flatten());
     }
 }

@@ -129,6 +129,13 @@ impl Dictionary {
         self.len == other.len && (self.len == 0 || Arc::ptr_eq(&self.runs, &other.runs))
     }
 
+    /// Ids below this surely mean the same in both: those of the runs that both begin with.
+    pub(super) fn shared_len(&self, other: &Dictionary) -> u32 {
+        let pairs = self.runs.iter().zip(other.runs.iter());
+        let shared = pairs.take_while(|(a, b)| Arc::ptr_eq(a, b));
+        shared.map(|(run, _)| run.values.len() as u32).sum()
+    }
+
     /// The values from an id on, in order: what was interned since the dictionary had that length.
     pub fn since(&self, start: u32) -> impl Iterator<Item = &Value> {
         self.runs.iter().flat_map(move |run| {
