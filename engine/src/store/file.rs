@@ -8,9 +8,10 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use super::memory::missing;
-use super::storage::{LockAttempt, Put, Storage, TURN, WriterLock, check_name};
+use super::storage::{Listed, LockAttempt, Put, Storage, TURN, WriterLock, check_name};
 use crate::error::{Code, Error, Result};
 use crate::limits::LOG_READ_BYTES;
 
@@ -39,7 +40,7 @@ impl FileStorage {
     /// Removes what crashed writers left behind: files that were never published. Gives their count.
     pub fn sweep(&self) -> Result<usize> {
         let mut removed = 0;
-        for (path, name) in self.walk()? {
+        for (path, name) in self.walk("")? {
             if !is_unpublished(&name) {
                 continue;
             }
@@ -64,14 +65,21 @@ impl FileStorage {
         Ok(self.dir.join(name))
     }
 
-    /// Every file at most three parts deep, with its name inside the store.
-    fn walk(&self) -> Result<Vec<(PathBuf, String)>> {
+    /// Every file whose name starts with `prefix`, at most three parts deep, with its name inside
+    /// the store.
+    fn walk(&self, prefix: &str) -> Result<Vec<(PathBuf, String)>> {
         let mut files = Vec::new();
-        let mut folders = vec![(self.dir.clone(), String::new())];
-        while let Some((folder, prefix)) = folders.pop() {
+        let start = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let mut folders = match start {
+            "" => vec![(self.dir.clone(), String::new())],
+            start => vec![(self.path(start)?, format!("{start}/"))],
+        };
+        while let Some((folder, inside)) = folders.pop() {
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
-                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    continue;
+                }
                 Err(e) => return Err(failed("listing of", "the store", &e)),
             };
             for entry in entries {
@@ -79,13 +87,15 @@ impl FileStorage {
                 let Ok(part) = entry.file_name().into_string() else {
                     continue;
                 };
-                let name = format!("{prefix}{part}");
+                let name = format!("{inside}{part}");
                 let kind = entry
                     .file_type()
                     .map_err(|e| failed("listing of", &name, &e))?;
                 if kind.is_file() {
-                    files.push((entry.path(), name));
-                } else if kind.is_dir() && prefix.split('/').count() < 3 {
+                    if name.starts_with(prefix) {
+                        files.push((entry.path(), name));
+                    }
+                } else if kind.is_dir() && inside.split('/').count() < 3 {
                     folders.push((entry.path(), format!("{name}/")));
                 }
             }
@@ -162,11 +172,34 @@ impl Storage for FileStorage {
         present(size).map_err(|e| failed("size of", name, &e))
     }
 
+    fn list_with(&self, prefix: &str) -> Result<Vec<Listed>> {
+        let mut objects = Vec::new();
+        let now = SystemTime::now();
+        for (path, name) in self.walk(prefix)? {
+            if check_name(&name).is_err() {
+                continue;
+            }
+            let metadata =
+                present(fs::metadata(&path)).map_err(|e| failed("listing of", &name, &e))?;
+            // Deleted since it was seen.
+            let Some(metadata) = metadata else { continue };
+            let age = metadata
+                .modified()
+                .ok()
+                .and_then(|at| now.duration_since(at).ok());
+            objects.push(Listed {
+                name,
+                size: metadata.len(),
+                age_ms: age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+            });
+        }
+        objects.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(objects)
+    }
+
     fn list(&self, prefix: &str) -> Result<Vec<String>> {
-        let names = self.walk()?.into_iter().map(|(_, name)| name);
-        let mut names: Vec<String> = names
-            .filter(|name| name.starts_with(prefix) && check_name(name).is_ok())
-            .collect();
+        let names = self.walk(prefix)?.into_iter().map(|(_, name)| name);
+        let mut names: Vec<String> = names.filter(|name| check_name(name).is_ok()).collect();
         names.sort();
         Ok(names)
     }

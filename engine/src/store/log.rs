@@ -267,13 +267,15 @@ impl Log {
         let cause = match written {
             Ok(Put::Refused) => return Err(not_committed(self.fenced())),
             Ok(Put::Done) => match self.storage.size(&self.name) {
-                Ok(Some(size)) if size == self.tip.end + bytes.len() as u64 => return Ok(()),
+                // Longer where locks keep nobody out and another has appended since.
+                Ok(Some(size)) if size >= self.tip.end + bytes.len() as u64 => return Ok(()),
                 Ok(_) => Error::new(Code::Storage, format!("append to {} fell short", self.name)),
                 Err(e) => e,
             },
             Err(e) => e,
         };
-        // Safe under the lease: the fence was checked, so all beyond the tip is ours.
+        // Safe under the lease: the fence was checked, so all beyond the tip is ours. Where a lease
+        // keeps nobody out, a store takes nothing back.
         let taken_back = self.storage.truncate(&self.name, self.tip.end);
         match taken_back.and_then(|()| self.storage.sync(&self.name)) {
             Ok(()) => Err(not_committed(cause)),

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use super::storage::{LockAttempt, Put, Storage, WriterLock, check_name};
+use super::storage::{Listed, LockAttempt, Put, Storage, WriterLock, check_name};
 use crate::error::{Code, Error, Result};
 
 /// A store in memory; a clone is the same store.
@@ -13,8 +14,23 @@ pub struct MemoryStorage(Arc<Mutex<Contents>>);
 
 #[derive(Debug, Default)]
 struct Contents {
-    objects: BTreeMap<String, Vec<u8>>,
+    objects: BTreeMap<String, Object>,
     locks: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Object {
+    bytes: Vec<u8>,
+    changed: Instant,
+}
+
+impl Object {
+    fn made_of(bytes: Vec<u8>) -> Object {
+        Object {
+            bytes,
+            changed: Instant::now(),
+        }
+    }
 }
 
 impl MemoryStorage {
@@ -25,7 +41,17 @@ impl MemoryStorage {
 
     /// Puts bytes under a name, whatever was there.
     pub(super) fn overwrite(&self, name: &str, bytes: Vec<u8>) {
-        self.contents().objects.insert(name.to_owned(), bytes);
+        let object = Object::made_of(bytes);
+        self.contents().objects.insert(name.to_owned(), object);
+    }
+
+    /// A copy of all it holds.
+    pub(super) fn copy(&self) -> BTreeMap<String, Vec<u8>> {
+        let contents = self.contents();
+        let copied = contents.objects.iter();
+        copied
+            .map(|(name, object)| (name.clone(), object.bytes.clone()))
+            .collect()
     }
 }
 
@@ -36,7 +62,8 @@ impl Storage for MemoryStorage {
 
     fn read(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
         check_name(name)?;
-        Ok(self.contents().objects.get(name).map(|bytes| {
+        Ok(self.contents().objects.get(name).map(|object| {
+            let bytes = &object.bytes;
             let end = range.end.min(bytes.len() as u64) as usize;
             let start = range.start.min(end as u64) as usize;
             bytes[start..end].to_vec()
@@ -49,16 +76,21 @@ impl Storage for MemoryStorage {
             .contents()
             .objects
             .get(name)
-            .map(|bytes| bytes.len() as u64))
+            .map(|object| object.bytes.len() as u64))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>> {
+    fn list_with(&self, prefix: &str) -> Result<Vec<Listed>> {
         let contents = self.contents();
-        Ok(contents
+        let listed = contents
             .objects
-            .keys()
-            .filter(|name| name.starts_with(prefix))
-            .cloned()
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix));
+        Ok(listed
+            .map(|(name, object)| Listed {
+                name: name.clone(),
+                size: object.bytes.len() as u64,
+                age_ms: u64::try_from(object.changed.elapsed().as_millis()).unwrap_or(u64::MAX),
+            })
             .collect())
     }
 
@@ -75,16 +107,17 @@ impl Storage for MemoryStorage {
             .objects
             .get_mut(name)
             .ok_or_else(|| missing("append to", name))?;
-        if object.len() as u64 != at {
+        if object.bytes.len() as u64 != at {
             return Ok(Put::Refused);
         }
-        object.try_reserve(bytes.len()).map_err(|_| {
+        object.bytes.try_reserve(bytes.len()).map_err(|_| {
             Error::new(
                 Code::StorageFull,
                 format!("append to {name} failed: out of memory"),
             )
         })?;
-        object.extend_from_slice(bytes);
+        object.bytes.extend_from_slice(bytes);
+        object.changed = Instant::now();
         Ok(Put::Done)
     }
 
@@ -107,17 +140,21 @@ impl Storage for MemoryStorage {
             .objects
             .get_mut(name)
             .ok_or_else(|| missing("truncation of", name))?;
-        object.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        object
+            .bytes
+            .truncate(usize::try_from(size).unwrap_or(usize::MAX));
         Ok(())
     }
 
     fn swap_ref(&self, name: &str, expected: Option<&[u8]>, bytes: &[u8]) -> Result<Put> {
         check_name(name)?;
         let mut contents = self.contents();
-        if contents.objects.get(name).map(Vec::as_slice) != expected {
+        let found = contents.objects.get(name);
+        if found.map(|object| object.bytes.as_slice()) != expected {
             return Ok(Put::Refused);
         }
-        contents.objects.insert(name.to_owned(), bytes.to_vec());
+        let object = Object::made_of(bytes.to_vec());
+        contents.objects.insert(name.to_owned(), object);
         Ok(Put::Done)
     }
 

@@ -1,10 +1,19 @@
 //! What the log and the segments ask of a place that keeps bytes.
 //!
-//! The trait is cut so that a directory of files and an object store can both serve it: objects are
-//! created once and never overwritten, refs change by comparing and swapping, and a log grows at its
-//! end only. A file appends in place; an object store answers the same call by creating the object
-//! numbered `at` on the condition that it does not exist, syncs in that put, and never has a torn
-//! end to truncate. There is no rename and no overwrite.
+//! The trait is cut so that a directory of files, an object store, a key-value store and a table can
+//! all serve it: objects are created once and never overwritten, refs change by comparing and
+//! swapping, and a log grows at its end only. There is no rename and no overwrite.
+//!
+//! Two manners serve it. A **file** appends in place: an end can be torn, a sync makes it durable,
+//! locks keep other writers out. An **object** store keeps a log as parts, each named by the offset it
+//! starts at: an append creates the part `at` on the condition that there is none, durable at once and
+//! never torn, so there is nothing to sync and nothing that could be taken back. Its locks may
+//! be granted to everybody ([`Storage::locks`]): what keeps the database whole there are the
+//! conditions of `create`, `append` and `swap_ref` alone, and they must hold in both manners.
+//!
+//! A store that asks again after an answer was lost must know its own bytes from equal bytes of
+//! another writer, by a mark of its own on what it put: [`Put::Refused`] is never the answer to a
+//! put that took effect. Where it cannot know, it fails, and the outcome is unknown.
 
 use std::fmt;
 use std::ops::Range;
@@ -29,15 +38,23 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// The length in bytes; none if there is no such name.
     fn size(&self, name: &str) -> Result<Option<u64>>;
 
+    /// Every object whose name starts with `prefix`, in ascending order of names.
+    fn list_with(&self, prefix: &str) -> Result<Vec<Listed>>;
+
     /// Every name that starts with `prefix`, in ascending order.
-    fn list(&self, prefix: &str) -> Result<Vec<String>>;
+    fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let listed = self.list_with(prefix)?;
+        Ok(listed.into_iter().map(|object| object.name).collect())
+    }
 
     /// Removes an object, if it is there, and the locks of its writers.
     fn delete(&self, name: &str) -> Result<()>;
 
     /// Adds bytes to the end of an object that is exactly `at` bytes long, refused otherwise.
     ///
-    /// Durable after the next [`Storage::sync`] that succeeds. A failure may leave some of the bytes.
+    /// `at` is a length that the object had when the caller looked, so a store of parts only asks
+    /// whether there is a part `at`. Durable after the next [`Storage::sync`] that succeeds. A
+    /// failure may leave some of the bytes, or bring them later: [`Storage::truncate`] tells.
     fn append(&self, name: &str, at: u64, bytes: &[u8]) -> Result<Put>;
 
     /// Makes everything appended to `name` durable, also what another process appended. After a
@@ -49,6 +66,9 @@ pub trait Storage: Send + Sync + fmt::Debug {
     fn settle(&self, name: &str, from: u64) -> Result<()>;
 
     /// Drops what an object holds beyond `size` bytes; durable after the next [`Storage::sync`].
+    ///
+    /// A store that cannot take bytes back succeeds where there are none beyond `size` and none
+    /// can come of an append that failed, and fails otherwise.
     fn truncate(&self, name: &str, size: u64) -> Result<()>;
 
     /// Replaces the whole of a small object if it holds exactly `expected` (none: does not exist),
@@ -57,8 +77,35 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// Takes the exclusive lock called `name` without waiting. `holder` is what others are told.
     ///
-    /// The lock is given up when the guard is dropped or the process ends, however it ends.
+    /// The lock is given up when the guard is dropped or the process ends, however it ends. Whether
+    /// it keeps anybody out is said by [`Storage::locks`].
     fn try_lock(&self, name: &str, holder: &str) -> Result<LockAttempt>;
+
+    /// What a lock of this store is worth.
+    fn locks(&self) -> Locks {
+        Locks::Exclude
+    }
+}
+
+/// What a lock of a store is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locks {
+    /// Nobody else has it, and a free one has no owner that lives.
+    Exclude,
+    /// It spares writers needless work and no more: two may have it, and a free one says nothing.
+    Hint,
+}
+
+/// An object as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Milliseconds since it last changed, by the clock that stamps the objects of the store; 0 for
+    /// a stamp in the future.
+    pub age_ms: u64,
 }
 
 /// What became of a conditional write.
@@ -128,9 +175,16 @@ mod tests {
     #[test]
     fn storages_agree() {
         let dir = tempfile::tempdir().unwrap();
-        contract(&FileStorage::at(dir.path().join("made/on/demand")));
-        contract(&MemoryStorage::default());
-        contract(&SimStorage::seeded(7));
+        for storage in [
+            &FileStorage::at(dir.path().join("made/on/demand")) as &dyn Storage,
+            &MemoryStorage::default(),
+            &SimStorage::seeded(7),
+        ] {
+            contract(storage);
+            append_in_place(storage);
+            locks(storage);
+        }
+        contract(&SimStorage::objects(7));
     }
 
     fn contract(s: &dyn Storage) {
@@ -151,8 +205,10 @@ mod tests {
         assert_eq!(s.read("log/a", 2..6).unwrap().unwrap(), b"ad-o");
         assert_eq!(s.read("log/a", 6..600).unwrap().unwrap(), b"ne");
         assert_eq!(s.read("log/a", 9..u64::MAX).unwrap().unwrap(), b"");
-        s.truncate("log/a", 5).unwrap();
-        assert_eq!(s.read("log/a", 0..u64::MAX).unwrap().unwrap(), b"head-");
+        s.truncate("log/a", 8).unwrap();
+        let listed = &s.list_with("log/").unwrap()[0];
+        assert_eq!((listed.name.as_str(), listed.size), ("log/a", 8));
+        assert!(listed.age_ms < 60_000, "{listed:?}");
 
         assert_eq!(
             s.swap_ref("refs/b", Some(b"1"), b"2").unwrap(),
@@ -163,6 +219,27 @@ mod tests {
         assert_eq!(s.swap_ref("refs/b", Some(b"1"), b"22").unwrap(), Put::Done);
         assert_eq!(s.read("refs/b", 0..9).unwrap().unwrap(), b"22");
 
+        assert_eq!(s.create("logs", b"").unwrap(), Put::Done);
+        assert_eq!(s.list("").unwrap(), ["log/a", "logs", "refs/b"]);
+        assert_eq!(s.list("log").unwrap(), ["log/a", "logs"]);
+        assert_eq!(s.list("refs/").unwrap(), ["refs/b"]);
+        assert!(s.list("segment/ab/").unwrap().is_empty());
+        for name in ["log/a", "logs", "refs/b"] {
+            s.delete(name).unwrap();
+        }
+        assert!(s.list("").unwrap().is_empty());
+        assert_eq!(s.create("../x", b"").unwrap_err().code(), Code::Storage);
+    }
+
+    fn append_in_place(s: &dyn Storage) {
+        s.create("log/a", b"head-one").unwrap();
+        s.truncate("log/a", 5).unwrap();
+        s.sync("log/a").unwrap();
+        assert_eq!(s.read("log/a", 0..u64::MAX).unwrap().unwrap(), b"head-");
+    }
+
+    fn locks(s: &dyn Storage) {
+        assert_eq!(s.locks(), Locks::Exclude);
         let LockAttempt::Taken(lock) = s.try_lock("log/a", "me").unwrap() else {
             panic!("free")
         };
@@ -175,11 +252,5 @@ mod tests {
             s.try_lock("log/a", "you").unwrap(),
             LockAttempt::Taken(_)
         ));
-
-        assert_eq!(s.list("").unwrap(), ["log/a", "refs/b"]);
-        assert_eq!(s.list("refs/").unwrap(), ["refs/b"]);
-        s.delete("log/a").unwrap();
-        assert_eq!(s.list("").unwrap(), ["refs/b"]);
-        assert_eq!(s.create("../x", b"").unwrap_err().code(), Code::Storage);
     }
 }

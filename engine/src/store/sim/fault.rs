@@ -1,0 +1,50 @@
+//! What a simulated store can do wrong, and what its caller hears of it.
+
+use crate::error::{Code, Error, Result};
+
+/// What goes wrong with one operation that changes the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails and has no effect. A sync that fails so leaves part of the bytes durable and lets no
+    /// later sync save the rest.
+    Before(Code),
+    /// It fails after part of an append in place; like [`Fault::Before`] for all that is never torn.
+    Partial(Code),
+    /// It has its effect and fails: the answer was lost.
+    After(Code),
+    /// It fails, and a put into a store of objects has its effect some operations later, if its
+    /// condition holds then; like [`Fault::Before`] otherwise.
+    Delayed(Code),
+    /// A conditional put is refused although its condition holds, as where two of them meet; like
+    /// [`Fault::Lie`] otherwise.
+    Refused,
+    /// An append in place that keeps a part and succeeds; other operations do not lie.
+    Lie,
+    /// The power is cut while it runs, or the process killed: it and all that follow fail until
+    /// [`SimStorage::crash`](super::SimStorage::crash).
+    PowerCut,
+}
+
+/// How often a [`Fault`] strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// At one operation.
+    Once,
+    /// At that operation and each after it.
+    Forever,
+}
+
+/// What the caller hears of an operation.
+pub(super) fn answer(fault: Option<Fault>, operation: &str, name: &str) -> Result<()> {
+    match fault {
+        None | Some(Fault::Lie | Fault::Refused) => Ok(()),
+        Some(
+            Fault::Before(code) | Fault::Partial(code) | Fault::After(code) | Fault::Delayed(code),
+        ) => Err(failed(code, operation, name)),
+        Some(Fault::PowerCut) => Err(failed(Code::Storage, operation, name)),
+    }
+}
+
+pub(super) fn failed(code: Code, operation: &str, name: &str) -> Error {
+    Error::new(code, format!("{operation} {name} failed: simulated"))
+}
