@@ -73,5 +73,7 @@ pub const FUNCTION_WORK: usize = 32_000_000;
 pub const GROUP_BYTES: usize = 64 << 20;
 /// How long a writer with more to do keeps other processes waiting, in milliseconds.
 pub const LEASE_HELD_MS: u64 = 100;
+/// Most rows of a chunk of a segment.
+pub const SEGMENT_CHUNK_ROWS: usize = 8_192;
 /// Datoms of the log that are gathered before they are applied at once.
 pub const REPLAY_DATOMS: usize = 1 << 20;

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
+use uuid::Uuid;
 
-use super::{Db, State, View};
+use super::{Attributes, Db, State, View};
 use crate::datom::{AttrId, EntityId, Op, TxId};
-use crate::index::{AttributeIndex, Cell, Change, Dictionary, Row};
+use crate::index::{AttributeIndex, Cell, Change, Dictionary, Leaf, Row, Run};
 use crate::schema::Schema;
 
 /// A datom as the indexes take it: attribute and value as dictionary ids and cells.
@@ -102,9 +103,15 @@ impl Db {
         for purge in purges {
             match *purge {
                 Purge::Datom { e, a, v } => {
-                    retain(&mut attributes, a, |row| row.e != e.0 || row.v != v);
+                    remove(&mut attributes, a, self.dictionary(), |_| {
+                        vec![Row::new(e.0, v, 0)]
+                    });
                 }
-                Purge::Attribute { e, a } => retain(&mut attributes, a, |row| row.e != e.0),
+                Purge::Attribute { e, a } => {
+                    remove(&mut attributes, a, self.dictionary(), |index| {
+                        rows_of(index, e)
+                    });
+                }
                 Purge::PastUpTo(tx) => {
                     for index in attributes.values_mut() {
                         *index = Arc::new(index.retain(|_| true, |row| row.extra > tx.0));
@@ -119,6 +126,54 @@ impl Db {
         })
     }
 
+    /// A database value from its parts, as a root keeps them.
+    pub fn restore(
+        options: Arc<super::Options>,
+        schema: Arc<Schema>,
+        dictionary: Dictionary,
+        attributes: impl IntoIterator<Item = (AttrId, AttributeIndex)>,
+        (max_eid, max_tx): (i64, TxId),
+        commit: Option<Uuid>,
+    ) -> Db {
+        let attributes = attributes.into_iter();
+        let attributes: Attributes = attributes.map(|(a, index)| (a, Arc::new(index))).collect();
+        Db {
+            state: Arc::new(State {
+                options,
+                schema,
+                dictionary,
+                attributes: Arc::new(attributes),
+                max_eid,
+                max_tx,
+                commit,
+            }),
+            view: View::default(),
+            viewed: Arc::default(),
+        }
+    }
+
+    /// The same database value in other memory: some leaves replaced by others of the same rows,
+    /// the dictionary by one of the same values.
+    #[must_use]
+    pub fn rebased(
+        &self,
+        dictionary: Dictionary,
+        twin: impl Fn(&Arc<Leaf>) -> Option<Arc<Leaf>>,
+    ) -> Db {
+        let indexes = self.state.attributes.iter();
+        let indexes = indexes.map(|(a, index)| (*a, Arc::new(index.with_leaves(&twin))));
+        let attributes = Arc::new(indexes.collect());
+        Db {
+            state: Arc::new(State {
+                dictionary,
+                attributes,
+                ..(*self.state).clone()
+            }),
+            view: self.view.clone(),
+            viewed: Arc::clone(&self.viewed),
+        }
+    }
+
     pub(super) fn next(&self, state: State) -> Db {
         Db {
             state: Arc::new(state),
@@ -128,14 +183,23 @@ impl Db {
     }
 }
 
-fn retain(
-    attributes: &mut HashMap<AttrId, Arc<AttributeIndex>, FixedState>,
+fn remove(
+    attributes: &mut Attributes,
     a: AttrId,
-    keep: impl Fn(&Row) -> bool,
+    dictionary: &Dictionary,
+    rows: impl Fn(&AttributeIndex) -> Vec<Row>,
 ) {
     if let Some(index) = attributes.get_mut(&a) {
-        *index = Arc::new(index.retain(&keep, &keep));
+        *index = Arc::new(index.without(&rows(index), dictionary));
     }
+}
+
+/// The current and past rows of an entity.
+fn rows_of(index: &AttributeIndex, e: EntityId) -> Vec<Row> {
+    let rows = |run: &Run| run.rows_in(run.entity_range(e.0)).collect::<Vec<_>>();
+    let mut all = rows(index.current());
+    all.extend(rows(index.past()));
+    all
 }
 
 /// Attributes that became (or ceased to be) indexed, unique or refs get (or lose) their rows by

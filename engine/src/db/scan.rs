@@ -44,30 +44,19 @@ impl Span {
 
     fn front_entity(&mut self) -> i64 {
         let at = self.front();
-        self.run.chunks()[at.chunk].e[at.row]
+        self.run.chunk(at.chunk).e[at.row]
     }
 
     fn back_entity(&self) -> i64 {
         let at = self.run.position(self.range.end - 1);
-        self.run.chunks()[at.chunk].e[at.row]
+        self.run.chunk(at.chunk).e[at.row]
     }
 
     fn pop_front(&mut self) -> Row {
         let at = self.front();
         let row = self.run.row(at);
         self.range.start += 1;
-        let is_last = at.row + 1 == self.run.chunks()[at.chunk].len();
-        self.front = Some(if is_last {
-            Position {
-                chunk: at.chunk + 1,
-                row: 0,
-            }
-        } else {
-            Position {
-                chunk: at.chunk,
-                row: at.row + 1,
-            }
-        });
+        self.front = Some(self.run.next(at));
         row
     }
 

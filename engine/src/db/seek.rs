@@ -5,13 +5,14 @@ use super::scan::DatomIter;
 use super::slice::{Index, Prefix, Side};
 use crate::datom::Datom;
 use crate::error::Result;
+use crate::fault;
 use crate::value::Value;
 
 /// The datoms from a place on, in the order of the index, across attributes and entities.
 ///
 /// - `components`: as for [`datoms`](super::datoms); they need not exist.
 pub fn seek_datoms(db: &Db, index: Index, components: &[Value]) -> Result<Vec<Datom>> {
-    Ok(seek_datoms_iter(db, index, components)?.collect())
+    fault::catch(|| Ok(seek_datoms_iter(db, index, components)?.collect()))
 }
 
 /// As [`seek_datoms`], one by one.
@@ -22,7 +23,7 @@ pub fn seek_datoms_iter(db: &Db, index: Index, components: &[Value]) -> Result<D
 
 /// The datoms from the last that begins with the components down to the first of the index.
 pub fn rseek_datoms(db: &Db, index: Index, components: &[Value]) -> Result<Vec<Datom>> {
-    Ok(rseek_datoms_iter(db, index, components)?.collect())
+    fault::catch(|| Ok(rseek_datoms_iter(db, index, components)?.collect()))
 }
 
 /// As [`rseek_datoms`], one by one.

@@ -12,6 +12,7 @@ use super::scan::{DatomIter, Merge, Span};
 use super::{Db, Flexibility};
 use crate::datom::{AttrId, Datom, EntityId};
 use crate::error::{Code, Error, Result};
+use crate::fault;
 use crate::index::{Row, Run, SortOrder};
 use crate::value::{Keyword, Value, compare};
 
@@ -64,10 +65,10 @@ impl Index {
 /// - Errors: [`Code::EntityIdMissing`] and its kin for a component that names nothing;
 ///   [`Code::TransactSchema`] for an attribute that is not declared where it must be.
 pub fn datoms(db: &Db, index: Index, components: &[Value]) -> Result<Vec<Datom>> {
-    Ok(datoms_iter(db, index, components)?.collect())
+    fault::catch(|| Ok(datoms_iter(db, index, components)?.collect()))
 }
 
-/// As [`datoms`], one by one.
+/// As [`datoms`], one by one. Reads that fail are thrown, see [`fault`].
 pub fn datoms_iter(db: &Db, index: Index, components: &[Value]) -> Result<DatomIter> {
     let prefix = Prefix::new(db, index, components)?;
     let spans = prefix.spans(db, Some(Side::Start), Some(Side::End));
@@ -85,6 +86,10 @@ pub fn datoms_iter(db: &Db, index: Index, components: &[Value]) -> Result<DatomI
 /// `nil` is no bound. Errors: [`Code::IndexAccess`] if the attribute is neither indexed, unique
 /// nor a ref.
 pub fn index_range(db: &Db, attr: &Value, start: &Value, end: &Value) -> Result<Vec<Datom>> {
+    fault::catch(|| datoms_between(db, attr, (start, end)))
+}
+
+fn datoms_between(db: &Db, attr: &Value, (start, end): (&Value, &Value)) -> Result<Vec<Datom>> {
     let indexed = db.attr_of(attr).filter(|&a| {
         db.attribute(a)
             .is_some_and(|attribute| attribute.is_by_value())

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::{Db, ViewedRuns};
 use crate::datom::{TX0, TxId};
 use crate::error::{Code, Error, Result};
+use crate::fault;
 use crate::index::{AttributeIndex, Chunk, Dictionary, Extra, Row, Run, SortOrder};
 use crate::value::Value;
 
@@ -128,7 +129,7 @@ impl Db {
             let message = format!("{} is no transaction: they start at {TX0}", tx.0);
             return Err(Error::new(Code::ViewTimePoint, message).with("time-point", tx.0));
         }
-        let point = self.tx_set(point)?;
+        let point = fault::catch(|| self.tx_set(point))?;
         let mut view = self.view.clone();
         view.as_of = Some(match view.as_of {
             Some(earlier) => intersection(earlier, point),
@@ -139,7 +140,7 @@ impl Db {
 
     /// What was asserted after a point and is so.
     pub fn since(&self, point: TimePoint) -> Result<Db> {
-        let point = self.tx_set(point)?;
+        let point = fault::catch(|| self.tx_set(point))?;
         let mut view = self.view.clone();
         view.since = Some(match view.since {
             Some(earlier) => union(earlier, point),
@@ -250,11 +251,9 @@ pub(super) fn viewed_run(
     let mut rows = Vec::new();
     current
         .chunks()
-        .iter()
         .for_each(|chunk| select_current(chunk, view, &mut rows));
     if view.history {
         past.chunks()
-            .iter()
             .for_each(|chunk| select_past(chunk, view, &mut rows));
         sort_history(&mut rows, order, dictionary);
         return Some(Run::from_sorted(order, view.extra(), &rows));
@@ -262,7 +261,6 @@ pub(super) fn viewed_run(
     let shown = Run::from_sorted(order, view.extra(), &rows);
     rows.clear();
     past.chunks()
-        .iter()
         .for_each(|chunk| select_past(chunk, view, &mut rows));
     Some(shown.apply(Vec::new(), rows, dictionary))
 }

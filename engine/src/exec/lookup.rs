@@ -8,8 +8,9 @@ use std::ops::Range;
 use super::budget::Budget;
 use super::join::Pairs;
 use super::key::{RowMap, hash_rows};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::index::{Cell, Chunk, Column, Dictionary, Extra, Kind, Run};
+use crate::limits::SEGMENT_CHUNK_ROWS;
 
 /// What is known of the entity or the value of a pattern's rows.
 pub(super) enum Access {
@@ -63,8 +64,8 @@ enum Rows {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct RowRef(u32);
 
-const ROW_BITS: u32 = 11;
-const _: () = assert!(Chunk::ROWS_MAX <= 1 << ROW_BITS);
+const ROW_BITS: u32 = 13;
+const _: () = assert!(Chunk::ROWS_MAX <= 1 << ROW_BITS && SEGMENT_CHUNK_ROWS <= 1 << ROW_BITS);
 
 impl RowRef {
     fn new(chunk: usize, row: usize) -> RowRef {
@@ -92,6 +93,10 @@ pub(super) fn match_rows(
     dictionary: &Dictionary,
     budget: &Budget,
 ) -> Result<Matches> {
+    if by_entity.end_chunk() >> (u32::BITS - ROW_BITS) > 0 {
+        let message = "an attribute has more rows than a query can number";
+        return Err(Error::new(Code::Limit, message).with("limit", "run-leaves"));
+    }
     match (e, v, by_value) {
         (Access::Const(e), _, _) => {
             let range = match e.as_long() {
@@ -224,7 +229,7 @@ fn by_entity_column(run: &Run, column: &Column, v: &Access, budget: &Budget) -> 
             continue;
         };
         loop {
-            let chunk = &run.chunks()[at.chunk()];
+            let chunk = run.chunk(at.chunk());
             if chunk.e[at.row()] != e {
                 break;
             }
@@ -233,10 +238,12 @@ fn by_entity_column(run: &Run, column: &Column, v: &Access, budget: &Budget) -> 
             }
             at = if at.row() + 1 < chunk.len() {
                 RowRef(at.0 + 1)
-            } else if at.chunk() + 1 < run.chunks().len() {
-                RowRef::new(at.chunk() + 1, 0)
             } else {
-                break;
+                let next = run.next_chunk(at.chunk());
+                if next == run.end_chunk() {
+                    break;
+                }
+                RowRef::new(next, 0)
             };
         }
     }
@@ -257,16 +264,16 @@ const NO_ROW: u32 = u32::MAX;
 
 impl<'a> Firsts<'a> {
     fn new(run: &'a Run) -> Firsts<'a> {
-        let (Some(first), Some(last)) = (run.chunks().first(), run.chunks().last()) else {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
             return Firsts::Search(run);
         };
-        let (min, max) = (first.e[0], last.e[last.len() - 1]);
+        let (min, max) = (first.e, last.e);
         let span = max.abs_diff(min);
         if span > 8 * run.len() as u64 + 1024 {
             return Firsts::Search(run);
         }
         let mut rows = vec![NO_ROW; span as usize + 1];
-        for (at, chunk) in run.chunks().iter().enumerate().rev() {
+        for (at, chunk) in run.numbered_chunks().rev() {
             for row in (0..chunk.len()).rev() {
                 rows[(chunk.e[row] - min) as usize] = RowRef::new(at, row).0;
             }
@@ -328,7 +335,7 @@ fn by_value_column(
         return Ok(matches);
     }
     let map = RowMap::new(vec![column], rows);
-    for (at, chunk) in by_entity.chunks().iter().enumerate() {
+    for (at, chunk) in by_entity.numbered_chunks() {
         let values = [&chunk.v];
         for (row, &hash) in hash_rows(&values, chunk.len()).iter().enumerate() {
             for left in map.matches(hash, &values, row) {
@@ -346,7 +353,7 @@ fn by_value_column(
 }
 
 fn cell_at(run: &Run, at: RowRef) -> Cell {
-    run.chunks()[at.chunk()].v.cell(at.row())
+    run.chunk(at.chunk()).v.cell(at.row())
 }
 
 fn refs_of_range(run: &Run, range: Range<usize>) -> Vec<RowRef> {
@@ -354,11 +361,7 @@ fn refs_of_range(run: &Run, range: Range<usize>) -> Vec<RowRef> {
     let mut refs = Vec::with_capacity(range.len());
     for _ in range {
         refs.push(RowRef::new(at.chunk, at.row));
-        at.row += 1;
-        if at.row == run.chunks()[at.chunk].len() {
-            at.chunk += 1;
-            at.row = 0;
-        }
+        at = run.next(at);
     }
     refs
 }
@@ -366,7 +369,7 @@ fn refs_of_range(run: &Run, range: Range<usize>) -> Vec<RowRef> {
 fn refs_where(run: &Run, select: impl Fn(&Chunk, &mut Vec<u32>)) -> Vec<RowRef> {
     let mut refs = Vec::new();
     let mut rows = Vec::new();
-    for (at, chunk) in run.chunks().iter().enumerate() {
+    for (at, chunk) in run.numbered_chunks() {
         rows.clear();
         select(chunk, &mut rows);
         refs.extend(rows.iter().map(|&row| RowRef::new(at, row as usize)));
@@ -424,9 +427,7 @@ impl Matches {
 
     /// Values of the matched rows, in the database's dictionary.
     pub(super) fn values(&self, run: &Run) -> Column {
-        let kind = run.chunks().first().and_then(|chunk| chunk.v.kind());
-        let is_uniform = kind.is_some() && run.chunks().iter().all(|chunk| chunk.v.kind() == kind);
-        match kind.filter(|_| is_uniform) {
+        match self.kind(run) {
             Some(kind) => {
                 let bits = self.collect(
                     run,
@@ -449,6 +450,24 @@ impl Matches {
                 }
             },
         }
+    }
+
+    /// The one kind of the chunks that hold the matched rows, if they have one.
+    fn kind(&self, run: &Run) -> Option<Kind> {
+        let mut kinds: Box<dyn Iterator<Item = Option<Kind>>> = match &self.rows {
+            Rows::Refs(refs) => Box::new(
+                refs.chunk_by(|a, b| a.chunk() == b.chunk())
+                    .map(|same| run.chunk(same[0].chunk()).v.kind()),
+            ),
+            Rows::Ranges(ranges) => Box::new(
+                ranges
+                    .iter()
+                    .flat_map(|range| run.pieces(range.clone()))
+                    .map(|piece| piece.v.kind()),
+            ),
+        };
+        let first = kinds.next()??;
+        kinds.all(|kind| kind == Some(first)).then_some(first)
     }
 
     /// Transactions of the matched rows.
@@ -484,10 +503,7 @@ impl Matches {
         let mut out = Vec::with_capacity(self.len());
         match &self.rows {
             Rows::Refs(refs) => {
-                out.extend(
-                    refs.iter()
-                        .map(|at| one(&run.chunks()[at.chunk()], at.row())),
-                );
+                out.extend(refs.iter().map(|at| one(run.chunk(at.chunk()), at.row())));
             }
             Rows::Ranges(ranges) => {
                 let pieces = ranges.iter().flat_map(|range| run.pieces(range.clone()));

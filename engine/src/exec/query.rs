@@ -12,6 +12,7 @@ use super::relation::Relation;
 use super::source::{DbSource, Source, Sources, Tuples};
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
+use crate::fault;
 use crate::index::Interner;
 use crate::limits;
 use crate::plan::{self, Bind, Outline, Program, VarId, Vars};
@@ -56,24 +57,30 @@ pub struct QueryOptions {
 /// Errors: `Code::Parser…` for what cannot be read, `Code::Query…` for what cannot be answered.
 pub fn q(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Answer> {
     let query = read(query, options)?;
-    Run::new(&query, inputs, 0)?
-        .answer(options, false)
-        .map(|(answer, _)| answer)
+    fault::catch(|| {
+        let answered = Run::new(&query, inputs, 0)?.answer(options, false)?;
+        Ok(answered.0)
+    })
 }
 
 /// The plan of a query as an indented tree, with the rows expected after each step.
 pub fn explain(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<String> {
     let query = read(query, options)?;
-    let run = Run::new(&query, inputs, 0)?;
-    Ok(format!("{query}\n{}", run.program))
+    fault::catch(|| {
+        let run = Run::new(&query, inputs, 0)?;
+        Ok(format!("{query}\n{}", run.program))
+    })
 }
 
 /// A query's result under `:ret`, and for each clause in the order it ran its rows and time.
 pub fn query_stats(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Value> {
     let parsed = read(query, options)?;
-    let run = Run::new(&parsed, inputs, 0)?;
-    let names = run.program.vars.clone();
-    let (answer, trace) = run.answer(options, true)?;
+    let (answer, trace, names) = fault::catch(|| {
+        let run = Run::new(&parsed, inputs, 0)?;
+        let names = run.program.vars.clone();
+        let (answer, trace) = run.answer(options, true)?;
+        Ok((answer, trace, names))
+    })?;
     let clauses = trace.iter().map(|step| stats_value(step, &names));
     let mut out = Map::default();
     out.insert(Value::keyword("ret"), answer.to_value());

@@ -1,8 +1,8 @@
 //! The index of one attribute: current and past rows, by entity and (where asked for) by value.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use super::{Dictionary, Extra, Row, Run, Sample, SortOrder};
+use super::{Dictionary, Extra, Leaf, Row, Run, Sample, SortOrder};
 
 /// What a transaction does to one attribute.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +22,7 @@ pub struct AttributeIndex {
     past: Run,
     /// Current and past rows by value; only where the attribute is a ref, unique or indexed.
     by_value: Option<(Run, Run)>,
-    sample: OnceLock<Sample>,
+    sample: OnceLock<Arc<Sample>>,
 }
 
 impl AttributeIndex {
@@ -42,6 +42,70 @@ impl AttributeIndex {
         }
     }
 
+    /// An index of runs that were made before; by value only where kept.
+    pub fn of(
+        (current, past): (Run, Run),
+        by_value: Option<(Run, Run)>,
+        sample: Option<Sample>,
+    ) -> AttributeIndex {
+        AttributeIndex {
+            current,
+            past,
+            by_value,
+            sample: sample.map_or_else(OnceLock::new, |sample| OnceLock::from(Arc::new(sample))),
+        }
+    }
+
+    /// All its runs: current and past by entity, then by value where kept.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        let by_value = self.by_value.iter();
+        [&self.current, &self.past]
+            .into_iter()
+            .chain(by_value.flat_map(|(current, past)| [current, past]))
+    }
+
+    /// The index with some leaves replaced by others of the same rows.
+    #[must_use]
+    pub fn with_leaves(&self, twin: impl Fn(&Arc<Leaf>) -> Option<Arc<Leaf>>) -> AttributeIndex {
+        let replaced = |run: &Run| {
+            let leaves = run.leaves().iter();
+            let leaves = leaves.map(|leaf| twin(leaf).unwrap_or_else(|| Arc::clone(leaf)));
+            Run::from_leaves(run.order(), run.extra(), leaves.collect())
+        };
+        AttributeIndex {
+            current: replaced(&self.current),
+            past: replaced(&self.past),
+            by_value: self
+                .by_value
+                .as_ref()
+                .map(|(current, past)| (replaced(current), replaced(past))),
+            sample: self.sample.clone(),
+        }
+    }
+
+    /// The index without some datoms, current and past: by entity and value.
+    #[must_use]
+    pub fn without(&self, datoms: &[Row], dictionary: &Dictionary) -> AttributeIndex {
+        let without = |run: &Run| run.apply(datoms.to_vec(), Vec::new(), dictionary);
+        let current = without(&self.current);
+        AttributeIndex {
+            sample: self.sample_for(&current),
+            current,
+            past: without(&self.past),
+            by_value: self
+                .by_value
+                .as_ref()
+                .map(|(current, past)| (without(current), without(past))),
+        }
+    }
+
+    fn sample_for(&self, current: &Run) -> OnceLock<Arc<Sample>> {
+        match self.sample.get() {
+            Some(sample) if sample.still_tells(current.len()) => OnceLock::from(Arc::clone(sample)),
+            _ => OnceLock::new(),
+        }
+    }
+
     /// Current rows by entity.
     pub fn current(&self) -> &Run {
         &self.current
@@ -54,7 +118,8 @@ impl AttributeIndex {
 
     /// What the planner knows of the current rows; made on first use.
     pub fn sample(&self) -> &Sample {
-        self.sample.get_or_init(|| Sample::new(&self.current))
+        self.sample
+            .get_or_init(|| Arc::new(Sample::new(&self.current)))
     }
 
     /// Current rows by value, where kept.
@@ -97,7 +162,7 @@ impl AttributeIndex {
             .map(|(current, old)| apply(current, old, added.clone(), ended.clone(), past.clone()));
         let (current, past) = apply(&self.current, &self.past, added, ended, past);
         AttributeIndex {
-            sample: OnceLock::new(),
+            sample: self.sample_for(&current),
             current,
             past,
             by_value,

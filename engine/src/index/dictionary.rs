@@ -2,20 +2,69 @@
 //!
 //! A [`Dictionary`] is an immutable value made of id-ordered runs whose sizes fall geometrically,
 //! as in a log-structured merge tree: adding `k` values makes a run of `k` and merges the tail, so
-//! growth by single values costs O(log n) each and old dictionaries stay as they are.
+//! growth by single values costs O(log n) each and old dictionaries stay as they are. The first
+//! runs may lie in segments; their values are read on first touch.
 
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::{Cell, Kind};
+use super::{Cell, Kind, StoredValues};
+use crate::fault;
 use crate::value::{Value, stable_hash};
 
 /// Interned values by id. Cloning is cheap; a clone never changes.
 #[derive(Clone, Default)]
 pub struct Dictionary {
-    runs: Arc<[Arc<DictionaryRun>]>,
+    runs: Arc<[Part]>,
     len: u32,
+    /// Shared by all dictionaries of the same content.
+    content: Arc<()>,
+}
+
+/// A run in memory or in a segment.
+#[derive(Clone)]
+enum Part {
+    Memory(Arc<DictionaryRun>),
+    Stored(Arc<dyn StoredValues>),
+}
+
+impl Part {
+    fn start(&self) -> u32 {
+        match self {
+            Part::Memory(run) => run.start,
+            Part::Stored(run) => run.start(),
+        }
+    }
+
+    fn end(&self) -> u32 {
+        match self {
+            Part::Memory(run) => run.start + run.values.len() as u32,
+            Part::Stored(run) => run.start() + run.len(),
+        }
+    }
+
+    fn is_same(&self, other: &Part) -> bool {
+        match (self, other) {
+            (Part::Memory(a), Part::Memory(b)) => Arc::ptr_eq(a, b),
+            (Part::Stored(a), Part::Stored(b)) => a.segment() == b.segment(),
+            _ => false,
+        }
+    }
+
+    fn value(&self, id: u32) -> &Value {
+        match self {
+            Part::Memory(run) => &run.values[(id - run.start) as usize],
+            Part::Stored(run) => fault::or_throw(run.value(id)),
+        }
+    }
+
+    fn find(&self, hash: u64, value: &Value) -> Option<u32> {
+        match self {
+            Part::Memory(run) => run.find(hash, value),
+            Part::Stored(run) => fault::or_throw(run.find(hash, value)),
+        }
+    }
 }
 
 /// Ids `start ..` in order, with a hash index over them.
@@ -93,9 +142,8 @@ impl Dictionary {
     /// The interned value with this id. Panics if no cell of this dictionary can hold it.
     pub fn interned(&self, id: u64) -> &Value {
         let id = id as u32;
-        let at = self.runs.partition_point(|run| run.start <= id) - 1;
-        let run = &self.runs[at];
-        &run.values[(id - run.start) as usize]
+        let at = self.runs.partition_point(|run| run.start() <= id) - 1;
+        self.runs[at].value(id)
     }
 
     /// The value of a cell.
@@ -126,22 +174,78 @@ impl Dictionary {
 
     /// Whether the other is this very dictionary, so that ids mean the same in both.
     pub fn is_same(&self, other: &Dictionary) -> bool {
-        self.len == other.len && (self.len == 0 || Arc::ptr_eq(&self.runs, &other.runs))
+        self.len == other.len && (self.len == 0 || Arc::ptr_eq(&self.content, &other.content))
     }
 
     /// Ids below this surely mean the same in both: those of the runs that both begin with.
     pub(super) fn shared_len(&self, other: &Dictionary) -> u32 {
         let pairs = self.runs.iter().zip(other.runs.iter());
-        let shared = pairs.take_while(|(a, b)| Arc::ptr_eq(a, b));
-        shared.map(|(run, _)| run.values.len() as u32).sum()
+        let shared = pairs.take_while(|(a, b)| a.is_same(b));
+        shared.map(|(part, _)| part.end() - part.start()).sum()
     }
 
     /// The values from an id on, in order: what was interned since the dictionary had that length.
     pub fn since(&self, start: u32) -> impl Iterator<Item = &Value> {
         self.runs.iter().flat_map(move |run| {
-            let skip = start.saturating_sub(run.start) as usize;
-            run.values.iter().skip(skip)
+            let first = start.clamp(run.start(), run.end());
+            (first..run.end()).map(|id| run.value(id))
         })
+    }
+
+    /// A dictionary of runs in segments; they follow one another from id 0.
+    pub fn of_stored(runs: &[Arc<dyn StoredValues>]) -> Dictionary {
+        Dictionary::default().rebased(runs)
+    }
+
+    /// The runs in segments, from id 0 on.
+    pub fn stored(&self) -> impl Iterator<Item = &Arc<dyn StoredValues>> {
+        self.runs.iter().map_while(|run| match run {
+            Part::Stored(run) => Some(run),
+            Part::Memory(_) => None,
+        })
+    }
+
+    /// The first id whose value is in no segment.
+    pub fn stored_len(&self) -> u32 {
+        self.stored()
+            .last()
+            .map_or(0, |run| run.start() + run.len())
+    }
+
+    /// The same dictionary with its first values in segments; `runs` hold no others.
+    #[must_use]
+    pub fn rebased(&self, runs: &[Arc<dyn StoredValues>]) -> Dictionary {
+        let end = runs.last().map_or(0, |run| run.start() + run.len());
+        let mut parts: Vec<Part> = runs.iter().cloned().map(Part::Stored).collect();
+        for part in self.runs.iter() {
+            match part {
+                Part::Memory(run) if run.start >= end => parts.push(part.clone()),
+                Part::Memory(run) if part.end() > end => {
+                    let mut rest = DictionaryRun {
+                        start: end,
+                        ..DictionaryRun::default()
+                    };
+                    let skip = (end - run.start) as usize;
+                    let kept = run.hashes.iter().zip(&run.values).skip(skip);
+                    kept.for_each(|(&hash, value)| {
+                        rest.push(hash, value.clone());
+                    });
+                    parts.push(Part::Memory(Arc::new(rest)));
+                }
+                _ => {}
+            }
+        }
+        let len = self.len.max(end);
+        let is_same = self.len == len;
+        Dictionary {
+            runs: parts.into(),
+            len,
+            content: if is_same {
+                Arc::clone(&self.content)
+            } else {
+                Arc::default()
+            },
+        }
     }
 }
 
@@ -222,17 +326,17 @@ impl Interner {
         let len = self.base.len + self.added.values.len() as u32;
         let mut runs = self.base.runs.to_vec();
         let mut tail = self.added;
-        while runs
-            .last()
-            .is_some_and(|run| run.values.len() <= 2 * tail.values.len())
+        while let Some(Part::Memory(last)) = runs.last()
+            && last.values.len() <= 2 * tail.values.len()
         {
-            let run = runs.pop().expect("the loop condition saw a last run");
-            tail = run.merged(&tail);
+            tail = last.merged(&tail);
+            runs.pop();
         }
-        runs.push(Arc::new(tail));
+        runs.push(Part::Memory(Arc::new(tail)));
         Dictionary {
             runs: runs.into(),
             len,
+            content: Arc::default(),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use super::{Cell, Chunk, Dictionary, Row, Run, SortOrder};
+use super::leaf::{PartKey, Slot};
+use super::{Cell, Dictionary, Leaf, Row, Run, SortOrder};
 use crate::value::compare;
 
 /// Which of two runs holds a row.
@@ -48,52 +49,95 @@ impl Run {
         shared: Shared,
         visit: &mut dyn FnMut(Holder, Row),
     ) -> usize {
-        let mut looked_at = 0;
-        let mut rows_of = |chunks: &[Arc<Chunk>]| {
-            let rows: usize = chunks.iter().map(|chunk| chunk.len()).sum();
-            looked_at += rows;
+        let mut walk = Walk {
+            order: self.order(),
+            cells,
+            shared,
+            visit,
+            looked_at: 0,
         };
-        for stretch in stretches(self.chunks(), other.chunks()) {
-            let (left, right) = (&self.chunks()[stretch.left], &other.chunks()[stretch.right]);
-            if !stretch.is_shared {
-                rows_of(left);
-                rows_of(right);
-                compare_rows(self.order(), rows(left), rows(right), cells, visit);
-            } else if shared == Shared::Visit {
-                rows_of(left);
-                rows(left).for_each(|row| visit(Holder::Both, row));
+        let (left, right) = (self.leaves(), other.leaves());
+        for leaves in stretches(left, right, |leaf| leaf.key()) {
+            let (left, right) = (&left[leaves.left], &right[leaves.right]);
+            if leaves.is_shared {
+                walk.pass(left.iter().flat_map(|leaf| leaf.slots()));
+                continue;
+            }
+            let slots = |leaves: &[Arc<Leaf>]| -> Vec<Arc<Slot>> {
+                leaves
+                    .iter()
+                    .flat_map(|leaf| leaf.slots())
+                    .cloned()
+                    .collect()
+            };
+            let (left, right) = (slots(left), slots(right));
+            for chunks in stretches(&left, &right, |slot| slot.key()) {
+                let (left, right) = (&left[chunks.left], &right[chunks.right]);
+                if chunks.is_shared {
+                    walk.pass(left);
+                } else {
+                    walk.compare(left, right);
+                }
             }
         }
-        looked_at
+        walk.looked_at
     }
 }
 
-fn rows(chunks: &[Arc<Chunk>]) -> impl Iterator<Item = Row> + '_ {
-    let rows = |chunk: &'_ Arc<Chunk>| {
-        let chunk = Arc::clone(chunk);
-        (0..chunk.len()).map(move |at| chunk.row(at))
-    };
-    chunks.iter().flat_map(rows)
+/// A walk over the chunks of two runs.
+struct Walk<'w> {
+    order: SortOrder,
+    cells: &'w Translation<'w>,
+    shared: Shared,
+    visit: &'w mut dyn FnMut(Holder, Row),
+    looked_at: usize,
 }
 
-/// Chunks of two runs that are all the same, or none of which the other run has at its place.
+impl Walk<'_> {
+    /// Chunks of both runs.
+    fn pass<'s>(&mut self, slots: impl IntoIterator<Item = &'s Arc<Slot>>) {
+        if self.shared == Shared::Skip {
+            return;
+        }
+        for slot in slots {
+            self.looked_at += slot.len();
+            let chunk = slot.chunk();
+            (0..chunk.len()).for_each(|at| (self.visit)(Holder::Both, chunk.row(at)));
+        }
+    }
+
+    /// Chunks of one run only, of both runs at one place.
+    fn compare(&mut self, left: &[Arc<Slot>], right: &[Arc<Slot>]) {
+        let both = left.iter().chain(right);
+        self.looked_at += both.map(|slot| slot.len()).sum::<usize>();
+        compare_rows(self.order, rows(left), rows(right), self.cells, self.visit);
+    }
+}
+
+fn rows(slots: &[Arc<Slot>]) -> impl Iterator<Item = Row> + '_ {
+    slots.iter().flat_map(|slot| {
+        let chunk = slot.chunk();
+        (0..chunk.len()).map(move |at| chunk.row(at))
+    })
+}
+
+/// Parts of two runs that are all the same, or none of which the other run has at its place.
 struct Stretch {
     left: Range<usize>,
     right: Range<usize>,
     is_shared: bool,
 }
 
-/// Cuts two lists of chunks where chunks of both begin and end. Sorted rows without repetitions
-/// bring the chunks they share in one order.
-fn stretches(left: &[Arc<Chunk>], right: &[Arc<Chunk>]) -> Vec<Stretch> {
-    let key = |chunk: &Arc<Chunk>| Arc::as_ptr(chunk) as usize;
-    let pairs = || left.iter().zip(right);
-    let head = pairs().take_while(|(a, b)| Arc::ptr_eq(a, b)).count();
+/// Cuts two lists of parts where parts of both begin and end; `key` tells which are the same.
+/// Sorted rows without repetitions bring the parts they share in one order.
+fn stretches<P>(left: &[P], right: &[P], key: impl Fn(&P) -> PartKey) -> Vec<Stretch> {
+    let is_same = |(a, b): &(&P, &P)| key(a) == key(b);
+    let head = left.iter().zip(right).take_while(is_same).count();
     let rest = left.len().min(right.len()) - head;
     let pairs = left.iter().rev().zip(right.iter().rev()).take(rest);
-    let tail = pairs.take_while(|(a, b)| Arc::ptr_eq(a, b)).count();
+    let tail = pairs.take_while(is_same).count();
     let middle = head..right.len() - tail;
-    let places: HashMap<usize, usize, FixedState> =
+    let places: HashMap<PartKey, usize, FixedState> =
         middle.clone().map(|at| (key(&right[at]), at)).collect();
 
     let mut out = Vec::new();
@@ -108,8 +152,8 @@ fn stretches(left: &[Arc<Chunk>], right: &[Arc<Chunk>]) -> Vec<Stretch> {
     };
     push(0..head, 0..head, true);
     let (mut from, mut to) = (head, head);
-    for (at, chunk) in left.iter().enumerate().take(left.len() - tail).skip(head) {
-        let Some(&place) = places.get(&key(chunk)).filter(|&&place| place >= to) else {
+    for (at, part) in left.iter().enumerate().take(left.len() - tail).skip(head) {
+        let Some(&place) = places.get(&key(part)).filter(|&&place| place >= to) else {
             continue;
         };
         push(from..at, to..place, false);
@@ -262,7 +306,7 @@ fn match_group(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::{Extra, Interner};
+    use crate::index::{Chunk, Extra, Interner};
     use crate::value::Value;
 
     fn longs(range: Range<i64>) -> Vec<Row> {

@@ -1,9 +1,10 @@
-//! A run from an older run: rows taken out, rows put in, untouched chunks shared.
+//! A run from an older run: rows taken out, rows put in, untouched leaves and chunks shared.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::{Cell, Chunk, Dictionary, Extra, Row, Run, SortOrder};
+use super::leaf::Slot;
+use super::{Cell, Chunk, Dictionary, Extra, Leaf, Row, Run, SortOrder};
 
 impl Run {
     /// The run without `removed` and with `added`.
@@ -24,34 +25,72 @@ impl Run {
         }
         sort_rows(&mut removed, self.order, dictionary);
         sort_rows(&mut added, self.order, dictionary);
-        let mut out = ChunkWriter {
-            extra: self.extra,
-            rows: Vec::new(),
-            chunks: Vec::new(),
-        };
+        let mut out = LeafWriter::default();
         let (mut removed, mut added) = (&removed[..], &added[..]);
-        for (at, chunk) in self.chunks.iter().enumerate() {
-            // Everything before the next chunk's first row belongs to this one.
-            let fence = self
-                .fences
-                .get(at + 1)
-                .map(|&(e, v)| Row::new(e, v, i64::MIN));
-            let before_fence = |row: &Row| {
-                fence.is_none_or(|fence| {
-                    row.compare_datom(&fence, self.order, dictionary) == Ordering::Less
-                })
-            };
-            let (take_out, later_removed) = removed.split_at(removed.partition_point(before_fence));
-            let (put_in, later_added) = added.split_at(added.partition_point(before_fence));
-            (removed, added) = (later_removed, later_added);
+        let leaves = self.leaves();
+        for (at, leaf) in leaves.iter().enumerate() {
+            let fence = self.leaf_fences().get(at + 1);
+            let take_out = self.split_before(fence, &mut removed, dictionary);
+            let put_in = self.split_before(fence, &mut added, dictionary);
             if take_out.is_empty() && put_in.is_empty() {
-                out.share(chunk);
+                out.leaves.push(Arc::clone(leaf));
             } else {
-                self.merge_chunk(chunk, take_out, put_in, dictionary, &mut out);
+                let grows = if at + 1 == leaves.len() {
+                    Growth::AtEnd
+                } else {
+                    Growth::Within
+                };
+                let slots = self.merge_leaf(leaf, take_out, put_in, dictionary, grows);
+                out.push(slots, self.extra, grows);
             }
         }
-        added.iter().for_each(|row| out.push(*row));
-        Run::from_chunks(self.order, self.extra, out.finish())
+        if leaves.is_empty() {
+            let mut rows = ChunkWriter::new(self.extra, Growth::AtEnd);
+            added.iter().for_each(|row| rows.push(*row));
+            out.push(rows.finish(), self.extra, Growth::AtEnd);
+        }
+        Run::from_leaves(self.order, self.extra, out.leaves)
+    }
+
+    /// Takes from the front of sorted rows those that come before what starts with `fence`.
+    fn split_before<'r>(
+        &self,
+        fence: Option<&(i64, Cell)>,
+        rows: &mut &'r [Row],
+        dictionary: &Dictionary,
+    ) -> &'r [Row] {
+        let before_fence = |row: &Row| {
+            fence.is_none_or(|&(e, v)| {
+                let fence = Row::new(e, v, i64::MIN);
+                row.compare_datom(&fence, self.order, dictionary) == Ordering::Less
+            })
+        };
+        let (before, after) = rows.split_at(rows.partition_point(before_fence));
+        *rows = after;
+        before
+    }
+
+    fn merge_leaf(
+        &self,
+        leaf: &Leaf,
+        mut removed: &[Row],
+        mut added: &[Row],
+        dictionary: &Dictionary,
+        grows: Growth,
+    ) -> Vec<Arc<Slot>> {
+        let mut out = ChunkWriter::new(self.extra, grows);
+        for (at, slot) in leaf.slots().iter().enumerate() {
+            // Everything before the next chunk's first row belongs to this one.
+            let fence = leaf.fences().get(at + 1);
+            let take_out = self.split_before(fence, &mut removed, dictionary);
+            let put_in = self.split_before(fence, &mut added, dictionary);
+            if take_out.is_empty() && put_in.is_empty() {
+                out.share(slot);
+            } else {
+                self.merge_chunk(slot.chunk(), take_out, put_in, dictionary, &mut out);
+            }
+        }
+        out.finish()
     }
 
     fn merge_chunk(
@@ -101,22 +140,27 @@ impl Run {
     /// The run with only the rows that `keep` holds for.
     #[must_use]
     pub fn retain(&self, keep: impl Fn(&Row) -> bool) -> Run {
-        let mut out = ChunkWriter {
-            extra: self.extra,
-            rows: Vec::new(),
-            chunks: Vec::new(),
-        };
-        for chunk in self.chunks() {
-            if (0..chunk.len()).all(|at| keep(&chunk.row(at))) {
-                out.share(chunk);
+        let mut out = LeafWriter::default();
+        for leaf in self.leaves() {
+            let mut kept = ChunkWriter::new(self.extra, Growth::Within);
+            let mut whole = true;
+            for slot in leaf.slots() {
+                let chunk = slot.chunk();
+                if (0..chunk.len()).all(|at| keep(&chunk.row(at))) {
+                    kept.share(slot);
+                } else {
+                    whole = false;
+                    let rows = (0..chunk.len()).map(|at| chunk.row(at));
+                    rows.filter(&keep).for_each(|row| kept.push(row));
+                }
+            }
+            if whole {
+                out.leaves.push(Arc::clone(leaf));
             } else {
-                (0..chunk.len())
-                    .map(|at| chunk.row(at))
-                    .filter(&keep)
-                    .for_each(|row| out.push(row));
+                out.push(kept.finish(), self.extra, Growth::Within);
             }
         }
-        Run::from_chunks(self.order, self.extra, out.finish())
+        Run::from_leaves(self.order, self.extra, out.leaves)
     }
 
     /// The same rows in the other order.
@@ -151,41 +195,110 @@ pub(super) fn sort_rows(rows: &mut [Row], order: SortOrder, dictionary: &Diction
     }
 }
 
+/// Where a run grows: at its end parts are filled, elsewhere they are halved, for more will come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    Within,
+    AtEnd,
+}
+
 /// Cuts rows into chunks; whole chunks pass through shared.
 struct ChunkWriter {
     extra: Extra,
+    grows: Growth,
     rows: Vec<Row>,
-    chunks: Vec<Arc<Chunk>>,
+    slots: Vec<Arc<Slot>>,
 }
 
 impl ChunkWriter {
+    fn new(extra: Extra, grows: Growth) -> ChunkWriter {
+        ChunkWriter {
+            extra,
+            grows,
+            rows: Vec::new(),
+            slots: Vec::new(),
+        }
+    }
+
     fn push(&mut self, row: Row) {
         self.rows.push(row);
-        // A full buffer is cut in half only when more comes, so that appending fills chunks.
         if self.rows.len() == 2 * Chunk::ROWS_MAX {
-            self.chunks.push(Arc::new(Chunk::from_rows(
-                &self.rows[..Chunk::ROWS_MAX],
-                self.extra,
-            )));
-            self.rows.drain(..Chunk::ROWS_MAX);
+            self.cut(Chunk::ROWS_MAX);
         }
     }
 
-    fn share(&mut self, chunk: &Arc<Chunk>) {
-        self.flush();
-        self.chunks.push(Arc::clone(chunk));
+    fn cut(&mut self, rows: usize) {
+        let chunk = Chunk::from_rows(&self.rows[..rows], self.extra);
+        self.slots.push(Slot::of(chunk));
+        self.rows.drain(..rows);
     }
 
-    fn flush(&mut self) {
-        for rows in self.rows.chunks(Chunk::ROWS_MAX) {
-            self.chunks
-                .push(Arc::new(Chunk::from_rows(rows, self.extra)));
+    fn share(&mut self, slot: &Arc<Slot>) {
+        self.flush(Growth::Within);
+        self.slots.push(Arc::clone(slot));
+    }
+
+    fn flush(&mut self, grows: Growth) {
+        if self.rows.len() > Chunk::ROWS_MAX {
+            self.cut(match grows {
+                Growth::AtEnd => Chunk::ROWS_MAX,
+                Growth::Within => self.rows.len() / 2,
+            });
         }
-        self.rows.clear();
+        if !self.rows.is_empty() {
+            self.cut(self.rows.len());
+        }
     }
 
-    fn finish(mut self) -> Vec<Arc<Chunk>> {
-        self.flush();
-        self.chunks
+    fn finish(mut self) -> Vec<Arc<Slot>> {
+        self.flush(self.grows);
+        self.slots
     }
+}
+
+/// Gathers chunks into leaves; whole leaves pass through shared.
+#[derive(Default)]
+struct LeafWriter {
+    leaves: Vec<Arc<Leaf>>,
+}
+
+impl LeafWriter {
+    /// Adds the chunks that one leaf became.
+    fn push(&mut self, mut slots: Vec<Arc<Slot>>, extra: Extra, grows: Growth) {
+        let rows: usize = slots.iter().map(|slot| slot.len()).sum();
+        if slots.len() > Leaf::CHUNKS_MAX && rows <= slots.len() * Chunk::ROWS_MAX / 4 {
+            slots = rechunked(&slots, extra);
+        }
+        let parts = rows
+            .div_ceil(Leaf::ROWS_MAX)
+            .max(slots.len().div_ceil(Leaf::CHUNKS_MAX));
+        let rows_max = match grows {
+            Growth::AtEnd => Leaf::ROWS_MAX,
+            Growth::Within => rows.div_ceil(parts.max(1)),
+        };
+        let (mut part, mut part_rows) = (Vec::new(), 0);
+        for slot in slots {
+            let is_full = part_rows + slot.len() > rows_max || part.len() == Leaf::CHUNKS_MAX;
+            if is_full && !part.is_empty() {
+                self.leaves
+                    .push(Arc::new(Leaf::of(std::mem::take(&mut part))));
+                part_rows = 0;
+            }
+            part_rows += slot.len();
+            part.push(slot);
+        }
+        if !part.is_empty() {
+            self.leaves.push(Arc::new(Leaf::of(part)));
+        }
+    }
+}
+
+/// The rows of many small chunks in few.
+fn rechunked(slots: &[Arc<Slot>], extra: Extra) -> Vec<Arc<Slot>> {
+    let mut out = ChunkWriter::new(extra, Growth::Within);
+    for slot in slots {
+        let chunk = slot.chunk();
+        (0..chunk.len()).for_each(|at| out.push(chunk.row(at)));
+    }
+    out.finish()
 }

@@ -1,8 +1,8 @@
 //! Sorted immutable columns: how datoms lie in memory.
 //!
 //! Values become fixed-width [`Cell`]s; what does not fit 64 bits is interned in a [`Dictionary`].
-//! The rows of one attribute form [`Run`]s, sorted by entity or by value and cut into immutable
-//! [`Chunk`]s that successive runs share. Nothing here knows schema, views or queries.
+//! The rows of one attribute form [`Run`]s, sorted by entity or by value and cut into
+//! [`Leaf`]s of immutable [`Chunk`]s that successive runs share, in memory or in segments. Nothing here knows schema, views or queries.
 
 mod attribute;
 mod cell;
@@ -10,6 +10,7 @@ mod chunk;
 mod column;
 mod dictionary;
 mod differ;
+mod leaf;
 mod merge;
 mod run;
 mod sample;
@@ -21,6 +22,7 @@ pub use chunk::{Chunk, Extra, Row};
 pub use column::{Column, ColumnBuilder, Kinds};
 pub use dictionary::{Dictionary, Interner, is_same_value};
 pub use differ::{Holder, Shared, Translation};
+pub use leaf::Leaf;
 pub use run::{Position, Run, SortOrder};
 pub use sample::Sample;
 pub use stored::{ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues};

@@ -1,10 +1,11 @@
-//! A run: the sorted, duplicate-free rows of one attribute, cut into shared chunks.
+//! A run: the sorted, duplicate-free rows of one attribute, cut into shared leaves and chunks.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Cell, Chunk, Dictionary, Extra, Row};
+use super::leaf::Slot;
+use super::{Cell, Chunk, Dictionary, Extra, Leaf, Row};
 
 /// How the rows of a run are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,17 +21,22 @@ pub enum SortOrder {
 pub struct Run {
     pub(super) order: SortOrder,
     pub(super) extra: Extra,
-    pub(super) chunks: Arc<Vec<Arc<Chunk>>>,
-    /// First entity and value of each chunk, so that a search touches one chunk.
-    pub(super) fences: Arc<Vec<(i64, Cell)>>,
-    /// Rows before each chunk, and after the last.
-    pub(super) offsets: Arc<Vec<usize>>,
+    spine: Arc<Spine>,
+}
+
+#[derive(Debug)]
+struct Spine {
+    leaves: Vec<Arc<Leaf>>,
+    /// First entity and value of each leaf, so that a search touches one leaf.
+    fences: Vec<(i64, Cell)>,
+    /// Rows before each leaf, and after the last.
+    offsets: Vec<usize>,
 }
 
 /// A row of a run: its chunk and the row within.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The chunk.
+    /// The number of the chunk. Numbers rise with the rows, but not by one from leaf to leaf.
     pub chunk: usize,
     /// The row within the chunk.
     pub row: usize,
@@ -39,35 +45,38 @@ pub struct Position {
 impl Run {
     /// A run without rows.
     pub fn empty(order: SortOrder, extra: Extra) -> Run {
-        Run::from_chunks(order, extra, Vec::new())
+        Run::from_leaves(order, extra, Vec::new())
     }
 
     /// A run of rows that are sorted already.
     pub fn from_sorted(order: SortOrder, extra: Extra, rows: &[Row]) -> Run {
-        let chunks = rows
+        let slots: Vec<Arc<Slot>> = rows
             .chunks(Chunk::ROWS_MAX)
-            .map(|rows| Arc::new(Chunk::from_rows(rows, extra)));
-        Run::from_chunks(order, extra, chunks.collect())
+            .map(|rows| Slot::of(Chunk::from_rows(rows, extra)))
+            .collect();
+        let leaves = slots.chunks(Leaf::ROWS_MAX / Chunk::ROWS_MAX);
+        let leaves = leaves.map(|slots| Arc::new(Leaf::of(slots.to_vec())));
+        Run::from_leaves(order, extra, leaves.collect())
     }
 
-    pub(super) fn from_chunks(order: SortOrder, extra: Extra, chunks: Vec<Arc<Chunk>>) -> Run {
-        let fences = chunks
-            .iter()
-            .map(|chunk| (chunk.e[0], chunk.v.cell(0)))
-            .collect();
-        let mut offsets = Vec::with_capacity(chunks.len() + 1);
+    /// A run of leaves in their order.
+    pub fn from_leaves(order: SortOrder, extra: Extra, leaves: Vec<Arc<Leaf>>) -> Run {
+        let fences = leaves.iter().map(|leaf| leaf.first()).collect();
+        let mut offsets = Vec::with_capacity(leaves.len() + 1);
         let mut rows = 0;
         offsets.push(0);
-        for chunk in &chunks {
-            rows += chunk.len();
+        for leaf in &leaves {
+            rows += leaf.rows();
             offsets.push(rows);
         }
         Run {
             order,
             extra,
-            chunks: Arc::new(chunks),
-            fences: Arc::new(fences),
-            offsets: Arc::new(offsets),
+            spine: Arc::new(Spine {
+                leaves,
+                fences,
+                offsets,
+            }),
         }
     }
 
@@ -83,48 +92,129 @@ impl Run {
 
     /// Rows.
     pub fn len(&self) -> usize {
-        self.offsets[self.chunks.len()]
+        self.spine.offsets[self.spine.leaves.len()]
     }
 
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.spine.leaves.is_empty()
     }
 
-    /// Its chunks in order; none is empty.
-    pub fn chunks(&self) -> &[Arc<Chunk>] {
-        &self.chunks
+    /// Its leaves in order.
+    pub fn leaves(&self) -> &[Arc<Leaf>] {
+        &self.spine.leaves
+    }
+
+    /// First entity and value of each leaf.
+    pub(super) fn leaf_fences(&self) -> &[(i64, Cell)] {
+        &self.spine.fences
+    }
+
+    /// Its chunks in order, each read now if it was not; none is empty.
+    pub fn chunks(&self) -> impl DoubleEndedIterator<Item = &Chunk> {
+        self.spine.leaves.iter().flat_map(|leaf| leaf.chunks())
+    }
+
+    /// Its chunks in order with their numbers.
+    pub fn numbered_chunks(&self) -> impl DoubleEndedIterator<Item = (usize, &Chunk)> {
+        self.spine.leaves.iter().enumerate().flat_map(|(at, leaf)| {
+            let chunks = leaf.chunks().enumerate();
+            chunks.map(move |(n, chunk)| ((at << Leaf::CHUNK_BITS) + n, chunk))
+        })
+    }
+
+    /// The chunk with a number.
+    pub fn chunk(&self, number: usize) -> &Chunk {
+        self.slot(number).chunk()
+    }
+
+    fn slot(&self, number: usize) -> &Slot {
+        let leaf = &self.spine.leaves[number >> Leaf::CHUNK_BITS];
+        &leaf.slots()[number & (Leaf::CHUNKS_MAX - 1)]
+    }
+
+    /// The number of the chunk after one, and of the end after the last.
+    pub fn next_chunk(&self, number: usize) -> usize {
+        let leaf = number >> Leaf::CHUNK_BITS;
+        let within = number & (Leaf::CHUNKS_MAX - 1);
+        if within + 1 < self.spine.leaves[leaf].slots().len() {
+            number + 1
+        } else {
+            (leaf + 1) << Leaf::CHUNK_BITS
+        }
+    }
+
+    /// One above the largest number a chunk may have: the chunk of the end position.
+    pub fn end_chunk(&self) -> usize {
+        self.spine.leaves.len() << Leaf::CHUNK_BITS
+    }
+
+    /// The position after one, perhaps the end.
+    pub fn next(&self, at: Position) -> Position {
+        if at.row + 1 < self.slot(at.chunk).len() {
+            Position {
+                row: at.row + 1,
+                ..at
+            }
+        } else {
+            Position {
+                chunk: self.next_chunk(at.chunk),
+                row: 0,
+            }
+        }
     }
 
     /// All rows in order.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = Row> + '_ {
-        self.chunks
-            .iter()
+        self.chunks()
             .flat_map(|chunk| (0..chunk.len()).map(|at| chunk.row(at)))
+    }
+
+    /// The first row.
+    pub fn first(&self) -> Option<Row> {
+        Some(self.spine.leaves.first()?.chunks().next()?.row(0))
+    }
+
+    /// The last row.
+    pub fn last(&self) -> Option<Row> {
+        let chunk = self.spine.leaves.last()?.chunks().next_back()?;
+        Some(chunk.row(chunk.len() - 1))
     }
 
     /// The row at a position.
     pub fn row(&self, at: Position) -> Row {
-        self.chunks[at.chunk].row(at.row)
+        self.chunk(at.chunk).row(at.row)
     }
 
     /// How many rows come before a position.
     pub fn offset(&self, at: Position) -> usize {
-        self.offsets[at.chunk] + at.row
+        let leaf = at.chunk >> Leaf::CHUNK_BITS;
+        let before = self.spine.offsets[leaf];
+        match self.spine.leaves.get(leaf) {
+            Some(leaf) => before + leaf.offsets()[at.chunk & (Leaf::CHUNKS_MAX - 1)] + at.row,
+            None => before,
+        }
     }
 
     /// The position before which there are `offset` rows.
     pub fn position(&self, offset: usize) -> Position {
         if offset >= self.len() {
-            return Position {
-                chunk: self.chunks.len(),
-                row: 0,
-            };
+            return self.end();
         }
-        let chunk = self.offsets.partition_point(|&rows| rows <= offset) - 1;
+        let at = self.spine.offsets.partition_point(|&rows| rows <= offset) - 1;
+        let within = offset - self.spine.offsets[at];
+        let offsets = self.spine.leaves[at].offsets();
+        let chunk = offsets.partition_point(|&rows| rows <= within) - 1;
         Position {
-            chunk,
-            row: offset - self.offsets[chunk],
+            chunk: (at << Leaf::CHUNK_BITS) + chunk,
+            row: within - offsets[chunk],
+        }
+    }
+
+    fn end(&self) -> Position {
+        Position {
+            chunk: self.end_chunk(),
+            row: 0,
         }
     }
 
@@ -132,51 +222,58 @@ impl Run {
     ///
     /// Cost: O(log rows), touching one chunk.
     pub fn partition_point(&self, before: impl Fn(i64, Cell) -> bool) -> Position {
-        let chunk = self.fences.partition_point(|&(e, v)| before(e, v));
-        let Some(chunk) = chunk.checked_sub(1) else {
+        self.search(
+            |&(e, v)| before(e, v),
+            |rows| partition_point(0..rows.len(), |row| before(rows.e[row], rows.v.cell(row))),
+        )
+    }
+
+    /// The first position whose row is not before something; `fence` tells it of first rows,
+    /// `within` counts the rows of one chunk.
+    fn search(
+        &self,
+        fence: impl Fn(&(i64, Cell)) -> bool,
+        within: impl Fn(&Chunk) -> usize,
+    ) -> Position {
+        let at = self.spine.fences.partition_point(&fence);
+        let Some(at) = at.checked_sub(1) else {
             return Position { chunk: 0, row: 0 };
         };
-        let rows = &self.chunks[chunk];
-        let row = partition_point(0..rows.len(), |row| before(rows.e[row], rows.v.cell(row)));
-        if row == rows.len() {
+        let leaf = &self.spine.leaves[at];
+        let chunk = leaf.fences().partition_point(&fence) - 1;
+        let slot = &leaf.slots()[chunk];
+        let number = (at << Leaf::CHUNK_BITS) + chunk;
+        let row = within(slot.chunk());
+        if row == slot.len() {
             Position {
-                chunk: chunk + 1,
+                chunk: self.next_chunk(number),
                 row: 0,
             }
         } else {
-            Position { chunk, row }
+            Position { chunk: number, row }
         }
     }
 
     /// The rows of one entity, as offsets. The run is sorted by entity.
     pub fn entity_range(&self, e: i64) -> Range<usize> {
         debug_assert!(self.order == SortOrder::ByEntity);
-        let Some(chunk) = self
-            .fences
-            .partition_point(|&(first, _)| first < e)
-            .checked_sub(1)
-        else {
-            return self.entity_range_from(Position { chunk: 0, row: 0 }, e);
-        };
-        let row = self.chunks[chunk].e.partition_point(|&x| x < e);
-        let start = if row == self.chunks[chunk].len() {
-            Position {
-                chunk: chunk + 1,
-                row: 0,
-            }
-        } else {
-            Position { chunk, row }
-        };
-        self.entity_range_from(start, e)
-    }
-
-    /// From the first row of an entity on, how far its rows go.
-    fn entity_range_from(&self, start: Position, e: i64) -> Range<usize> {
+        let start = self.search(
+            |&(first, _)| first < e,
+            |rows| rows.e.partition_point(|&x| x < e),
+        );
         let from = self.offset(start);
         let mut end = from;
-        let mut first_row = start.row;
-        for chunk in &self.chunks[start.chunk.min(self.chunks.len())..] {
-            let rows = &chunk.e[first_row..];
+        let Position {
+            mut chunk,
+            row: mut first_row,
+        } = start;
+        while chunk < self.end_chunk() {
+            // A chunk that starts with another entity need not be read.
+            let slot = self.slot(chunk);
+            if first_row == 0 && slot.first().0 != e {
+                break;
+            }
+            let rows = &slot.chunk().e[first_row..];
             // Few rows per entity is the rule: look before searching.
             let same = if rows.first() != Some(&e) {
                 0
@@ -189,6 +286,7 @@ impl Run {
             if same < rows.len() {
                 break;
             }
+            chunk = self.next_chunk(chunk);
             first_row = 0;
         }
         from..end
@@ -208,38 +306,42 @@ impl Run {
         let at = self.partition_point(|e, v| {
             Row::new(e, v, 0).compare_datom(&probe, self.order, dictionary) == Ordering::Less
         });
-        let row = (at.chunk < self.chunks.len()).then(|| self.row(at))?;
+        let first = (at.chunk < self.end_chunk()).then(|| self.slot(at.chunk))?;
+        if at.row == 0 && first.first() != (e, v) {
+            return None;
+        }
+        let row = first.chunk().row(at.row);
         (row.e == e && row.v == v).then_some(row)
     }
 
     /// The rows of a range of offsets, as slices of chunks.
     pub fn pieces(&self, range: Range<usize>) -> impl Iterator<Item = Chunk> + '_ {
-        let first = self.position(range.start);
-        let chunks = self.chunks.get(first.chunk..).unwrap_or_default();
-        chunks
-            .iter()
-            .zip(first.chunk..)
-            .map_while(move |(chunk, at)| {
-                let offset = self.offsets[at];
-                let start = range.start.max(offset);
-                let end = range.end.min(offset + chunk.len());
-                (start < end).then(|| chunk.slice(start - offset, end - start))
-            })
+        let mut at = self.position(range.start);
+        let mut left = range.end.min(self.len()).saturating_sub(range.start);
+        std::iter::from_fn(move || {
+            if left == 0 {
+                return None;
+            }
+            let chunk = self.chunk(at.chunk);
+            let rows = left.min(chunk.len() - at.row);
+            let piece = chunk.slice(at.row, rows);
+            left -= rows;
+            if left > 0 {
+                at = Position {
+                    chunk: self.next_chunk(at.chunk),
+                    row: 0,
+                };
+            }
+            Some(piece)
+        })
     }
 
     /// The rows of a range of offsets, one by one.
     pub fn rows_in(&self, range: Range<usize>) -> impl Iterator<Item = Row> + '_ {
-        let first = self.position(range.start);
-        let mut at = first;
+        let mut at = self.position(range.start);
         range.map(move |_| {
             let row = self.row(at);
-            at.row += 1;
-            if at.row == self.chunks[at.chunk].len() {
-                at = Position {
-                    chunk: at.chunk + 1,
-                    row: 0,
-                };
-            }
+            at = self.next(at);
             row
         })
     }

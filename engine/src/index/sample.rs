@@ -26,19 +26,24 @@ impl Sample {
         let count = run.len().min(Sample::ROWS);
         let cell = |at: usize| run.row(run.position(at * run.len() / count)).v;
         let values: Vec<Cell> = (0..count).map(cell).collect();
+        Sample::of(run.len() as f64, entities(run), values)
+    }
+
+    /// From the rows of an attribute, its entities, and the values of rows spread evenly.
+    pub fn of(rows: f64, entities: f64, values: Vec<Cell>) -> Sample {
+        let count = values.len();
         let mut counts: HashMap<Cell, f64, FixedState> = HashMap::default();
         for value in &values {
             *counts.entry(*value).or_default() += 1.0;
         }
         let pairs = count as f64 * (count as f64 - 1.0);
         let collisions: f64 = counts.values().map(|n| n * (n - 1.0)).sum();
-        let rows = run.len() as f64;
         // Values that repeat within the sample are common; each of the others may stand for many.
         let singles = counts.values().filter(|n| **n == 1.0).count() as f64;
         let scale = if count == 0 { 0.0 } else { rows / count as f64 };
         Sample {
             rows,
-            entities: entities(run),
+            entities,
             values,
             collisions: if pairs > 0.0 { collisions / pairs } else { 0.0 },
             distinct: (counts.len() as f64 - singles + singles * scale.sqrt()).max(1.0),
@@ -48,6 +53,21 @@ impl Sample {
     /// Rows of the attribute.
     pub fn rows(&self) -> f64 {
         self.rows
+    }
+
+    /// Whether it still tells of an attribute with so many rows. Small ones are looked at again.
+    pub(super) fn still_tells(&self, rows: usize) -> bool {
+        self.rows >= 4096.0 && 8.0 * (self.rows - rows as f64).abs() <= self.rows
+    }
+
+    /// Entities of the attribute, roughly.
+    pub fn entities(&self) -> f64 {
+        self.entities
+    }
+
+    /// The values of the rows looked at.
+    pub fn values(&self) -> &[Cell] {
+        &self.values
     }
 
     /// Rows per entity that has any.
@@ -86,9 +106,10 @@ impl Sample {
 
 /// Entities of a run sorted by entity, from its middle chunk.
 fn entities(run: &Run) -> f64 {
-    let Some(chunk) = run.chunks().get(run.chunks().len() / 2) else {
+    if run.is_empty() {
         return 0.0;
-    };
+    }
+    let chunk = run.chunk(run.position(run.len() / 2).chunk);
     let sample = &chunk.e[..chunk.len().min(Sample::ROWS)];
     let distinct = 1 + sample.windows(2).filter(|pair| pair[0] != pair[1]).count();
     run.len() as f64 * distinct as f64 / sample.len() as f64

@@ -12,6 +12,7 @@ pub use entity::entity;
 use crate::datom::EntityId;
 use crate::db::Db;
 use crate::error::Result;
+use crate::fault;
 use crate::query::parse_pull;
 use crate::value::Value;
 use shape::Shape;
@@ -21,17 +22,20 @@ use shape::Shape;
 /// Errors: `ParserPull` for the pattern, `EntityIdMissing` and its kin for the entity, `Limit`
 /// where the result would grow without bounds.
 pub fn pull(db: &Db, pattern: &Value, eid: &Value) -> Result<Option<Value>> {
-    Compiled::new(pattern)?.run(db, db.entid_strict(eid)?)
+    let compiled = Compiled::new(pattern)?;
+    compiled.run(db, fault::catch(|| db.entid_strict(eid))?)
 }
 
 /// As [`pull`] for several entities; those that have nothing of it are passed over.
 pub fn pull_many(db: &Db, pattern: &Value, eids: &[Value]) -> Result<Vec<Value>> {
     let compiled = Compiled::new(pattern)?;
-    let entities = eids
-        .iter()
-        .map(|eid| Ok(db.entid_strict(eid)?.0))
-        .collect::<Result<Vec<_>>>()?;
-    walk::walk(db, &compiled.shape, entities)
+    fault::catch(|| {
+        let entities = eids
+            .iter()
+            .map(|eid| Ok(db.entid_strict(eid)?.0))
+            .collect::<Result<Vec<_>>>()?;
+        walk::walk(db, &compiled.shape, entities)
+    })
 }
 
 /// A pattern ready to be run against any database value.
@@ -50,7 +54,7 @@ impl Compiled {
 
     /// What it asks for of one entity; none if the entity has nothing of it.
     pub fn run(&self, db: &Db, e: EntityId) -> Result<Option<Value>> {
-        Ok(walk::walk(db, &self.shape, vec![e.0])?.pop())
+        Ok(fault::catch(|| walk::walk(db, &self.shape, vec![e.0]))?.pop())
     }
 }
 

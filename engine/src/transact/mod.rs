@@ -25,6 +25,7 @@ pub use report::{Transaction, TxData, TxReport};
 
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
+use crate::fault;
 use crate::value::{Map, Value};
 use state::State;
 
@@ -39,6 +40,10 @@ const ATTEMPTED_FORMS_MAX: usize = 16_000_000;
 /// - Cost: O(forms + datoms · log), and again for each tempid that is resolved late.
 /// - Errors: every code under `transact`, `retract`, `lookup-ref` and `entity-id`.
 pub fn transact(db: &Db, tx: &TxData, now_ms: i64) -> Result<Transaction> {
+    fault::catch(|| work_out(db, tx, now_ms))
+}
+
+fn work_out(db: &Db, tx: &TxData, now_ms: i64) -> Result<Transaction> {
     if !db.view().is_current() {
         let message = "Only the current database value can be transacted, not a view of it";
         return Err(Error::new(Code::TransactionFiltered, message));

@@ -38,7 +38,8 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2));
         }
     };
-    match perform(&line.command) {
+    let performed = datalith_engine::fault::catch(|| Ok(perform(&line.command)));
+    match performed.unwrap_or_else(|error| Err(error.into())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use datalith_engine::{Code, Error, Result, Value};
+use datalith_engine::{Code, Error, Result, Value, fault};
 
 use crate::limits::COMMIT_IN_HAND_MS;
 use crate::server::gate::{Gate, Pass};
@@ -186,7 +186,8 @@ fn fail(reply: &ReplyTo, error: &Error) {
 
 /// Turns a panic into an error: one call fails, the others live.
 fn guarded<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+    let body = AssertUnwindSafe(|| fault::catch(body));
+    catch_unwind(body).unwrap_or_else(|_| {
         Err(Error::new(
             Code::Internal,
             "The call failed by a fault of Datalith; see its stderr",
