@@ -16,6 +16,7 @@ pub mod plan;
 pub mod pull;
 pub mod query;
 pub mod schema;
+pub mod segment;
 pub mod store;
 pub mod transact;
 pub mod value;

@@ -1,0 +1,360 @@
+//! Columns of 64-bit numbers as planes of bytes, the form that compresses best and unpacks fast.
+//!
+//! A column of a chunk becomes small numbers (offsets from the least, or differences to the row
+//! before), and these are cut into planes: the low bytes of all rows, then the next bytes, and so on.
+//! A plane of noise is stored as it is, a plane of a few symbols becomes bits, one of zeros vanishes:
+//! close to packed bits, but left to ZSTD, and byte for byte what any Arrow reader sees.
+
+use num_integer::Integer;
+
+use crate::bytes::{Cursor, malformed, put_varint, put_zigzag};
+use crate::error::Result;
+
+/// What the numbers of a column are, before they are made small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// The column's 64 bits.
+    Bits,
+    /// `n`, where the bits are those of the double `n / 10^exponent`.
+    Decimal {
+        /// At most [`EXPONENT_MAX`].
+        exponent: u8,
+    },
+    /// Positions in a list of the values that occur.
+    Palette,
+}
+
+/// What small numbers are relative to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relative {
+    /// The base, which is the least.
+    ToBase,
+    /// The row before, the first to the base; signs are folded in.
+    ToRowBefore,
+}
+
+/// How to undo the encoding of one column of one chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Encoding {
+    pub(super) numbers: Numbers,
+    relative: Relative,
+    /// Planes that are not all zeros.
+    pub(super) planes: u8,
+    base: i64,
+    /// What every small number was divided by.
+    step: u64,
+}
+
+/// A column of a chunk, encoded.
+pub(super) struct Encoded {
+    pub(super) encoding: Encoding,
+    /// Lowest bytes first.
+    pub(super) planes: Vec<Vec<u8>>,
+    /// What the planes will take, more or less.
+    pub(super) bytes_estimate: usize,
+}
+
+/// The largest exponent of [`Numbers::Decimal`]: doubles hold `10^22` exactly, prices need 2.
+const EXPONENT_MAX: u8 = 12;
+/// Most planes of a column.
+pub(super) const PLANES_MAX: usize = 8;
+
+const PLANES_MASK: u8 = 0x0f;
+const ROW_BEFORE_BIT: u8 = 0x10;
+const DECIMAL: u8 = 1;
+const PALETTE: u8 = 2;
+const NUMBERS_SHIFT: u8 = 5;
+
+const _: () = assert!(PLANES_MAX <= PLANES_MASK as usize);
+const _: () = assert!(PLANES_MASK & ROW_BEFORE_BIT == 0 && ROW_BEFORE_BIT < 1 << NUMBERS_SHIFT);
+
+impl Encoding {
+    /// Appends: one byte (planes, bit 4 for differences, kind of numbers), base, step, exponent.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        let numbers = match self.numbers {
+            Numbers::Bits => 0,
+            Numbers::Decimal { .. } => DECIMAL,
+            Numbers::Palette => PALETTE,
+        };
+        let relative = match self.relative {
+            Relative::ToBase => 0,
+            Relative::ToRowBefore => ROW_BEFORE_BIT,
+        };
+        out.push(self.planes | relative | numbers << NUMBERS_SHIFT);
+        put_zigzag(out, self.base);
+        put_varint(out, self.step);
+        if let Numbers::Decimal { exponent } = self.numbers {
+            out.push(exponent);
+        }
+    }
+
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Encoding> {
+        let tag = cursor.byte()?;
+        let (base, step) = (cursor.zigzag()?, cursor.varint()?);
+        let numbers = match tag >> NUMBERS_SHIFT {
+            0 => Numbers::Bits,
+            DECIMAL => Numbers::Decimal {
+                exponent: cursor.byte()?,
+            },
+            PALETTE => Numbers::Palette,
+            _ => return Err(malformed("a column in it has no known encoding")),
+        };
+        let planes = tag & PLANES_MASK;
+        let is_too_large =
+            matches!(numbers, Numbers::Decimal { exponent } if exponent > EXPONENT_MAX);
+        if usize::from(planes) > PLANES_MAX || is_too_large {
+            return Err(malformed("a column in it has no known encoding"));
+        }
+        Ok(Encoding {
+            numbers,
+            relative: if tag & ROW_BEFORE_BIT == 0 {
+                Relative::ToBase
+            } else {
+                Relative::ToRowBefore
+            },
+            planes,
+            base,
+            step,
+        })
+    }
+
+    /// The column of `rows` rows. `planes` are the first ones, each of that many bytes.
+    ///
+    /// Fails where a position lies outside the palette.
+    pub(super) fn decode(
+        &self,
+        planes: &[&[u8]],
+        rows: usize,
+        palette: &[u64],
+    ) -> Result<Vec<u64>> {
+        let mut column = join_planes(planes, rows);
+        let base = self.base as u64;
+        if self.step != 1 && self.relative == Relative::ToBase {
+            column
+                .iter_mut()
+                .for_each(|n| *n = n.wrapping_mul(self.step));
+        }
+        match self.relative {
+            Relative::ToBase => column.iter_mut().for_each(|n| *n = n.wrapping_add(base)),
+            Relative::ToRowBefore => {
+                let mut last = base;
+                for n in &mut column {
+                    let difference = (*n >> 1) ^ (*n & 1).wrapping_neg();
+                    last = last.wrapping_add(difference.wrapping_mul(self.step));
+                    *n = last;
+                }
+            }
+        }
+        match self.numbers {
+            Numbers::Bits => {}
+            Numbers::Decimal { exponent } => {
+                let scale = power_of_ten(exponent);
+                column
+                    .iter_mut()
+                    .for_each(|n| *n = (*n as i64 as f64 / scale).to_bits());
+            }
+            Numbers::Palette => {
+                for n in &mut column {
+                    *n = *usize::try_from(*n)
+                        .ok()
+                        .and_then(|at| palette.get(at))
+                        .ok_or_else(|| malformed("a value in it is not in its palette"))?;
+                }
+            }
+        }
+        Ok(column)
+    }
+}
+
+fn join_planes(planes: &[&[u8]], rows: usize) -> Vec<u64> {
+    let Some((first, rest)) = planes.split_first() else {
+        return vec![0; rows];
+    };
+    let mut column: Vec<u64> = first.iter().map(|&byte| u64::from(byte)).collect();
+    for (plane, shift) in rest.iter().zip((8..).step_by(8)) {
+        for (n, &byte) in column.iter_mut().zip(*plane) {
+            *n |= u64::from(byte) << shift;
+        }
+    }
+    column
+}
+
+/// The shortest encoding of a column's numbers. There is at least one row.
+pub(super) fn encode(column: &[u64], numbers: Numbers) -> Encoded {
+    let to_base = relative_to_base(column, numbers);
+    if to_base.planes.is_empty() {
+        return to_base;
+    }
+    let to_row_before = relative_to_row_before(column, numbers);
+    if to_row_before.bytes_estimate < to_base.bytes_estimate {
+        to_row_before
+    } else {
+        to_base
+    }
+}
+
+/// The shortest encoding of a column of doubles: decimals of few digits become integers.
+pub(super) fn encode_doubles(column: &[u64]) -> Encoded {
+    match (0..=EXPONENT_MAX).find_map(|exponent| Some((exponent, decimals(column, exponent)?))) {
+        Some((exponent, integers)) => encode(&integers, Numbers::Decimal { exponent }),
+        None => encode(column, Numbers::Bits),
+    }
+}
+
+/// The column as integers over `10^exponent`, if every double comes back from that bit for bit.
+fn decimals(column: &[u64], exponent: u8) -> Option<Vec<u64>> {
+    // Up to here every integer is a double, so the quotient is the double nearest to the decimal.
+    const LIMIT: f64 = (1u64 << 53) as f64;
+    let scale = power_of_ten(exponent);
+    let integer = |&bits: &u64| {
+        let n = (f64::from_bits(bits) * scale).round();
+        (n.abs() < LIMIT && (n as i64 as f64 / scale).to_bits() == bits).then_some(n as i64 as u64)
+    };
+    column.iter().map(integer).collect()
+}
+
+fn power_of_ten(exponent: u8) -> f64 {
+    10f64.powi(i32::from(exponent))
+}
+
+fn relative_to_base(column: &[u64], numbers: Numbers) -> Encoded {
+    let base = column.iter().map(|&n| n as i64).min().unwrap_or(0);
+    let offsets: Vec<u64> = column.iter().map(|n| n.wrapping_sub(base as u64)).collect();
+    let step = common_step(offsets.iter().copied());
+    let small = offsets.iter().map(|offset| offset / step).collect();
+    finish(small, numbers, Relative::ToBase, base, step)
+}
+
+fn relative_to_row_before(column: &[u64], numbers: Numbers) -> Encoded {
+    let base = column.first().map_or(0, |&n| n as i64);
+    let mut last = base as u64;
+    let differences: Vec<i64> = column
+        .iter()
+        .map(|&n| {
+            let difference = n.wrapping_sub(last) as i64;
+            last = n;
+            difference
+        })
+        .collect();
+    let step = common_step(differences.iter().map(|n| n.unsigned_abs()));
+    let small = differences
+        .iter()
+        .map(|&n| {
+            let n = if step == 1 {
+                n
+            } else {
+                (i128::from(n) / i128::from(step)) as i64
+            };
+            ((n << 1) ^ (n >> 63)) as u64
+        })
+        .collect();
+    finish(small, numbers, Relative::ToRowBefore, base, step)
+}
+
+/// The greatest number that divides all; 1 where all are 0.
+fn common_step(numbers: impl Iterator<Item = u64>) -> u64 {
+    let mut step = 0u64;
+    for n in numbers {
+        if step == 0 || n % step != 0 {
+            step = step.gcd(&n);
+        }
+        if step == 1 {
+            break;
+        }
+    }
+    step.max(1)
+}
+
+fn finish(small: Vec<u64>, numbers: Numbers, relative: Relative, base: i64, step: u64) -> Encoded {
+    let bits = small.iter().fold(0, |all, n| all | n);
+    let count = PLANES_MAX - bits.leading_zeros() as usize / 8;
+    let planes: Vec<Vec<u8>> = (0..count)
+        .map(|plane| small.iter().map(|n| (n >> (8 * plane)) as u8).collect())
+        .collect();
+    Encoded {
+        bytes_estimate: planes.iter().map(|plane| plane_bytes(plane)).sum(),
+        encoding: Encoding {
+            numbers,
+            relative,
+            planes: count as u8,
+            base,
+            step,
+        },
+        planes,
+    }
+}
+
+/// What a plane compresses to, more or less: its entropy, or less where bytes repeat in a row.
+fn plane_bytes(plane: &[u8]) -> usize {
+    let mut counts = [0u32; 256];
+    let mut changes = 0usize;
+    let mut last = 0;
+    for &byte in plane {
+        counts[usize::from(byte)] += 1;
+        changes += usize::from(byte != last);
+        last = byte;
+    }
+    let rows = plane.len() as f64;
+    let bits: f64 = counts
+        .iter()
+        .filter(|&&count| count > 0)
+        .map(|&count| f64::from(count) * (rows / f64::from(count)).log2())
+        .sum();
+    (bits as usize / 8).min(changes * 3) + 24
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(column: &[u64], planes: u8) {
+        for encoded in [encode(column, Numbers::Bits), encode_doubles(column)] {
+            let mut out = Vec::new();
+            encoded.encoding.put(&mut out);
+            let encoding = Encoding::read(&mut Cursor::new(&out)).unwrap();
+            assert_eq!(encoding, encoded.encoding);
+            let planes: Vec<&[u8]> = encoded.planes.iter().map(Vec::as_slice).collect();
+            let back = encoding.decode(&planes, column.len(), &[]).unwrap();
+            assert_eq!(back, column);
+        }
+        assert_eq!(
+            encode(column, Numbers::Bits).encoding.planes,
+            planes,
+            "{column:?}"
+        );
+    }
+
+    #[test]
+    fn columns_come_back() {
+        check(&[7], 0);
+        check(&[7; 100], 0);
+        check(&[1, 2, 3, 4], 1);
+        check(&[0, 255, 0], 1);
+        check(&[0, 256, 1], 2);
+        check(&[u64::MAX, 0, 1], 1);
+        check(&[i64::MIN as u64, i64::MAX as u64, 0], 8);
+        check(&[1 << 60, 1 << 61, 3 << 60], 1);
+        check(&(0..300).map(|n| n * 86_400_000).collect::<Vec<_>>(), 2);
+        let doubles = [0.0, 1.5, -2.25, 1e9].map(f64::to_bits);
+        assert_eq!(
+            encode_doubles(&doubles).encoding.numbers,
+            Numbers::Decimal { exponent: 2 }
+        );
+        check(&doubles, 8);
+        check(
+            &[-0.0, f64::NAN, f64::INFINITY, 0.1 + 0.2].map(f64::to_bits),
+            8,
+        );
+    }
+
+    #[test]
+    fn palette_is_not_left() {
+        let encoded = encode(&[0, 1, 2], Numbers::Palette);
+        let planes: Vec<&[u8]> = encoded.planes.iter().map(Vec::as_slice).collect();
+        assert_eq!(
+            encoded.encoding.decode(&planes, 3, &[9, 8, 7]).unwrap(),
+            [9, 8, 7]
+        );
+        assert!(encoded.encoding.decode(&planes, 3, &[9, 8]).is_err());
+    }
+}

@@ -1,0 +1,262 @@
+//! Reads segments of values: by id, one page; by value, a page of buckets and the candidates' pages.
+
+use std::sync::{Arc, OnceLock};
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_schema::SchemaRef;
+use uuid::Uuid;
+
+use super::bits;
+use super::file::{Expected, SegmentFile};
+use super::open::FromFile;
+use super::values::{Form, ValuesDirectory, schema};
+use crate::bytes::{Cursor, malformed, read_value};
+use crate::error::{Code, Error, Result};
+use crate::index::is_same_value;
+use crate::value::{Keyword, Symbol, Value, stable_hash};
+
+/// A run of the dictionary whose directory is read. Pages are read on first touch and kept.
+#[derive(Debug)]
+pub(super) struct ValuesSegment {
+    file: SegmentFile,
+    directory: ValuesDirectory,
+    schema: SchemaRef,
+    pages: Box<[OnceLock<Box<[Option<Value>]>>]>,
+    bucket_pages: Box<[OnceLock<BucketPage>]>,
+}
+
+/// Some of the buckets.
+#[derive(Debug)]
+struct BucketPage {
+    /// Where each bucket ends among the entries.
+    ends: Vec<u32>,
+    fingerprints: Vec<u8>,
+    ids: Vec<u8>,
+}
+
+impl FromFile for ValuesSegment {
+    fn from_file(file: SegmentFile) -> Result<ValuesSegment> {
+        let directory = file.directory(ValuesDirectory::read)?;
+        let (pages, bucket_pages) = (directory.pages(), directory.bucket_pages());
+        let stamp = file.stamp();
+        if pages + bucket_pages != file.batches() || u64::from(directory.len) != stamp.rows {
+            return Err(stamp.corrupt(
+                format!("{} values in {} pages", stamp.rows, file.batches()),
+                format!("{} in {}", directory.len, pages + bucket_pages),
+            ));
+        }
+        Ok(ValuesSegment {
+            file,
+            directory,
+            schema: schema(),
+            pages: (0..pages).map(|_| OnceLock::new()).collect(),
+            bucket_pages: (0..bucket_pages).map(|_| OnceLock::new()).collect(),
+        })
+    }
+}
+
+impl ValuesSegment {
+    /// Refuses a segment of other ids than its root says.
+    pub(super) fn expect_ids(&self, start: u32, len: u32) -> Result<()> {
+        let directory = &self.directory;
+        if (directory.start, directory.len) == (start, len) {
+            return Ok(());
+        }
+        Err(self.file.stamp().corrupt(
+            format!("{len} values from id {start} on"),
+            format!("{} from {}", directory.len, directory.start),
+        ))
+    }
+
+    /// The value with an id.
+    pub(super) fn value(&self, id: u32) -> Result<&Value> {
+        self.slot(id)?.ok_or_else(|| {
+            Error::new(Code::Purged, format!("the value {id} was purged")).with("id", i64::from(id))
+        })
+    }
+
+    /// The value with an id; none if it was purged.
+    fn slot(&self, id: u32) -> Result<Option<&Value>> {
+        let outside = || {
+            let message = format!("an id below {}", self.directory.len);
+            self.file.stamp().corrupt(message, id.to_string())
+        };
+        let at = id.checked_sub(self.directory.start).ok_or_else(outside)?;
+        let shift = self.directory.page_shift;
+        let number = (at >> shift) as usize;
+        let page = self.pages.get(number).ok_or_else(outside)?;
+        let values = match page.get() {
+            Some(values) => values,
+            None => {
+                let values = self.read_values(number)?;
+                page.get_or_init(|| values)
+            }
+        };
+        let slot = values.get(at as usize & ((1 << shift) - 1));
+        Ok(slot.ok_or_else(outside)?.as_ref())
+    }
+
+    /// The id of a value.
+    pub(super) fn find(&self, hash: u64, value: &Value) -> Result<Option<u32>> {
+        let (page, bucket, fingerprint) = self.directory.place(hash);
+        let page = self.bucket_page(page)?;
+        let start = bucket.checked_sub(1).map_or(0, |last| page.ends[last]) as usize;
+        for at in start..page.ends[bucket] as usize {
+            if page.fingerprints[at] == fingerprint {
+                let id = self.directory.start + self.id_at(page, at)?;
+                if self
+                    .slot(id)?
+                    .is_some_and(|found| is_same_value(found, value))
+                {
+                    return Ok(Some(id));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The id of an entry of a page of buckets, counted from the first.
+    fn id_at(&self, page: &BucketPage, at: usize) -> Result<u32> {
+        let id = bits::get(&page.ids, u32::from(self.directory.id_bits), at);
+        if id < self.directory.len {
+            return Ok(id);
+        }
+        let expected = format!("an id below {}", self.directory.len);
+        Err(self.file.stamp().corrupt(expected, id.to_string()))
+    }
+
+    fn bucket_page(&self, number: usize) -> Result<&BucketPage> {
+        let page = self
+            .bucket_pages
+            .get(number)
+            .ok_or_else(|| self.file.stamp().corrupt("a page of buckets", "none"))?;
+        match page.get() {
+            Some(page) => Ok(page),
+            None => {
+                let read = self.read_buckets(number)?;
+                Ok(page.get_or_init(|| read))
+            }
+        }
+    }
+
+    /// The three columns of a page.
+    fn read(&self, at: usize) -> Result<RecordBatch> {
+        self.file.batch(
+            at,
+            &Expected {
+                schema: &self.schema,
+                rows: 1,
+                buffer_bytes_max: i32::MAX as usize,
+                columns: vec![0, 1, 2],
+            },
+        )
+    }
+
+    fn read_values(&self, number: usize) -> Result<Box<[Option<Value>]>> {
+        let batch = self.read(number)?;
+        let size = 1usize << self.directory.page_shift;
+        let len = size.min(self.directory.len as usize - number * size);
+        decode_values(columns(&batch), len).map_err(|error| self.file.stamp().unreadable(&error))
+    }
+
+    fn read_buckets(&self, number: usize) -> Result<BucketPage> {
+        let batch = self.read(self.pages.len() + number)?;
+        let width = u32::from(self.directory.id_bits);
+        decode_buckets(columns(&batch), self.directory.page_buckets(), width)
+            .map_err(|error| self.file.stamp().unreadable(&error))
+    }
+
+    /// Reads everything: every value is found under its id and nothing else is.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut live = 0u64;
+        for at in 0..self.directory.len {
+            let id = self.directory.start + at;
+            let Some(value) = self.slot(id)? else {
+                continue;
+            };
+            live += 1;
+            if self.find(stable_hash(value), value)? != Some(id) {
+                let stamp = self.file.stamp();
+                return Err(stamp.corrupt(format!("value {id} in its bucket"), "another or none"));
+            }
+        }
+        let mut found = 0;
+        for page in 0..self.bucket_pages.len() {
+            found += self.bucket_page(page)?.fingerprints.len() as u64;
+        }
+        if found == live {
+            return Ok(());
+        }
+        let stamp = self.file.stamp();
+        Err(stamp.corrupt(format!("{live} values in buckets"), found.to_string()))
+    }
+}
+
+fn columns(batch: &RecordBatch) -> [&[u8]; 3] {
+    [0, 1, 2].map(|column| batch.column(column).as_binary::<i32>().value(0))
+}
+
+fn decode_values(columns: [&[u8]; 3], len: usize) -> Result<Box<[Option<Value>]>> {
+    let [forms, lengths, bytes] = columns;
+    if forms.len() != len {
+        return Err(malformed("a page of it has another number of values"));
+    }
+    let (mut lengths, mut bytes) = (Cursor::new(lengths), Cursor::new(bytes));
+    let values: Result<Box<[Option<Value>]>> = forms
+        .iter()
+        .map(|&form| {
+            let len = usize::try_from(lengths.varint()?)
+                .map_err(|_| malformed("a value of it is too long"))?;
+            decode_value(form, bytes.take(len)?)
+        })
+        .collect();
+    if lengths.left() + bytes.left() > 0 {
+        return Err(malformed("a page of it goes on after its last value"));
+    }
+    values
+}
+
+fn decode_value(form: u8, bytes: &[u8]) -> Result<Option<Value>> {
+    let text = || std::str::from_utf8(bytes).map_err(|_| malformed("a text in it is not UTF-8"));
+    Ok(Some(match form {
+        form if form == Form::Text as u8 => Value::str(text()?),
+        form if form == Form::Keyword as u8 => Value::Keyword(Keyword::new(text()?)),
+        form if form == Form::Symbol as u8 => Value::Symbol(Symbol::new(text()?)),
+        form if form == Form::Uuid as u8 => Value::Uuid(
+            Uuid::from_slice(bytes).map_err(|_| malformed("a uuid in it has no 16 bytes"))?,
+        ),
+        form if form == Form::Bytes as u8 => Value::Bytes(Arc::from(bytes)),
+        form if form == Form::Purged as u8 => return Ok(None),
+        form if form == Form::Encoded as u8 => {
+            let mut cursor = Cursor::new(bytes);
+            let value = read_value(&mut cursor)?;
+            if cursor.left() > 0 {
+                return Err(malformed("a value in it has bytes after its end"));
+            }
+            value
+        }
+        _ => return Err(malformed("a value in it has no known form")),
+    }))
+}
+
+fn decode_buckets(columns: [&[u8]; 3], buckets: usize, width: u32) -> Result<BucketPage> {
+    let [counts, fingerprints, ids] = columns;
+    let mut counts = Cursor::new(counts);
+    let mut end = 0u64;
+    let mut ends = Vec::with_capacity(buckets);
+    for _ in 0..buckets {
+        end = end.saturating_add(counts.varint()?);
+        ends.push(u32::try_from(end).map_err(|_| malformed("a bucket of it is too large"))?);
+    }
+    let entries = fingerprints.len();
+    if counts.left() > 0 || entries as u64 != end || ids.len() != bits::packed_bytes(entries, width)
+    {
+        return Err(malformed("the buckets of it have another number of values"));
+    }
+    Ok(BucketPage {
+        ends,
+        fingerprints: fingerprints.to_vec(),
+        ids: ids.to_vec(),
+    })
+}

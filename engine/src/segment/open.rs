@@ -1,0 +1,206 @@
+//! The segments of a store, opened once each and shared by all that read them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use super::archive::Transactions;
+use super::dictionary::ValuesSegment;
+use super::file::SegmentFile;
+use super::rows::RowsSegment;
+use super::stamp::SegmentStamp;
+use crate::error::Result;
+use crate::index::{Chunk, ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues};
+use crate::store::Storage;
+use crate::value::Value;
+
+/// The segments of a store. Cloning is cheap; clones share what is open.
+///
+/// A segment stays open as long as somebody holds a leaf or a run of it.
+#[derive(Clone, Debug)]
+pub struct Segments(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    storage: Arc<dyn Storage>,
+    rows: Mutex<Open<Lazy<RowsSegment>>>,
+    values: Mutex<Open<Lazy<ValuesSegment>>>,
+}
+
+impl Segments {
+    /// Of a store; reads nothing.
+    pub fn new(storage: Arc<dyn Storage>) -> Segments {
+        Segments(Arc::new(Shared {
+            storage,
+            rows: Mutex::default(),
+            values: Mutex::default(),
+        }))
+    }
+
+    /// A leaf of a segment of rows: `chunks` chunks from the `first` on. Reads nothing.
+    pub fn leaf(&self, stamp: &SegmentStamp, first: u32, chunks: u32) -> Arc<dyn StoredLeaf> {
+        Arc::new(Leaf {
+            segment: self.share(&self.0.rows, stamp),
+            first,
+            chunks,
+        })
+    }
+
+    /// The run of the dictionary in a segment of values: `len` ids from `start` on. Reads nothing.
+    pub fn values(&self, stamp: &SegmentStamp, start: u32, len: u32) -> Arc<dyn StoredValues> {
+        Arc::new(DictionaryRun {
+            segment: self.share(&self.0.values, stamp),
+            start,
+            len,
+        })
+    }
+
+    /// The records in a segment of transactions. Reads nothing.
+    pub fn transactions(&self, stamp: &SegmentStamp) -> Transactions {
+        Transactions::of(self.0.storage.clone(), *stamp)
+    }
+
+    fn share<S>(&self, open: &Mutex<Open<Lazy<S>>>, stamp: &SegmentStamp) -> Arc<Lazy<S>> {
+        lock(open).share(stamp, || Lazy::of(self.0.storage.clone(), *stamp))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What the locks guard is changed in one step, so a panic elsewhere leaves it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is held by somebody, by stamp.
+#[derive(Debug)]
+struct Open<S> {
+    by_stamp: HashMap<SegmentStamp, Weak<S>>,
+    /// How many entries there may be before the dead ones are looked for.
+    sweep_at: usize,
+}
+
+impl<S> Default for Open<S> {
+    fn default() -> Open<S> {
+        Open {
+            by_stamp: HashMap::new(),
+            sweep_at: 64,
+        }
+    }
+}
+
+impl<S> Open<S> {
+    fn share(&mut self, stamp: &SegmentStamp, make: impl FnOnce() -> S) -> Arc<S> {
+        if let Some(shared) = self.by_stamp.get(stamp).and_then(Weak::upgrade) {
+            return shared;
+        }
+        if self.by_stamp.len() >= self.sweep_at {
+            self.by_stamp.retain(|_, shared| shared.strong_count() > 0);
+            self.sweep_at = 2 * self.by_stamp.len().max(32);
+        }
+        let made = Arc::new(make());
+        self.by_stamp.insert(*stamp, Arc::downgrade(&made));
+        made
+    }
+}
+
+/// What can be made of a verified file.
+pub(super) trait FromFile: Sized {
+    fn from_file(file: SegmentFile) -> Result<Self>;
+}
+
+/// A segment that is opened on first touch. A failure is not kept: the next touch tries again.
+#[derive(Debug)]
+pub(super) struct Lazy<S> {
+    storage: Arc<dyn Storage>,
+    pub(super) stamp: SegmentStamp,
+    opened: OnceLock<S>,
+    opening: Mutex<()>,
+}
+
+impl<S> Lazy<S> {
+    pub(super) fn of(storage: Arc<dyn Storage>, stamp: SegmentStamp) -> Lazy<S> {
+        Lazy {
+            storage,
+            stamp,
+            opened: OnceLock::new(),
+            opening: Mutex::new(()),
+        }
+    }
+}
+
+impl<S: FromFile> Lazy<S> {
+    pub(super) fn get(&self) -> Result<&S> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let _guard = lock(&self.opening);
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let file = SegmentFile::open(self.storage.clone(), self.stamp)?;
+        let opened = S::from_file(file)?;
+        Ok(self.opened.get_or_init(|| opened))
+    }
+}
+
+/// A leaf in a segment.
+#[derive(Debug)]
+struct Leaf {
+    segment: Arc<Lazy<RowsSegment>>,
+    first: u32,
+    chunks: u32,
+}
+
+impl StoredLeaf for Leaf {
+    fn fences(&self) -> Result<Vec<ChunkFence>> {
+        self.segment.get()?.fences(self.first, self.chunks)
+    }
+
+    fn chunk(&self, at: usize) -> Result<Chunk> {
+        self.segment.get()?.chunk(self.first as usize + at)
+    }
+
+    fn place(&self) -> LeafPlace {
+        LeafPlace {
+            segment: self.segment.stamp.digest,
+            first: self.first,
+            chunks: self.chunks,
+        }
+    }
+}
+
+/// A run of the dictionary in a segment.
+#[derive(Debug)]
+struct DictionaryRun {
+    segment: Arc<Lazy<ValuesSegment>>,
+    start: u32,
+    len: u32,
+}
+
+impl DictionaryRun {
+    fn opened(&self) -> Result<&ValuesSegment> {
+        let segment = self.segment.get()?;
+        segment.expect_ids(self.start, self.len)?;
+        Ok(segment)
+    }
+}
+
+impl StoredValues for DictionaryRun {
+    fn start(&self) -> u32 {
+        self.start
+    }
+
+    fn len(&self) -> u32 {
+        self.len
+    }
+
+    fn value(&self, id: u32) -> Result<&Value> {
+        self.opened()?.value(id)
+    }
+
+    fn find(&self, hash: u64, value: &Value) -> Result<Option<u32>> {
+        self.opened()?.find(hash, value)
+    }
+
+    fn segment(&self) -> Digest {
+        self.segment.stamp.digest
+    }
+}
