@@ -77,7 +77,5 @@ pub const LEASE_HELD_MS: u64 = 100;
 pub const SEGMENT_CHUNK_ROWS: usize = 8_192;
 /// Datoms of the log that are gathered before they are applied at once.
 pub const REPLAY_DATOMS: usize = 1 << 20;
-/// Most rows of a chunk in a segment: decoded in tens of microseconds, large enough to compress.
-pub const SEGMENT_CHUNK_ROWS: usize = 8_192;
 /// Bytes of values or records, before compression, that are read from a segment at a time.
 pub const SEGMENT_PAGE_BYTES: usize = 32 << 10;
