@@ -15,6 +15,7 @@ pub mod limits;
 pub mod plan;
 pub mod pull;
 pub mod query;
+pub mod root;
 pub mod schema;
 pub mod segment;
 pub mod store;

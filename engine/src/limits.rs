@@ -75,6 +75,12 @@ pub const GROUP_BYTES: usize = 64 << 20;
 pub const LEASE_HELD_MS: u64 = 100;
 /// Most rows of a chunk of a segment.
 pub const SEGMENT_CHUNK_ROWS: usize = 8_192;
+/// Most rows of a segment that a merge writes, unless one leaf has more.
+pub const SEGMENT_ROWS: usize = 1 << 20;
+/// Most values of a segment of the dictionary.
+pub const SEGMENT_VALUES: u32 = 1 << 20;
+/// Longest root, in bytes.
+pub const ROOT_BYTES: u64 = 1 << 30;
 /// Datoms of the log that are gathered before they are applied at once.
 pub const REPLAY_DATOMS: usize = 1 << 20;
 /// Bytes of values or records, before compression, that are read from a segment at a time.

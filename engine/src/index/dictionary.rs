@@ -10,6 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::{Cell, Kind, StoredValues};
+use crate::error::Code;
 use crate::fault;
 use crate::value::{Value, stable_hash};
 
@@ -189,6 +190,20 @@ impl Dictionary {
         self.runs.iter().flat_map(move |run| {
             let first = start.clamp(run.start(), run.end());
             (first..run.end()).map(|id| run.value(id))
+        })
+    }
+
+    /// As [`Dictionary::since`], with nothing in the place of a purged value.
+    pub fn values_from(&self, start: u32) -> impl Iterator<Item = Option<&Value>> {
+        self.runs.iter().flat_map(move |part| {
+            let first = start.clamp(part.start(), part.end());
+            (first..part.end()).map(|id| match part {
+                Part::Memory(_) => Some(part.value(id)),
+                Part::Stored(run) => match run.value(id) {
+                    Err(error) if error.code() == Code::Purged => None,
+                    read => Some(fault::or_throw(read)),
+                },
+            })
         })
     }
 

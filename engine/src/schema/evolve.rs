@@ -152,7 +152,7 @@ fn change_entry(entry: &mut Map, datom: &SchemaDatom<'_>) {
 }
 
 /// What an entry says about its attribute.
-fn attribute(id: AttrId, ident: Value, e: EntityId, entry: &Map) -> Attribute {
+pub(super) fn attribute(id: AttrId, ident: Value, e: EntityId, entry: &Map) -> Attribute {
     let get = |key: &str| entry.get(&Value::keyword(key));
     let enum_of = |key: &str| get(key).and_then(Value::as_keyword).map(Keyword::as_str);
     let is_true = |key: &str| get(key) == Some(&Value::Bool(true));

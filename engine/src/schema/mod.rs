@@ -3,6 +3,7 @@
 mod attribute;
 mod check;
 mod evolve;
+mod keep;
 mod system;
 mod value;
 
