@@ -73,8 +73,6 @@ pub const FUNCTION_WORK: usize = 32_000_000;
 pub const GROUP_BYTES: usize = 64 << 20;
 /// How long a writer with more to do keeps other processes waiting, in milliseconds.
 pub const LEASE_HELD_MS: u64 = 100;
-/// Most rows of a chunk of a segment.
-pub const SEGMENT_CHUNK_ROWS: usize = 8_192;
 /// Most rows of a segment that a merge writes, unless one leaf has more.
 pub const SEGMENT_ROWS: usize = 1 << 20;
 /// Most values of a segment of the dictionary.

@@ -79,9 +79,14 @@ impl Root {
         })?;
         let attributes = list(&mut cursor, 2, AttributePart::read)?;
         let count = segments.len() as u32;
-        let leaves = attributes.iter().flat_map(|part: &AttributePart| part.runs.iter().flatten());
+        let leaves = attributes
+            .iter()
+            .flat_map(|part: &AttributePart| part.runs.iter().flatten());
         if cursor.left() > 0 || leaves.into_iter().any(|leaf| leaf.segment >= count) {
-            return Err(Error::new(Code::CorruptSegment, "its parts do not fit together"));
+            return Err(Error::new(
+                Code::CorruptSegment,
+                "its parts do not fit together",
+            ));
         }
         Ok(Root {
             commit,

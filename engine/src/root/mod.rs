@@ -118,3 +118,6 @@ impl Root {
         self.segments.iter().chain(values).chain(records)
     }
 }
+
+#[cfg(test)]
+mod tests;

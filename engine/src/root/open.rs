@@ -42,8 +42,11 @@ pub fn load(storage: &dyn Storage, digest: Digest) -> Result<Root> {
     }
     Root::decode(&bytes).map_err(|error| match error.code() {
         Code::FormatVersion => error,
-        _ => Error::new(Code::CorruptSegment, format!("{file} cannot be read: {error}"))
-            .with("file", file),
+        _ => Error::new(
+            Code::CorruptSegment,
+            format!("{file} cannot be read: {error}"),
+        )
+        .with("file", file),
     })
 }
 
@@ -86,7 +89,12 @@ fn index(part: &AttributePart, root: &Root, segments: &Segments) -> AttributeInd
         let leaves = leaves.map(|leaf| Arc::new(stored_leaf(leaf, root, segments)));
         Run::from_leaves(order, extra, leaves.collect())
     };
-    let both = |at: usize, order| (run(at, order, Extra::Nothing), run(at + 1, order, Extra::End));
+    let both = |at: usize, order| {
+        (
+            run(at, order, Extra::Nothing),
+            run(at + 1, order, Extra::End),
+        )
+    };
     let by_value = (part.runs.len() > 2).then(|| both(2, SortOrder::ByValue));
     let sample = part.sample.as_ref();
     AttributeIndex::of(

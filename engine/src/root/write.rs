@@ -112,21 +112,34 @@ impl LeafTable {
     fn of(db: &Db, previous: Option<&Root>) -> LeafTable {
         let mut attributes: Vec<AttrId> = db.attribute_ids().collect();
         attributes.sort_unstable();
-        let runs = attributes.iter().filter_map(|a| db.index(*a)).flat_map(|index| index.runs());
+        let runs = attributes
+            .iter()
+            .filter_map(|a| db.index(*a))
+            .flat_map(|index| index.runs());
         let leaves: Vec<(Arc<Leaf>, Extra)> = runs
-            .flat_map(|run| run.leaves().iter().map(|leaf| (Arc::clone(leaf), run.extra())))
+            .flat_map(|run| {
+                run.leaves()
+                    .iter()
+                    .map(|leaf| (Arc::clone(leaf), run.extra()))
+            })
             .collect();
         let mut live: HashMap<Digest, u64, FixedState> = HashMap::default();
-        for place in leaves.iter().filter_map(|(leaf, _)| Some((leaf.place()?, leaf.rows()))) {
+        for place in leaves
+            .iter()
+            .filter_map(|(leaf, _)| Some((leaf.place()?, leaf.rows())))
+        {
             *live.entry(place.0.segment).or_default() += place.1 as u64;
         }
         // A segment most of which nobody needs is written anew.
         let stamps = previous.map_or(&[][..], |root| &root.segments);
-        let is_live = |stamp: &&SegmentStamp| 2 * live.get(&stamp.digest).unwrap_or(&0) >= stamp.rows;
+        let is_live =
+            |stamp: &&SegmentStamp| 2 * live.get(&stamp.digest).unwrap_or(&0) >= stamp.rows;
         let kept = stamps.iter().filter(is_live).zip(0..);
         LeafTable {
             attributes,
-            kept: kept.map(|(stamp, at)| (stamp.digest, (at, *stamp))).collect(),
+            kept: kept
+                .map(|(stamp, at)| (stamp.digest, (at, *stamp)))
+                .collect(),
             leaves,
         }
     }
@@ -315,7 +328,9 @@ fn write_archive(
         range.0 = part.first;
     }
     let old = merged.iter().flat_map(|part| {
-        segments.transactions(&part.stamp).range(part.first..part.last + 1)
+        segments
+            .transactions(&part.stamp)
+            .range(part.first..part.last + 1)
     });
     let mut all = old.chain(new).inspect(|record| {
         if let Ok(record) = record {

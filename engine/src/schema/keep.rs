@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::evolve::attribute;
 use super::Schema;
+use super::evolve::attribute;
 use crate::datom::{AttrId, EntityId};
 use crate::error::{Code, Error, Result};
 use crate::value::{Map, Value};
@@ -22,12 +22,17 @@ impl Schema {
         let mut tuples: Vec<_> = self.tuples_of.iter().collect();
         tuples.sort_by(|(a, _), (b, _)| crate::value::compare(a, b));
         let tuple = |(part, of): (&Value, &Vec<(AttrId, usize)>)| {
-            let of = of.iter().flat_map(|(id, at)| [id_value(*id), Value::from(*at)]);
+            let of = of
+                .iter()
+                .flat_map(|(id, at)| [id_value(*id), Value::from(*at)]);
             Value::vector([part.clone(), Value::vector(of)])
         };
         Value::vector([
             Value::vector(entries.into_iter().map(entry)),
-            Value::vector(ids.into_iter().flat_map(|(e, id)| [Value::Long(e.0), id_value(*id)])),
+            Value::vector(
+                ids.into_iter()
+                    .flat_map(|(e, id)| [Value::Long(e.0), id_value(*id)]),
+            ),
             Value::vector(tuples.into_iter().map(tuple)),
             Value::vector(self.identity_tuples.iter().map(|id| id_value(*id))),
         ])
@@ -45,7 +50,10 @@ impl Schema {
                 return Err(unreadable());
             };
             let e = EntityId(e.as_long().ok_or_else(unreadable)?);
-            let ident = entry.get(&Value::keyword("db/ident")).and_then(Value::as_keyword).cloned();
+            let ident = entry
+                .get(&Value::keyword("db/ident"))
+                .and_then(Value::as_keyword)
+                .cloned();
             schema.entries.insert(e, Arc::new((**entry).clone()));
             let Some(ident) = ident else { continue };
             schema.set_ident(e, ident.clone());
@@ -66,10 +74,16 @@ impl Schema {
                 let at = pair[1].as_long().and_then(|at| usize::try_from(at).ok());
                 Ok((id_of(&pair[0])?, at.ok_or_else(unreadable)?))
             };
-            let of = items(of)?.chunks_exact(2).map(place).collect::<Result<_>>()?;
+            let of = items(of)?
+                .chunks_exact(2)
+                .map(place)
+                .collect::<Result<_>>()?;
             schema.tuples_of.insert(part.clone(), of);
         }
-        schema.identity_tuples = items(identity_tuples)?.iter().map(id_of).collect::<Result<_>>()?;
+        schema.identity_tuples = items(identity_tuples)?
+            .iter()
+            .map(id_of)
+            .collect::<Result<_>>()?;
         Ok(schema)
     }
 }

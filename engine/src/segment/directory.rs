@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use uuid::Uuid;
 
 use super::codec::{Encoding, PLANES_MAX};
 use crate::bytes::{Cursor, malformed, put_varint, put_zigzag};
@@ -74,6 +75,8 @@ pub(super) struct ChunkEntry {
 /// The directory of a segment of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Directory {
+    /// The commit that the ids of the rows belong to.
+    pub(super) origin: Uuid,
     pub(super) layout: Layout,
     /// Lists of values, ascending; each serves the chunks of one leaf.
     pub(super) palettes: Vec<Vec<u64>>,
@@ -82,6 +85,7 @@ pub(super) struct Directory {
 
 impl Directory {
     pub(super) fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.origin.as_bytes());
         out.extend_from_slice(&self.layout.planes);
         out.push(u8::from(self.layout.kinds));
         put_varint(out, self.palettes.len() as u64);
@@ -102,6 +106,7 @@ impl Directory {
     }
 
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Directory> {
+        let origin = Uuid::from_bytes(cursor.array()?);
         let planes: [u8; 4] = cursor.array()?;
         let kinds = cursor.byte()? != 0;
         if planes.iter().any(|&n| usize::from(n) > PLANES_MAX) {
@@ -139,6 +144,7 @@ impl Directory {
             chunks.push(chunk);
         }
         Ok(Directory {
+            origin,
             layout,
             palettes,
             chunks,

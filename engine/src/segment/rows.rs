@@ -8,6 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch, UInt8Array};
 use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::SchemaRef;
 use hashbrown::HashSet;
+use uuid::Uuid;
 
 use super::codec::{Encoded, Encoding, Numbers, encode, encode_doubles};
 use super::directory::{ChunkEntry, Directory, E, EXTRA, Layout};
@@ -26,8 +27,8 @@ const PALETTE_MAX: usize = 4096;
 const PALETTE_ROWS_MIN: usize = 16;
 
 /// A segment of rows being written. Its leaves are encoded as they come and kept until the end.
-#[derive(Default)]
 pub struct SegmentWriter {
+    origin: Uuid,
     palettes: Vec<Vec<u64>>,
     chunks: Vec<Draft>,
     rows: u64,
@@ -53,8 +54,17 @@ struct LeafColumns {
 
 impl SegmentWriter {
     /// A segment without rows.
-    pub fn new() -> SegmentWriter {
-        SegmentWriter::default()
+    ///
+    /// `origin` is the commit whose dictionary the rows' ids belong to. It enters the name: equal
+    /// rows of branches that went apart mean different things and are different segments.
+    pub fn new(origin: Uuid) -> SegmentWriter {
+        SegmentWriter {
+            origin,
+            palettes: Vec::new(),
+            chunks: Vec::new(),
+            rows: 0,
+            bytes_estimate: 0,
+        }
     }
 
     /// Adds a leaf; answers the number of its first chunk in the segment and how many it has.
@@ -146,6 +156,7 @@ impl SegmentWriter {
         layout.planes[E] = layout.planes[E].max(1);
         let mut file = FileWriter::with_schema(layout.schema())?;
         let mut directory = Directory {
+            origin: self.origin,
             layout,
             palettes: self.palettes,
             chunks: Vec::with_capacity(self.chunks.len()),
