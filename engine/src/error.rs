@@ -304,6 +304,8 @@ codes! {
     CommitIdMustBeUuid "type commit-id-must-be-uuid" incorrect;
     /// Two branches changed the same thing in different ways.
     MergeConflict "merge/conflict" conflict;
+    /// A strategy for merging that nobody knows.
+    MergeStrategy "merge/strategy" incorrect;
     /// The store's files are of a newer format.
     FormatVersion "db.error/format-version" unsupported;
     /// No space is left on the store.

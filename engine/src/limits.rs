@@ -18,6 +18,8 @@ pub const TRANSIT_TEXT_BYTES: usize = 64 << 20;
 pub const TRANSIT_DEPTH: usize = 512;
 /// Most strings, numbers and brackets of one transit text.
 pub const TRANSIT_TOKENS: usize = 16_000_000;
+/// Most conflicts of a merge that its error lists.
+pub const CONFLICTS_SHOWN: usize = 100;
 /// Most datoms in which two database values may differ for their difference to be listed.
 pub const DIFF_DATOMS: usize = 10_000_000;
 /// Most datoms of one transaction.

@@ -1,0 +1,344 @@
+//! Where two sides of a merge disagree, and what a strategy makes of it.
+
+use std::collections::HashSet;
+
+use foldhash::fast::FixedState;
+use indexmap::IndexSet;
+
+use super::change::{Change, Changes, Key, shapes_schema};
+use super::conflict::{Conflict, ConflictKind, Strategy};
+use super::entity::{Sides, owner};
+use crate::value::Value;
+
+type Entities = IndexSet<Value, FixedState>;
+
+/// A merge at work: both sides' changes, theirs in our terms and changed by what is resolved.
+pub(super) struct Resolver<'a> {
+    pub(super) sides: Sides<'a>,
+    pub(super) ours: Changes,
+    pub(super) theirs: Changes,
+    pub(super) strategy: Strategy,
+    pub(super) conflicts: Vec<Conflict>,
+}
+
+impl Resolver<'_> {
+    /// Finds every conflict and settles it as the strategy says.
+    pub(super) fn resolve(&mut self) {
+        self.retracted_entities();
+        self.values();
+        self.narrowed_attributes();
+        self.unique_values();
+    }
+
+    fn settled(&self) -> Option<Strategy> {
+        Some(self.strategy).filter(|strategy| *strategy != Strategy::Fail)
+    }
+
+    /// Entities that one side retracted while the other changed them or began to refer to them.
+    fn retracted_entities(&mut self) {
+        let (ours, theirs) = (self.sides.ours, self.sides.theirs);
+        let gone_there = entities(&self.theirs, |change| &change.removed);
+        let gone_here = entities(&self.ours, |change| &change.removed);
+        let touched_here = touched(&self.ours, |name| ours.is_ref(name));
+        let touched_there = touched(&self.theirs, |name| theirs.is_ref(name));
+        for e in gone_there.intersection(&touched_here) {
+            if theirs.is_gone(e) && !ours.is_gone(e) {
+                self.entity_conflict(e);
+                match self.strategy {
+                    Strategy::Theirs => self.retract_here(e),
+                    _ => self.theirs.forget_entity(e, |name| theirs.is_ref(name)),
+                }
+            }
+        }
+        for e in gone_here.intersection(&touched_there) {
+            if ours.is_gone(e) && !theirs.is_gone(e) {
+                self.entity_conflict(e);
+                match self.strategy {
+                    Strategy::Theirs => self.restore_here(e),
+                    _ => self.theirs.forget_entity(e, |name| theirs.is_ref(name)),
+                }
+            }
+        }
+    }
+
+    fn entity_conflict(&mut self, e: &Value) {
+        let shown = |side: &super::change::Side<'_>| {
+            let facts = side.facts(e.as_long().unwrap_or_default());
+            let mut map = crate::value::Map::default();
+            for (name, value) in facts {
+                let whole = match map.swap_remove(&name) {
+                    None => value,
+                    Some(Value::Set(set)) => Value::set(set.iter().cloned().chain([value])),
+                    Some(first) => Value::set([first, value]),
+                };
+                map.insert(name, whole);
+            }
+            match map.is_empty() {
+                true => Value::Nil,
+                false => Value::from(map),
+            }
+        };
+        self.conflicts.push(Conflict {
+            kind: ConflictKind::EntityRetracted,
+            entity: e.clone(),
+            identity: self.identity(e),
+            attribute: Value::Nil,
+            base: shown(&self.sides.base),
+            ours: shown(&self.sides.ours),
+            theirs: shown(&self.sides.theirs),
+            resolution: self.settled(),
+        });
+    }
+
+    /// Takes an entity that they retracted out of our side, with all that refers to it.
+    fn retract_here(&mut self, e: &Value) {
+        let ours = self.sides.ours;
+        let number = e.as_long().unwrap_or_default();
+        for (name, value) in ours.facts(number) {
+            if !ours.is_composite(&name) {
+                push_new(&mut self.theirs.at((e.clone(), name)).removed, value);
+            }
+        }
+        for (from, name) in ours.referring(number) {
+            push_new(&mut self.theirs.at((from, name)).removed, e.clone());
+        }
+    }
+
+    /// Brings an entity that we retracted back as it is on their side, with what refers to it.
+    fn restore_here(&mut self, e: &Value) {
+        let theirs = self.sides.theirs;
+        let number = e.as_long().unwrap_or_default();
+        for (name, value) in theirs.facts(number) {
+            if !theirs.is_composite(&name) {
+                push_new(&mut self.theirs.at((e.clone(), name)).added, value);
+            }
+        }
+        let refs = self.ours.by_key.iter();
+        let lost: Vec<Key> = refs
+            .filter(|((_, name), change)| {
+                change.removed.contains(e)
+                    && theirs.is_ref(name)
+                    && (change.added.is_empty() || theirs.is_many(name))
+            })
+            .map(|(key, _)| key.clone())
+            .filter(|key| theirs.values(key).contains(e))
+            .collect();
+        for key in lost {
+            push_new(&mut self.theirs.at(key).added, e.clone());
+        }
+    }
+
+    /// Single-valued attributes that both sides changed.
+    fn values(&mut self) {
+        let both = |key: &&Key| self.theirs.get(key).is_some() && self.ours.get(key).is_some();
+        let keys: Vec<Key> = self.theirs.by_key.keys().filter(both).cloned().collect();
+        let settled: Entities = self.conflicts.iter().map(|c| c.entity.clone()).collect();
+        for key in keys {
+            if self.sides.ours.is_many(&key.1) || settled.contains(&key.0) {
+                continue;
+            }
+            let (Some(ours), Some(theirs)) = (self.ours.get(&key), self.theirs.get(&key)) else {
+                continue;
+            };
+            let kind = match (ours.added.as_slice(), theirs.added.as_slice()) {
+                ([], []) => continue,
+                (ours, theirs) if ours == theirs => continue,
+                ([_, ..], []) if self.went_with_target(theirs, &key.1, Strategy::Theirs) => {
+                    *self.theirs.at(key) = Change::default();
+                    continue;
+                }
+                ([], [_, ..]) if self.went_with_target(ours, &key.1, Strategy::Ours) => continue,
+                _ if shapes_schema(&key.1) && key.1 != Value::keyword("db/doc") => {
+                    ConflictKind::Schema
+                }
+                ([], _) | (_, []) => ConflictKind::EditRetract,
+                _ => ConflictKind::EditEdit,
+            };
+            self.value_conflict(&key, kind, self.settled());
+            match self.strategy {
+                Strategy::Theirs => self.replace_here(key),
+                _ => *self.theirs.at(key) = Change::default(),
+            }
+        }
+    }
+
+    /// Whether a reference was removed only because the entity it named was retracted.
+    fn went_with_target(&self, change: &Change, name: &Value, by: Strategy) -> bool {
+        let side = match by {
+            Strategy::Theirs => self.sides.theirs,
+            _ => self.sides.ours,
+        };
+        side.is_ref(name) && change.removed.iter().all(|e| side.is_gone(e))
+    }
+
+    /// What we have under a key gives way to what they have.
+    fn replace_here(&mut self, key: Key) {
+        let ours = self.sides.ours.values(&key);
+        let change = self.theirs.at(key);
+        change.removed = ours;
+        let added = change.added.clone();
+        change.removed.retain(|value| !added.contains(value));
+    }
+
+    /// Attributes that have one value per entity on one side only: what comes together may be more.
+    fn narrowed_attributes(&mut self) {
+        let (ours, theirs) = (self.sides.ours, self.sides.theirs);
+        let is_narrowed = |name: &Value| {
+            ours.declared(name).is_some()
+                && theirs.declared(name).is_some()
+                && ours.is_many(name) != theirs.is_many(name)
+        };
+        let keys = self.theirs.by_key.keys().chain(self.ours.by_key.keys());
+        let keys: IndexSet<Key, FixedState> = keys
+            .filter(|(_, name)| is_narrowed(name))
+            .cloned()
+            .collect();
+        for key in keys {
+            let change = self.theirs.get(&key).cloned().unwrap_or_default();
+            let mut merged = ours.values(&key);
+            merged.retain(|value| !change.removed.contains(value));
+            for value in change.added {
+                push_new(&mut merged, value);
+            }
+            if merged.len() > 1 {
+                // Only the narrower side can be kept, and only where it is ours.
+                let keeps_ours = self.strategy == Strategy::Ours && !ours.is_many(&key.1);
+                self.value_conflict(
+                    &key,
+                    ConflictKind::Schema,
+                    keeps_ours.then_some(Strategy::Ours),
+                );
+                *self.theirs.at(key) = Change::default();
+            }
+        }
+    }
+
+    /// Unique values that they gave to one entity and that another has on our side.
+    fn unique_values(&mut self) {
+        let mut given: Vec<(Key, Value)> = Vec::new();
+        for (key, change) in &self.theirs.by_key {
+            given.extend(
+                change
+                    .added
+                    .iter()
+                    .map(|value| (key.clone(), value.clone())),
+            );
+        }
+        let parts = given.len();
+        given.extend(self.theirs.tuples.iter().cloned());
+        for (at, (key, value)) in given.into_iter().enumerate() {
+            let is_unique = |side: &super::change::Side<'_>| {
+                side.declared(&key.1)
+                    .is_some_and(|known| known.unique.is_some())
+            };
+            if !is_unique(&self.sides.ours) && !is_unique(&self.sides.theirs) {
+                continue;
+            }
+            let Some(holder) = owner(&self.sides.ours, &key.1, &value).map(Value::Long) else {
+                continue;
+            };
+            let there: Key = (holder.clone(), key.1.clone());
+            let is_freed = |changes: &Changes| {
+                changes.get(&there).is_some_and(|change| {
+                    change.removed.contains(&value) && !change.added.contains(&value)
+                })
+            };
+            let tuple_follows = at >= parts && self.theirs.by_key.keys().any(|(e, _)| *e == holder);
+            if holder == key.0 || is_freed(&self.theirs) || tuple_follows {
+                continue;
+            }
+            self.unique_conflict(&key, &value, &holder, at < parts);
+            match self.strategy {
+                Strategy::Theirs => push_new(&mut self.theirs.at(there).removed, value),
+                _ => *self.theirs.at(key) = Change::default(),
+            }
+        }
+    }
+
+    fn unique_conflict(&mut self, key: &Key, value: &Value, holder: &Value, is_written: bool) {
+        self.conflicts.push(Conflict {
+            kind: ConflictKind::Unique,
+            entity: key.0.clone(),
+            identity: Value::Nil,
+            attribute: key.1.clone(),
+            base: value.clone(),
+            ours: holder.clone(),
+            theirs: key.0.clone(),
+            // A tuple that follows from its parts cannot be left out, nor taken from its entity.
+            resolution: self.settled().filter(|_| is_written),
+        });
+    }
+
+    fn value_conflict(&mut self, key: &Key, kind: ConflictKind, resolution: Option<Strategy>) {
+        let base = self.sides.base.values(key);
+        let theirs_change = self.theirs.get(key).cloned().unwrap_or_default();
+        let mut theirs = base.clone();
+        theirs.retain(|value| !theirs_change.removed.contains(value));
+        for value in theirs_change.added {
+            push_new(&mut theirs, value);
+        }
+        self.conflicts.push(Conflict {
+            kind,
+            entity: key.0.clone(),
+            identity: self.identity(&key.0),
+            attribute: key.1.clone(),
+            base: shown(base),
+            ours: shown(self.sides.ours.values(key)),
+            theirs: shown(theirs),
+            resolution,
+        });
+    }
+
+    /// A lookup ref by which an entity is known on our side, or was before.
+    fn identity(&self, e: &Value) -> Value {
+        let Some(number) = e.as_long() else {
+            return Value::Nil;
+        };
+        let sides = [self.sides.ours, self.sides.base];
+        let identity = sides.into_iter().find_map(|side| {
+            let facts = side.facts(number).into_iter();
+            let mut names = facts.filter(|(name, _)| {
+                let declared = side.declared(name);
+                declared.is_some_and(|known| known.unique.is_some()) && !side.is_composite(name)
+            });
+            names
+                .next()
+                .map(|(name, value)| Value::vector([name, value]))
+        });
+        identity.unwrap_or_default()
+    }
+}
+
+/// One value as it is, several as a set.
+fn shown(values: Vec<Value>) -> Value {
+    match <[Value; 1]>::try_from(values) {
+        Ok([value]) => value,
+        Err(values) if values.is_empty() => Value::Nil,
+        Err(values) => Value::set(values),
+    }
+}
+
+fn push_new(values: &mut Vec<Value>, value: Value) {
+    if !values.contains(&value) {
+        values.push(value);
+    }
+}
+
+fn entities(changes: &Changes, of: impl Fn(&Change) -> &Vec<Value>) -> Entities {
+    let changes = changes.by_key.iter();
+    let some = changes.filter(|(_, change)| !of(change).is_empty());
+    some.map(|((e, _), _)| e.clone()).collect()
+}
+
+/// The entities that got a value, and those that others began to refer to.
+fn touched(changes: &Changes, is_ref: impl Fn(&Value) -> bool) -> Entities {
+    let mut touched = entities(changes, |change| &change.added);
+    let mut refs: HashSet<Value, FixedState> = HashSet::default();
+    for ((_, name), change) in &changes.by_key {
+        if is_ref(name) {
+            refs.extend(change.added.iter().cloned());
+        }
+    }
+    touched.extend(refs);
+    touched
+}
