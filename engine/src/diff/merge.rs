@@ -103,7 +103,7 @@ impl Forms {
         let replaces = declared.is_none_or(|known| !known.is_many() && known.unique.is_none());
         let added: Vec<&Value> = change.added.iter().filter(|v| !here.contains(v)).collect();
         for value in &change.removed {
-            if here.contains(value) && !(replaces && !added.is_empty()) {
+            if here.contains(value) && (added.is_empty() || !replaces) {
                 let form = form("db/retract", &key.0, &name, value);
                 match of_schema {
                     true => self.undeclared.push(form),

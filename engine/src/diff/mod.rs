@@ -14,3 +14,6 @@ mod resolve;
 pub use conflict::{Conflict, ConflictKind, Strategy};
 pub use difference::{Diff, diff};
 pub use merge::{MergePlan, merge};
+
+#[cfg(test)]
+mod tests;
