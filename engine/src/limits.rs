@@ -83,5 +83,7 @@ pub const SEGMENT_VALUES: u32 = 1 << 20;
 pub const ROOT_BYTES: u64 = 1 << 30;
 /// Datoms of the log that are gathered before they are applied at once.
 pub const REPLAY_DATOMS: usize = 1 << 20;
+/// Most rows of a chunk in a segment: decoded in tens of microseconds, large enough to compress.
+pub const SEGMENT_CHUNK_ROWS: usize = 8_192;
 /// Bytes of values or records, before compression, that are read from a segment at a time.
 pub const SEGMENT_PAGE_BYTES: usize = 32 << 10;
