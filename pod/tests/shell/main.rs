@@ -1,6 +1,7 @@
 //! The command line, as a shell sees it: arguments and input in, output, errors and exit codes out.
 
 mod ask;
+mod crowd;
 mod demo;
 mod import;
 
