@@ -1,11 +1,19 @@
 //! Branches and commits of a database, as a connection offers them.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::Conn;
-use super::history::{ChainReport, Commit, TxEntry};
-use crate::db::{Db, TimePoint};
+use super::database::Database;
+use super::history::{self, ChainReport, Commit, TxEntry};
+use super::journal::write_first;
+use super::lineage::{Lineage, read_pieces};
+use super::reference::{MAIN, Place, Ref};
+use crate::datom::TX0;
+use crate::db::{Db, Options, TimePoint};
 use crate::error::{Code, Error, Result};
+use crate::store::{Log, Origin, WriterLease};
 use crate::transact::{TxData, TxReport};
 use crate::value::{Keyword, Value};
 
@@ -25,10 +33,16 @@ impl BranchPoint {
             Value::Keyword(branch) => Ok(BranchPoint::Branch(branch.clone())),
             Value::Uuid(commit) => Ok(BranchPoint::Commit(*commit)),
             other => {
-                let message =
-                    format!("{other} is neither the keyword of a branch nor the UUID of a commit");
+                let message = format!("{other} is neither a branch's keyword nor a commit's UUID");
                 Err(Error::new(Code::BranchSource, message).with("from", other.clone()))
             }
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            BranchPoint::Branch(branch) => Value::Keyword(branch.clone()),
+            BranchPoint::Commit(commit) => Value::Uuid(*commit),
         }
     }
 }
@@ -36,81 +50,258 @@ impl BranchPoint {
 impl Conn {
     /// The branches of the database, in alphabetical order.
     pub fn branches(&self) -> Result<Vec<Keyword>> {
-        Err(unsupported())
+        let branches = self.database()?.place().all()?.into_iter();
+        Ok(branches.map(|(branch, _)| branch).collect())
     }
 
-    /// Makes a branch that starts at a branch's head or at a commit. Cost: O(1).
+    /// Makes a branch that starts at a branch's head or at a commit.
     ///
+    /// Cost: O(1) from a branch; from a commit, a search of the logs.
     /// Errors: [`Code::BranchAlreadyExists`], [`Code::BranchSource`].
-    pub fn create_branch(&self, _from: &BranchPoint, _new: &Keyword) -> Result<()> {
-        Err(unsupported())
+    pub fn create_branch(&self, from: &BranchPoint, new: &Keyword) -> Result<()> {
+        let database = self.database()?;
+        let place = database.place().of(new);
+        let exists = || {
+            Error::new(Code::BranchAlreadyExists, "Branch already exists.")
+                .with("new-branch", Value::Keyword(new.clone()))
+        };
+        let found = place.load()?;
+        if found.reference.is_some() {
+            return Err(exists());
+        }
+        let start = match from {
+            BranchPoint::Branch(branch) => head_of(&database, branch)?,
+            BranchPoint::Commit(commit) => history::locate(database.place(), *commit)?,
+        };
+        let start = start.ok_or_else(|| {
+            let message = "From does not point to an existing branch or commit.";
+            Error::new(Code::BranchSource, message).with("from", from.to_value())
+        })?;
+        let swapped = place.swap(found.bytes.as_deref(), Some(&start))?;
+        swapped.map(|_| ()).ok_or_else(exists)
     }
 
     /// Deletes a branch and ends the connections of this process to it.
     ///
     /// Errors: [`Code::CannotDeleteMainBranch`], [`Code::BranchDoesNotExist`].
-    pub fn delete_branch(&self, _branch: &Keyword) -> Result<()> {
-        Err(unsupported())
+    pub fn delete_branch(&self, branch: &Keyword) -> Result<()> {
+        if branch.as_str() == MAIN {
+            let message = "Cannot delete main :db branch. Delete database instead.";
+            return Err(Error::new(Code::CannotDeleteMainBranch, message));
+        }
+        let database = self.database()?;
+        let place = database.place().of(branch);
+        let missing = || {
+            Error::new(Code::BranchDoesNotExist, "Branch does not exist.")
+                .with("branch", Value::Keyword(branch.clone()))
+        };
+        if place.load()?.reference.is_none() {
+            return Err(missing());
+        }
+        let _lease = lease(&place, &database)?;
+        let found = place.load()?;
+        found.reference.ok_or_else(missing)?;
+        if place.swap(found.bytes.as_deref(), None)?.is_none() {
+            return Err(changed(branch));
+        }
+        self.release_sibling(branch);
+        Ok(())
     }
 
-    /// Puts a branch, made if there is none, to a database value; its head then follows `parents`.
+    /// Puts a branch, made if there is none, to a database value of this database; its head then
+    /// follows `parents` beside the commit of that value.
     ///
     /// Errors: [`Code::DbValueRequired`], [`Code::MustProvideParent`],
-    /// [`Code::ParentDoesNotExist`].
-    pub fn force_branch(
-        &self,
-        _db: &Db,
-        _branch: &Keyword,
-        _parents: &[BranchPoint],
-    ) -> Result<()> {
-        Err(unsupported())
+    /// [`Code::ParentDoesNotExist`], [`Code::Unsupported`] for a value that was never committed.
+    pub fn force_branch(&self, db: &Db, branch: &Keyword, parents: &[BranchPoint]) -> Result<()> {
+        let database = self.database()?;
+        let start = state_of(database.place(), db)?;
+        let mut parents = commits_of(database.place(), parents)?;
+        parents.retain(|parent| *parent != start.origin.commit);
+        if !parents.is_empty() {
+            // A commit of its own, with the parents that the value's commit does not have.
+            write_first(&database.place().storage, &start, db, &parents)?;
+        }
+        let place = database.place().of(branch);
+        let lease = lease(&place, &database)?;
+        let found = place.load()?;
+        if let Some(reference) = &found.reference
+            && place.storage.size(&reference.log)?.is_some()
+        {
+            // A writer that knows the old ref only is to notice.
+            let log = Log::open_at_end(Arc::clone(&place.storage), &reference.log)?;
+            let mut log = log.under(&place.name());
+            log.catch_up(&lease, &mut |_| Ok(()))?;
+            log.seal(&lease)?;
+        }
+        match place.swap(found.bytes.as_deref(), Some(&start))? {
+            Some(_) => Ok(()),
+            None => Err(changed(branch)),
+        }
     }
 
     /// Makes a transaction whose commit follows `parents` beside the head.
     ///
     /// Errors: those of [`Conn::transact`], [`Code::MustProvideParent`],
     /// [`Code::ParentDoesNotExist`].
-    pub fn merge(&self, _parents: &[BranchPoint], _data: &TxData) -> Result<TxReport> {
-        Err(unsupported())
+    pub fn merge(&self, parents: &[BranchPoint], data: &TxData) -> Result<TxReport> {
+        let parents = commits_of(self.database()?.place(), parents)?;
+        self.transact_upon(data, parents)
     }
 
     /// The commits that the commit of a database value follows; none if it is no commit's.
-    pub fn parent_commit_ids(&self, _db: &Db) -> Result<Option<Vec<Uuid>>> {
-        Err(unsupported())
+    pub fn parent_commit_ids(&self, db: &Db) -> Result<Option<Vec<Uuid>>> {
+        match db.commit_id() {
+            None => Ok(None),
+            Some(commit) => history::parents_of(self.database()?.place(), commit),
+        }
     }
 
     /// The database value of a commit of any branch, if there is such a commit.
-    pub fn commit_as_db(&self, _commit: Uuid) -> Result<Option<Db>> {
-        Err(unsupported())
+    pub fn commit_as_db(&self, commit: Uuid) -> Result<Option<Db>> {
+        let database = self.database()?;
+        let db = database.db()?;
+        if db.commit_id() == Some(commit) {
+            return Ok(Some(db));
+        }
+        let place = database.place();
+        let Some(Ref { root, base, .. }) = history::locate(place, commit)? else {
+            return Ok(None);
+        };
+        read_pieces(place, db.options(), root, &base).map(Some)
     }
 
     /// The newest database value of a branch, if there is such a branch.
-    pub fn branch_as_db(&self, _branch: &Keyword) -> Result<Option<Db>> {
-        Err(unsupported())
+    pub fn branch_as_db(&self, branch: &Keyword) -> Result<Option<Db>> {
+        let database = self.database()?;
+        if let Some(sibling) = self.sibling(branch) {
+            return sibling.db().map(Some);
+        }
+        let place = database.place().of(branch);
+        let (lock, options) = (place.name(), Options::clone(database.db()?.options()));
+        Ok(Lineage::open(place, lock, options)?.map(|lineage| lineage.db))
     }
 
     /// The commits that this branch's head follows, itself included, newest first.
     pub fn branch_history(&self) -> Result<Vec<Commit>> {
-        Err(unsupported())
+        let database = self.database()?;
+        database.db()?;
+        history::commits(database.place())
     }
 
     /// The transactions of this branch from a point (inclusive) up to another (exclusive), at most
     /// `limit`, oldest first.
     pub fn tx_range(
         &self,
-        _from: Option<TimePoint>,
-        _to: Option<TimePoint>,
-        _limit: Option<usize>,
+        from: Option<TimePoint>,
+        to: Option<TimePoint>,
+        limit: Option<usize>,
     ) -> Result<Vec<TxEntry>> {
-        Err(unsupported())
+        let database = self.database()?;
+        let db = database.db()?;
+        history::tx_range(database.place(), &db, from, to, limit)
     }
 
     /// Computes the id of every commit of this branch anew and compares.
     pub fn verify_chain(&self) -> Result<ChainReport> {
-        Err(unsupported())
+        let database = self.database()?;
+        let db = database.db()?;
+        history::verify(database.place(), &db)
     }
 }
 
-fn unsupported() -> Error {
-    Error::new(Code::Unsupported, "this build has no branches")
+/// A ref that starts at the head of a branch, everything before it durable.
+fn head_of(database: &Database, branch: &Keyword) -> Result<Option<Ref>> {
+    let place = database.place().of(branch);
+    if place.branch == database.place().branch {
+        let settled = database.settled()?;
+        return Ok(Some(Ref::fresh(settled.root, settled.pieces, settled.head)));
+    }
+    if place.load()?.reference.is_none() {
+        return Ok(None);
+    }
+    let lease = lease(&place, database)?;
+    let Some(reference) = place.load()?.reference else {
+        return Ok(None);
+    };
+    let Some(log) = own_log(&place, &reference)? else {
+        return Ok(Some(Ref::fresh(
+            reference.root,
+            reference.base,
+            reference.origin,
+        )));
+    };
+    let mut log = log.under(&place.name());
+    log.catch_up(&lease, &mut |_| Ok(()))?;
+    let pieces = reference.pieces(Some(log.tip()));
+    Ok(Some(Ref::fresh(reference.root, pieces, log.origin())))
+}
+
+/// The own log of a branch, open at its end; none before the first write.
+fn own_log(place: &Place, reference: &Ref) -> Result<Option<Log>> {
+    match Log::open_at_end(Arc::clone(&place.storage), &reference.log) {
+        Ok(log) => Ok(Some(log)),
+        Err(error) if error.code() == Code::DbDoesNotExist => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A ref whose branch is at the state of a database value.
+fn state_of(place: &Place, db: &Db) -> Result<Ref> {
+    let not_ours = || Error::new(Code::DbValueRequired, "You must provide a DB value.");
+    if !db.view().is_current() {
+        return Err(not_ours());
+    }
+    match db.commit_id() {
+        Some(commit) => history::locate(place, commit)?.ok_or_else(not_ours),
+        None if db.max_tx().0 == TX0 => Ok(Ref::fresh(None, Vec::new(), Origin::default())),
+        None => {
+            let message = "a branch can be put to a database value that was committed, not to \
+                           one that with or db-with made";
+            Err(Error::new(Code::Unsupported, message))
+        }
+    }
+}
+
+/// The ids of the commits that somebody names as parents.
+fn commits_of(place: &Place, parents: &[BranchPoint]) -> Result<Vec<Uuid>> {
+    if parents.is_empty() {
+        let message = "You must provide at least one parent.";
+        return Err(Error::new(Code::MustProvideParent, message));
+    }
+    let mut commits = Vec::with_capacity(parents.len());
+    for parent in parents {
+        let commit = match parent {
+            BranchPoint::Branch(branch) => head_commit(&place.of(branch))?,
+            BranchPoint::Commit(commit) => history::locate(place, *commit)?.map(|_| *commit),
+        };
+        let commit = commit.ok_or_else(|| {
+            let message = "Parent does not exist in store.";
+            Error::new(Code::ParentDoesNotExist, message).with("parent", parent.to_value())
+        })?;
+        if !commits.contains(&commit) {
+            commits.push(commit);
+        }
+    }
+    Ok(commits)
+}
+
+/// The newest commit of a branch, if there is one.
+fn head_commit(place: &Place) -> Result<Option<Uuid>> {
+    let Some(reference) = place.load()?.reference else {
+        return Ok(None);
+    };
+    let log = own_log(place, &reference)?;
+    let origin = log.map_or(reference.origin, |log| log.origin());
+    Ok(Some(origin.commit).filter(|commit| !commit.is_nil()))
+}
+
+fn lease(place: &Place, database: &Database) -> Result<WriterLease> {
+    let timeout_ms = database.config().lock_timeout_ms();
+    WriterLease::acquire(&*place.storage, &place.name(), 0, timeout_ms)
+}
+
+fn changed(branch: &Keyword) -> Error {
+    let message = format!("the branch {branch} was changed by somebody else just now");
+    Error::new(Code::Fenced, message).with("db/outcome", Value::keyword("not-committed"))
 }

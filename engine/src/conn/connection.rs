@@ -100,7 +100,7 @@ impl Conn {
 
     /// Makes a transaction, durable when the call returns. Blocks; callable from many threads.
     pub fn transact(&self, data: &TxData) -> Result<TxReport> {
-        self.database()?.transact(data, &self.shared.listeners)
+        self.transact_upon(data, Vec::new())
     }
 
     /// Gives up one of as many connects; at the last the connection ends for all its clones.
@@ -171,7 +171,35 @@ impl Conn {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    fn database(&self) -> Result<Arc<Database>> {
+    /// Makes a transaction whose commit follows others beside the head.
+    pub(super) fn transact_upon(&self, data: &TxData, parents: Vec<Uuid>) -> Result<TxReport> {
+        self.database()?
+            .transact(data, parents, &self.shared.listeners)
+    }
+
+    /// The connection of this process to another branch, if there is one.
+    pub(super) fn sibling(&self, branch: &Keyword) -> Option<Conn> {
+        let key = self.sibling_key(branch);
+        connections().get(&key).map(|counted| counted.conn.clone())
+    }
+
+    /// Ends the connection of this process to a branch.
+    pub(super) fn release_sibling(&self, branch: &Keyword) {
+        let key = self.sibling_key(branch);
+        if let Some(counted) = connections().remove(&key) {
+            counted.conn.shared.end();
+        }
+        registry::forget_branch(&self.shared.config, branch);
+    }
+
+    fn sibling_key(&self, branch: &Keyword) -> Key {
+        Key {
+            branch: branch.clone(),
+            ..self.shared.key.clone()
+        }
+    }
+
+    pub(super) fn database(&self) -> Result<Arc<Database>> {
         let database = self
             .shared
             .database
@@ -197,7 +225,7 @@ pub(super) fn release_connections_to(config: &Config) {
     let mut connections = connections();
     let keys: Vec<Key> = connections
         .keys()
-        .filter(|key| is_of(key, config))
+        .filter(|key| is_at(key, config))
         .cloned()
         .collect();
     for key in keys {
@@ -218,11 +246,14 @@ fn key_of(config: &Config, stored: &Config) -> Key {
 /// Whether a connection is to the place and branch a configuration names. The id is left to the
 /// check of the configurations, for a directory can be named without it.
 fn is_of(key: &Key, config: &Config) -> bool {
-    let same_place = match config.backend() {
+    is_at(key, config) && key.branch == *config.branch()
+}
+
+fn is_at(key: &Key, config: &Config) -> bool {
+    match config.backend() {
         Backend::File(path) => key.path.as_ref() == Some(path),
         Backend::Memory => key.path.is_none() && key.id == config.store_id().uuid(),
-    };
-    same_place && key.branch == *config.branch()
+    }
 }
 
 fn path_of(config: &Config) -> Option<PathBuf> {

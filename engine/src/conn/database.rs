@@ -1,7 +1,6 @@
-//! One open database: its newest value, and the writer that makes the next.
+//! One open branch of a database: its newest value, and the writer that makes the next.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,95 +8,85 @@ use uuid::Uuid;
 
 use super::Config;
 use super::consistency;
-use super::journal::{Journal, Waiting};
+use super::journal::{Journal, Settled, Waiting};
+use super::lineage::gone;
 use super::listen::Listeners;
 use super::queue::{Answer, Queue, Request};
+use super::reference::{MAIN, Place, Position, fresh_log};
 use super::settings::Settings;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
+use crate::index::Digest;
 use crate::store::{Put, Storage};
 use crate::transact::{self, Transaction, TxData};
-use crate::value::Value;
+use crate::value::{Keyword, Value};
 
-/// One open database of this process.
+/// One open branch of a database of this process.
 pub(super) struct Database {
     config: Config,
+    place: Place,
     head: Head,
     queue: Queue,
     /// Held while a group is worked off. A panic under it poisons it: nobody writes any more.
-    writer: Mutex<Writer>,
-    /// Where its log is; none in memory.
-    place: Option<Place>,
+    writer: Mutex<Journal>,
 }
 
 /// The newest value, for readers that never wait for the writer.
-pub(super) struct Head {
-    db: RwLock<Db>,
-    /// Bytes of the log behind it.
-    end: AtomicU64,
-}
+pub(super) struct Head(RwLock<(Db, Arc<Seen>)>);
 
-enum Writer {
-    InMemory,
-    Logged(Box<Journal>),
-}
-
-struct Place {
-    storage: Arc<dyn Storage>,
-    log: String,
+/// What was read of a store to make a value: while it is the same, so is the value.
+#[derive(Debug, PartialEq)]
+pub(super) struct Seen {
+    /// The bytes of the branch's ref.
+    pub(super) reference: Option<Vec<u8>>,
+    /// The branch's own log.
+    pub(super) log: String,
+    /// How long it is, if it is there.
+    pub(super) end: Option<u64>,
 }
 
 impl Head {
-    fn at(db: Db, end: u64) -> Head {
-        Head {
-            db: RwLock::new(db),
-            end: AtomicU64::new(end),
-        }
+    pub(super) fn of(journal: &Journal) -> Head {
+        let seen = Arc::new(journal.seen());
+        Head(RwLock::new((journal.db().clone(), seen)))
     }
 
-    fn db(&self) -> Db {
-        self.db
+    fn get(&self) -> (Db, Arc<Seen>) {
+        self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
     /// Shows a value to readers.
-    pub(super) fn publish(&self, db: &Db, end: u64) {
-        *self.db.write().unwrap_or_else(PoisonError::into_inner) = db.clone();
-        self.end.store(end, Ordering::Release);
+    pub(super) fn publish(&self, db: &Db, seen: Seen) {
+        let next = (db.clone(), Arc::new(seen));
+        // The value before is dropped outside of the lock: it may be the last of many rows.
+        let before = std::mem::replace(
+            &mut *self.0.write().unwrap_or_else(PoisonError::into_inner),
+            next,
+        );
+        drop(before);
     }
 }
 
 impl Database {
-    /// A database in memory, with what `:initial-tx` says.
-    pub(super) fn in_memory(config: Config, initial: Option<&TxData>) -> Result<Database> {
-        let mut db = transact::create(config.options().clone());
-        if let Some(data) = initial {
-            db = work_out(&db, data)?.db_after;
-        }
-        let (head, queue) = (Head::at(db, 0), Queue::default());
-        Ok(Database {
-            config,
-            head,
-            queue,
-            writer: Mutex::new(Writer::InMemory),
-            place: None,
-        })
-    }
-
     /// Makes a database in a store: whole, or not at all.
     pub(super) fn create(
         storage: &Arc<dyn Storage>,
         config: &Config,
         initial: Option<&TxData>,
     ) -> Result<Put> {
-        let log = format!("log/{}", Uuid::new_v4().simple());
-        let origin = transact::create(config.options().clone());
+        let log = fresh_log();
+        let place = Place {
+            storage: Arc::clone(storage),
+            database: log.clone(),
+            branch: Keyword::new(MAIN),
+        };
         let fill = || -> Result<Put> {
-            let mut journal = Journal::create(Arc::clone(storage), &log, origin.clone())?;
+            let mut journal = Journal::create(place, config.options().clone())?;
             if let Some(data) = initial {
-                journal.transact(data, &Head::at(origin, 0))?;
+                journal.transact(data, &[])?;
             }
             // From here on there is a database.
             Settings {
@@ -116,20 +105,27 @@ impl Database {
         put
     }
 
-    /// Opens the database of a store, if there is one and the configuration fits.
+    /// Opens a branch of the database of a store, if there is one and the configuration fits.
     pub(super) fn open(storage: Arc<dyn Storage>, asked: &Config) -> Result<Option<Database>> {
         let Some(Settings { config, log }) = Settings::load(&storage)? else {
             return Ok(None);
         };
         consistency::check_stored(asked, &config)?;
+        let place = Place {
+            storage,
+            database: log,
+            branch: asked.branch().clone(),
+        };
         let options = consistency::effective_options(asked, &config);
-        let journal = Journal::open(Arc::clone(&storage), &log, transact::create(options))?;
+        let Some(journal) = Journal::open(place.clone(), options)? else {
+            return Ok(None);
+        };
         Ok(Some(Database {
-            head: Head::at(journal.db().clone(), journal.end()),
+            head: Head::of(&journal),
             config: config.with("lock-timeout", Value::Long(asked.lock_timeout_ms() as i64))?,
+            place,
             queue: Queue::default(),
-            writer: Mutex::new(Writer::Logged(Box::new(journal))),
-            place: Some(Place { storage, log }),
+            writer: Mutex::new(journal),
         }))
     }
 
@@ -138,71 +134,86 @@ impl Database {
         &self.config
     }
 
-    /// Its newest value, with what other processes wrote up to now.
-    pub(super) fn db(&self) -> Result<Db> {
-        let Some(place) = &self.place else {
-            return Ok(self.head.db());
-        };
-        match place.storage.size(&place.log)? {
-            None => {
-                return Err(Error::new(
-                    Code::DbDoesNotExist,
-                    "The database has been deleted.",
-                ));
-            }
-            Some(end) if end == self.head.end.load(Ordering::Acquire) => {}
-            // Where our own writer is at work, it is the one that reads and publishes.
-            Some(_) => match self.writer.try_lock().as_deref_mut() {
-                Ok(Writer::Logged(journal)) => journal.follow(&self.head)?,
-                Ok(Writer::InMemory)
-                | Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => {}
-            },
-        }
-        Ok(self.head.db())
+    /// Where its branch is kept.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
-    /// Makes a transaction; others' reports may be made on the way.
-    pub(super) fn transact(&self, data: &TxData, listeners: &Arc<Listeners>) -> Answer {
+    /// Its newest value, with what other processes wrote up to now.
+    pub(super) fn db(&self) -> Result<Db> {
+        let (db, seen) = self.head.get();
+        let reference = self.place.read()?;
+        if reference == seen.reference {
+            let end = self.place.storage.size(&seen.log)?;
+            if reference.is_none() && end.is_none() {
+                return Err(gone(&self.place));
+            }
+            if end == seen.end {
+                return Ok(db);
+            }
+        }
+        // Where our own writer is at work, it is the one that reads and publishes.
+        match self.writer.try_lock().as_deref_mut() {
+            Ok(journal) => journal.follow(&self.head)?,
+            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => {}
+        }
+        Ok(self.head.get().0)
+    }
+
+    /// Makes a transaction; others' reports may be made on the way. `parents`: the commits it
+    /// follows beside the head.
+    pub(super) fn transact(
+        &self,
+        data: &TxData,
+        parents: Vec<Uuid>,
+        listeners: &Arc<Listeners>,
+    ) -> Answer {
         let request = Request {
             data: data.clone(),
+            parents,
             listeners: Arc::clone(listeners),
         };
         self.queue.submit(request, |group| self.commit(group))
     }
 
-    fn commit(&self, group: &[&Request]) -> Vec<Answer> {
-        let Ok(mut writer) = self.writer.lock() else {
-            let message =
-                "the writer has stopped by a fault, release the connection and connect again";
-            let error = Error::new(Code::WriterShutDown, message);
-            return all_failed(group.len(), &error.with("db/outcome", not_committed()));
-        };
-        match &mut *writer {
-            Writer::InMemory => group
-                .iter()
-                .map(|request| self.commit_in_memory(request))
-                .collect(),
-            Writer::Logged(journal) => {
-                let answers = journal.commit(group, self.config.lock_timeout_ms(), &self.head);
-                let nobody = self.queue.is_empty();
-                journal.rest(if nobody {
-                    Waiting::Nobody
-                } else {
-                    Waiting::Somebody
-                });
-                answers
-            }
-        }
+    /// The newest state, durable, for what builds upon it.
+    pub(super) fn settled(&self) -> Result<Settled> {
+        self.with_writer(|journal| journal.settled(self.config.lock_timeout_ms(), &self.head))
     }
 
-    fn commit_in_memory(&self, request: &Request) -> Answer {
-        let mut report = work_out(&self.head.db(), &request.data)?.report();
-        let commit = Value::Uuid(Uuid::new_v4());
-        report.tx_meta.insert(Value::keyword("db/commitId"), commit);
-        self.head.publish(&report.db_after, 0);
-        request.listeners.push(&report);
-        Ok(report)
+    /// Lets the branch go on from a root; see [`Journal::rotate`].
+    pub(super) fn rotate(&self, root: Option<Digest>, at: Option<&Position>) -> Result<()> {
+        let timeout_ms = self.config.lock_timeout_ms();
+        self.with_writer(|journal| journal.rotate(root, at, timeout_ms, &self.head))
     }
+
+    fn with_writer<T>(&self, work: impl FnOnce(&mut Journal) -> Result<T>) -> Result<T> {
+        let mut journal = self.writer.lock().map_err(|_| faulted())?;
+        let done = work(&mut journal);
+        self.rest(&mut journal);
+        done
+    }
+
+    fn commit(&self, group: &[&Request]) -> Vec<Answer> {
+        let Ok(mut journal) = self.writer.lock() else {
+            return all_failed(group.len(), &faulted());
+        };
+        let answers = journal.commit(group, self.config.lock_timeout_ms(), &self.head);
+        self.rest(&mut journal);
+        answers
+    }
+
+    fn rest(&self, journal: &mut Journal) {
+        journal.rest(match self.queue.is_empty() {
+            true => Waiting::Nobody,
+            false => Waiting::Somebody,
+        });
+    }
+}
+
+fn faulted() -> Error {
+    let message = "the writer has stopped by a fault, release the connection and connect again";
+    Error::new(Code::WriterShutDown, message).with("db/outcome", not_committed())
 }
 
 /// A transaction upon a value. A panic in there has changed nothing that anybody sees.

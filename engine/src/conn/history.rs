@@ -1,8 +1,20 @@
 //! What the log remembers: commits, the datoms of each transaction, and whether it was tampered with.
 
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
 use uuid::Uuid;
 
-use crate::datom::{Datom, TxId};
+use super::lineage::gone;
+use super::payload::{self, Values};
+use super::reference::{Piece, Place, Ref};
+use crate::datom::{Datom, TX0, TxId};
+use crate::db::{Db, TimePoint};
+use crate::error::{Code, Error, Result};
+use crate::index::{Digest, Interner};
+use crate::store::{Log, OnDamage, Origin, RecordView, Start, Storage, Tip};
+use crate::value::Keyword;
 
 /// A commit: what made one transaction last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,4 +66,286 @@ pub struct ChainReport {
     pub commits: u64,
     /// One sentence for each fault.
     pub errors: Vec<String>,
+}
+
+/// The records of one branch, oldest first, until `visit` has seen enough.
+///
+/// - `from_t`: earlier ones may be left out.
+/// - `visit`: gets the number of the piece with each; that of the own log comes last.
+fn each_record(
+    place: &Place,
+    reference: &Ref,
+    from_t: u64,
+    visit: &mut dyn FnMut(usize, &RecordView<'_>) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    archived(reference.root)?;
+    let mut enough = false;
+    let pieces = reference.base.iter().map(Some).chain([None]).enumerate();
+    for (at, piece) in pieces {
+        let mut stop = |record: RecordView<'_>| match visit(at, &record)? {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => {
+                enough = true;
+                Err(Error::new(Code::QueryCanceled, "enough was read"))
+            }
+        };
+        let storage = Arc::clone(&place.storage);
+        let read = match piece {
+            Some(piece) if piece.upto.t < from_t => Ok(()),
+            Some(piece) => {
+                Log::read_between(storage, &piece.log, piece.after, &piece.upto, &mut stop)
+            }
+            None => read_own(storage, reference, &mut stop),
+        };
+        match read {
+            _ if enough => return Ok(()),
+            read => read?,
+        }
+    }
+    Ok(())
+}
+
+/// The records that a root took out of the logs.
+fn archived(root: Option<Digest>) -> Result<()> {
+    match root {
+        None => Ok(()),
+        Some(root) => Err(Error::new(
+            Code::Unsupported,
+            format!("this build reads no roots, such as {root}"),
+        )),
+    }
+}
+
+fn read_own(
+    storage: Arc<dyn Storage>,
+    reference: &Ref,
+    visit: &mut dyn FnMut(RecordView<'_>) -> Result<()>,
+) -> Result<()> {
+    match Log::open(
+        storage,
+        &reference.log,
+        Start::First,
+        OnDamage::Refuse,
+        visit,
+    ) {
+        Err(error) if error.code() != Code::DbDoesNotExist => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The refs of all branches, that of `place` first.
+fn all_refs(place: &Place) -> Result<Vec<(Keyword, Ref)>> {
+    let mut refs = place.all()?;
+    refs.sort_by_key(|(branch, _)| *branch != place.branch);
+    Ok(refs)
+}
+
+/// A ref whose branch starts at a commit of any branch, if there is such a commit.
+pub(super) fn locate(place: &Place, commit: Uuid) -> Result<Option<Ref>> {
+    find(place, commit, |reference, at, record| {
+        let (log, after) = match reference.base.get(at) {
+            Some(piece) => (piece.log.clone(), piece.after),
+            None => (reference.log.clone(), None),
+        };
+        let upto = record.tip();
+        let before = reference.base.iter().take(at).cloned();
+        let base = before.chain([Piece { log, after, upto }]).collect();
+        let Tip {
+            commit, t, epoch, ..
+        } = upto;
+        Ok(Ref::fresh(
+            reference.root,
+            base,
+            Origin { commit, t, epoch },
+        ))
+    })
+}
+
+/// The commits that a commit of any branch follows, if there is such a commit.
+pub(super) fn parents_of(place: &Place, commit: Uuid) -> Result<Option<Vec<Uuid>>> {
+    find(place, commit, |_, _, record| Ok(commit_of(record)?.parents))
+}
+
+/// What is made of the record of a commit, if any branch has it.
+fn find<T>(
+    place: &Place,
+    commit: Uuid,
+    make: impl Fn(&Ref, usize, &RecordView<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut failed = None;
+    for (_, reference) in all_refs(place)? {
+        let mut found = None;
+        let read = each_record(place, &reference, 0, &mut |at, record| {
+            if record.commit != commit {
+                return Ok(ControlFlow::Continue(()));
+            }
+            found = Some(make(&reference, at, record)?);
+            Ok(ControlFlow::Break(()))
+        });
+        if found.is_some() {
+            return Ok(found);
+        }
+        // Damage to one branch does not hide what another one has.
+        failed = failed.or(read.err());
+    }
+    failed.map_or(Ok(None), Err)
+}
+
+fn commit_of(record: &RecordView<'_>) -> Result<Commit> {
+    let heading = payload::heading(record.payload)?;
+    let previous = Some(record.previous).filter(|previous| !previous.is_nil());
+    Ok(Commit {
+        id: record.commit,
+        t: record.t,
+        tx: heading.tx,
+        instant_ms: heading.instant_ms,
+        parents: previous.into_iter().chain(heading.parents).collect(),
+    })
+}
+
+/// The commits that the head of a branch follows, itself included: those of the branch, newest
+/// first, then the lines of other branches that were merged into it.
+pub(super) fn commits(place: &Place) -> Result<Vec<Commit>> {
+    let mut refs = all_refs(place)?.into_iter();
+    let mut known: HashMap<Uuid, Commit> = HashMap::new();
+    let mut head = Uuid::nil();
+    if let Some((_, own)) = refs.next() {
+        head = learn(place, &own, &mut known)?;
+    }
+    let (mut history, mut visited) = (Vec::new(), HashSet::from([Uuid::nil()]));
+    let mut wanted = vec![head];
+    while let Some(id) = wanted.pop() {
+        if !visited.insert(id) {
+            continue;
+        }
+        while !known.contains_key(&id) {
+            let Some((_, other)) = refs.next() else {
+                break;
+            };
+            learn(place, &other, &mut known)?;
+        }
+        // None if it went with a branch that was deleted.
+        if let Some(commit) = known.remove(&id) {
+            wanted.extend(commit.parents.iter().rev());
+            history.push(commit);
+        }
+    }
+    Ok(history)
+}
+
+/// Notes the commits of a branch that are not known yet; gives its head, nil if there is none.
+fn learn(place: &Place, reference: &Ref, known: &mut HashMap<Uuid, Commit>) -> Result<Uuid> {
+    let mut head = Uuid::nil();
+    each_record(place, reference, 0, &mut |_, record| {
+        head = record.commit;
+        known.insert(head, commit_of(record)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(head)
+}
+
+/// The transactions of a branch from a point up to another, at most `limit`.
+///
+/// - `db`: the branch's newest value; what came after it is left out.
+pub(super) fn tx_range(
+    place: &Place,
+    db: &Db,
+    from: Option<TimePoint>,
+    to: Option<TimePoint>,
+    limit: Option<usize>,
+) -> Result<Vec<TxEntry>> {
+    let mut entries = Vec::new();
+    let Some(reference) = place.load()?.reference else {
+        return Err(gone(place));
+    };
+    let from_t = match from {
+        Some(TimePoint::Tx(tx)) => t_of(tx),
+        _ => 0,
+    };
+    let mut interner = Interner::new(db.dictionary().clone());
+    each_record(place, &reference, from_t, &mut |_, record| {
+        let room = limit.is_none_or(|limit| entries.len() < limit);
+        let heading = payload::heading(record.payload)?;
+        let is_before = |point: TimePoint| match point {
+            TimePoint::Tx(tx) => record.t < t_of(tx),
+            TimePoint::Instant(ms) => heading.instant_ms < ms,
+        };
+        if !room || heading.tx > db.max_tx() || to.is_some_and(|to| !is_before(to)) {
+            return Ok(ControlFlow::Break(()));
+        }
+        if from.is_some_and(is_before) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let mut datoms = Vec::new();
+        payload::read(record.payload, Values::Known, &mut interner, &mut datoms)?;
+        entries.push(TxEntry {
+            t: record.t,
+            tx: heading.tx,
+            instant_ms: heading.instant_ms,
+            commit: record.commit,
+            datoms: db.datoms_of(&datoms),
+        });
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(entries)
+}
+
+/// The t of a transaction that is named by its entity or by its t.
+fn t_of(tx: TxId) -> u64 {
+    u64::try_from(if tx.0 >= TX0 { tx.0 - TX0 } else { tx.0 }).unwrap_or(0)
+}
+
+/// Computes the id of every commit of a branch anew.
+///
+/// - `db`: the value that the branch is said to have; its commit must be among them.
+pub(super) fn verify(place: &Place, db: &Db) -> Result<ChainReport> {
+    let Some(reference) = place.load()?.reference else {
+        return Err(gone(place));
+    };
+    let mut report = ChainReport {
+        status: ChainStatus::Ok,
+        commits: 0,
+        errors: Vec::new(),
+    };
+    let (head, head_t) = (db.commit_id(), (db.max_tx().0 - TX0) as u64);
+    let (mut previous, mut holds_head) = (Uuid::nil(), head.is_none());
+    let read = each_record(place, &reference, 0, &mut |_, record| {
+        report.commits += 1;
+        let RecordView { commit, t, .. } = record;
+        if !record.is_genuine() {
+            report.fault(format!(
+                "commit {commit} at t {t} is not that of its content"
+            ));
+        }
+        if record.previous != previous {
+            report.fault(format!(
+                "commit {commit} at t {t} does not follow {previous}"
+            ));
+        }
+        holds_head |= *t == head_t && Some(*commit) == head;
+        previous = *commit;
+        Ok(ControlFlow::Continue(()))
+    });
+    match read {
+        Err(error) if error.code() == Code::CorruptLog => report.fault(error.to_string()),
+        Err(error) => {
+            report.errors.push(error.to_string());
+            if report.status == ChainStatus::Ok {
+                report.status = ChainStatus::Incomplete;
+            }
+        }
+        Ok(()) if !holds_head => report.fault(format!(
+            "the commit {} of the database value is not in its branch",
+            head.unwrap_or_default()
+        )),
+        Ok(()) => {}
+    }
+    Ok(report)
+}
+
+impl ChainReport {
+    fn fault(&mut self, sentence: String) {
+        self.status = ChainStatus::Mismatch;
+        self.errors.push(sentence);
+    }
 }

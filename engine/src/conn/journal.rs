@@ -1,78 +1,71 @@
-//! A database whose transactions are kept in a log: groups in, records out, other processes' on the
+//! A branch that is written to: groups of transactions in, records out, other processes' on the
 //! way.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::database::{Head, all_failed, work_out};
+use uuid::Uuid;
+
+use super::database::{Head, Seen, all_failed, work_out};
+use super::lineage::Lineage;
 use super::payload::{self, Changes};
 use super::queue::{Answer, Request};
-use super::replay::Replay;
+use super::reference::{Piece, Place, Position, Ref, pieces_after};
 use crate::datom::TX0;
-use crate::db::Db;
+use crate::db::{Db, Options};
 use crate::error::{Code, Error, Result};
+use crate::index::Digest;
 use crate::limits::{GROUP_BYTES, LEASE_HELD_MS, LOG_RECORD_BYTES};
-use crate::store::{Entry, Log, OnDamage, Origin, Recovery, Start, Storage, WriterLease};
+use crate::store::{Entry, Log, Origin, Put, Storage, WriterLease, commit_id};
 use crate::transact::{Transaction, TxData, TxReport};
 use crate::value::Value;
 
-/// The log of an open database, and the value its records make.
+/// An open branch, and the right to write to it.
 pub(super) struct Journal {
-    storage: Arc<dyn Storage>,
-    name: String,
-    log: Log,
-    /// Before the first record.
-    origin: Db,
-    /// At the log's tip.
-    db: Db,
+    lineage: Lineage,
+    lock: String,
     lease: Option<(WriterLease, Instant)>,
-    /// Whether the value may have fallen behind the log's tip: both are to be read again.
-    stale: bool,
     /// Why nothing is written any more.
     stopped: Option<Error>,
 }
 
 impl Journal {
-    /// Makes the log of a new database.
-    pub(super) fn create(storage: Arc<dyn Storage>, name: &str, origin: Db) -> Result<Journal> {
-        let log = Log::create(Arc::clone(&storage), name, Origin::default())?;
-        let (name, db) = (name.to_owned(), origin.clone());
-        Ok(Journal {
-            storage,
-            name,
-            log,
-            origin,
-            db,
-            lease: None,
-            stale: false,
-            stopped: None,
-        })
+    /// Makes the log of a new database, which nobody knows yet.
+    pub(super) fn create(place: Place, options: Options) -> Result<Journal> {
+        let name = place.database.clone();
+        Log::create(Arc::clone(&place.storage), &name, Origin::default())?;
+        Journal::under(place, name, options)?
+            .ok_or_else(|| Error::new(Code::Internal, "a log that was just made is not there"))
     }
 
-    /// Opens a log and makes the database value that its records describe.
-    pub(super) fn open(storage: Arc<dyn Storage>, name: &str, origin: Db) -> Result<Journal> {
-        let (log, db) = read(&storage, name, &origin)?;
-        let name = name.to_owned();
-        Ok(Journal {
-            storage,
-            name,
-            log,
-            origin,
-            db,
-            lease: None,
-            stale: false,
-            stopped: None,
-        })
+    /// Opens a branch, if there is one, and makes the value that it describes.
+    pub(super) fn open(place: Place, options: Options) -> Result<Option<Journal>> {
+        let lock = place.name();
+        Journal::under(place, lock, options)
     }
 
-    /// The value at the log's end, as far as it was read.
+    fn under(place: Place, lock: String, options: Options) -> Result<Option<Journal>> {
+        let lineage = Lineage::open(place, lock.clone(), options)?;
+        Ok(lineage.map(|lineage| Journal {
+            lineage,
+            lock,
+            lease: None,
+            stopped: None,
+        }))
+    }
+
+    /// The value at the branch's end, as far as it was read.
     pub(super) fn db(&self) -> &Db {
-        &self.db
+        &self.lineage.db
     }
 
-    /// Bytes of the log that were read.
-    pub(super) fn end(&self) -> u64 {
-        self.log.tip().end
+    /// What was read.
+    pub(super) fn seen(&self) -> Seen {
+        Seen {
+            reference: self.lineage.seen.clone(),
+            log: self.lineage.reference.log.clone(),
+            end: self.lineage.log.as_ref().map(|log| log.tip().end),
+        }
     }
 
     /// Takes in what other processes wrote.
@@ -81,11 +74,60 @@ impl Journal {
         if self.stopped.is_some() {
             return Ok(());
         }
-        self.read_on(|log, replay| log.follow(&mut |record| replay.add(&record)))?;
-        // Durable before it is seen: its writer may have died before its own sync.
-        self.storage.sync(&self.name)?;
-        head.publish(&self.db, self.end());
+        self.lineage.follow()?;
+        self.publish(head);
         Ok(())
+    }
+
+    fn publish(&self, head: &Head) {
+        head.publish(self.db(), self.seen());
+    }
+
+    /// The newest value and its place, everything before it durable; for what builds upon it.
+    pub(super) fn settled(&mut self, lock_timeout_ms: u64, head: &Head) -> Result<Settled> {
+        self.prepare(lock_timeout_ms, head)?;
+        Ok(Settled {
+            root: self.lineage.reference.root,
+            pieces: self.lineage.pieces(),
+            head: self.lineage.head(),
+            position: self.lineage.position(),
+            db: self.db().clone(),
+        })
+    }
+
+    /// Closes the branch's log and lets the branch go on from a root, with a fresh one.
+    ///
+    /// - `at`: the place of the last record the root contains; none is none.
+    /// - What was written since is kept as pieces of logs.
+    /// - [`Code::Fenced`]: the branch does not hold that place any more; it is as it was.
+    pub(super) fn rotate(
+        &mut self,
+        root: Option<Digest>,
+        at: Option<&Position>,
+        lock_timeout_ms: u64,
+        head: &Head,
+    ) -> Result<()> {
+        self.prepare(lock_timeout_ms, head)?;
+        let rotated = self.rotate_under_lease(root, at);
+        self.lease = None;
+        rotated?;
+        self.publish(head);
+        Ok(())
+    }
+
+    fn rotate_under_lease(&mut self, root: Option<Digest>, at: Option<&Position>) -> Result<()> {
+        let lineage = &mut self.lineage;
+        let moved_on = || Error::new(Code::Fenced, "the branch has gone on from another place");
+        let rest = pieces_after(&lineage.pieces(), at).ok_or_else(moved_on)?;
+        if let (Some(log), Some((lease, _))) = (&mut lineage.log, &self.lease) {
+            // From here on nobody appends to it; a crash before the swap is made good by the next
+            // writer.
+            log.seal(lease)?;
+        }
+        match lineage.swap(Ref::fresh(root, rest, lineage.head()))? {
+            Put::Done => Ok(()),
+            Put::Refused => Err(moved_on()),
+        }
     }
 
     /// Works off a group of transactions, in order.
@@ -109,12 +151,12 @@ impl Journal {
     /// Works off as many transactions of a group as one append may take; at least one.
     fn commit_some(&mut self, group: &[&Request], head: &Head) -> Vec<Answer> {
         let (mut answers, mut pending, mut bytes) = (Vec::new(), Vec::new(), 0);
-        let mut db = self.db.clone();
+        let mut db = self.db().clone();
         for request in group {
             if bytes > GROUP_BYTES {
                 break;
             }
-            match work_out(&db, &request.data).and_then(|made| written(&made)) {
+            match made_upon(&db, &request.data, &request.parents) {
                 Ok((report, payload)) => {
                     db = report.db_after.clone();
                     bytes += payload.len();
@@ -144,11 +186,12 @@ impl Journal {
         answers
     }
 
-    /// Makes one transaction outside of any queue: the first of a new database.
-    pub(super) fn transact(&mut self, data: &TxData, head: &Head) -> Result<()> {
-        self.prepare(0, head)?;
-        let (mut report, payload) = work_out(&self.db, data).and_then(|made| written(&made))?;
-        self.append(&mut [&mut report], &[payload], head)?;
+    /// Makes one transaction outside of any queue: the first of a new database or branch.
+    pub(super) fn transact(&mut self, data: &TxData, parents: &[Uuid]) -> Result<()> {
+        let head = Head::of(self);
+        self.prepare(0, &head)?;
+        let (mut report, payload) = made_upon(self.db(), data, parents)?;
+        self.append(&mut [&mut report], &[payload], &head)?;
         self.lease = None;
         Ok(())
     }
@@ -170,35 +213,14 @@ impl Journal {
         if self.lease.is_some() {
             return Ok(());
         }
-        let lease = self.log.lease(lock_timeout_ms)?;
-        self.read_on(|log, replay| log.catch_up(&lease, &mut |record| replay.add(&record)))
+        let storage = &*self.lineage.place.storage;
+        let epoch = self.lineage.head().epoch;
+        let lease = WriterLease::acquire(storage, &self.lock, epoch, lock_timeout_ms)?;
+        self.lineage
+            .catch_up(&lease)
             .map_err(|error| error.with("db/outcome", Value::keyword("not-committed")))?;
-        head.publish(&self.db, self.end());
+        self.publish(head);
         self.lease = Some((lease, Instant::now()));
-        Ok(())
-    }
-
-    /// Reads records behind the tip into the value. Where the log no longer holds what was read of
-    /// it, for it was put back to an earlier state, all of it is read again.
-    fn read_on(
-        &mut self,
-        mut read_from: impl FnMut(&mut Log, &mut Replay) -> Result<Recovery>,
-    ) -> Result<()> {
-        for attempt in 0..2 {
-            if self.stale {
-                (self.log, self.db) = read(&self.storage, &self.name, &self.origin)?;
-            }
-            self.stale = true;
-            let mut replay = Replay::upon(&self.db);
-            match read_from(&mut self.log, &mut replay).map(|_| replay.finish()) {
-                Ok(db) => {
-                    (self.db, self.stale) = (db, false);
-                    return Ok(());
-                }
-                Err(error) if error.code() == Code::Fenced && attempt == 0 => {}
-                Err(error) => return Err(error),
-            }
-        }
         Ok(())
     }
 
@@ -221,20 +243,43 @@ impl Journal {
                 payload,
             })
             .collect();
-        let appended = self.log.append_group(lease, &entries).inspect_err(|error| {
-            let unknown = ("db/outcome", Value::keyword("unknown"));
-            self.stopped = error.data().contains(&unknown).then(|| error.clone());
-        });
+        let appended = self
+            .lineage
+            .own_log()
+            .map_err(|error| error.with("db/outcome", Value::keyword("not-committed")))
+            .and_then(|log| log.append_group(lease, &entries))
+            .inspect_err(|error| {
+                let unknown = ("db/outcome", Value::keyword("unknown"));
+                self.stopped = error.data().contains(&unknown).then(|| error.clone());
+            });
         // Whoever writes next reads first what really stands there.
         let appended = appended.inspect_err(|_| self.lease = None)?;
-        self.db = db;
-        head.publish(&self.db, self.end());
+        let last = appended.last().map(|appended| appended.commit);
+        assert_eq!(
+            last,
+            db.commit_id(),
+            "a commit is called what it was said to be"
+        );
+        self.lineage.db = db;
+        self.publish(head);
         for (report, appended) in reports.iter_mut().zip(appended) {
             let commit = Value::Uuid(appended.commit);
             report.tx_meta.insert(Value::keyword("db/commitId"), commit);
         }
         Ok(())
     }
+}
+
+/// The newest state of a branch, durable.
+pub(super) struct Settled {
+    pub(super) root: Option<Digest>,
+    /// What comes after the root.
+    pub(super) pieces: Vec<Piece>,
+    /// What the next record follows.
+    pub(super) head: Origin,
+    /// The place of the last record behind the root.
+    pub(super) position: Option<Position>,
+    pub(super) db: Db,
 }
 
 fn t_of(db: &Db) -> u64 {
@@ -248,19 +293,43 @@ pub(super) enum Waiting {
     Nobody,
 }
 
-fn read(storage: &Arc<dyn Storage>, name: &str, origin: &Db) -> Result<(Log, Db)> {
-    let mut replay = Replay::upon(origin);
-    let storage = Arc::clone(storage);
-    let mut visit = |record: crate::store::RecordView<'_>| replay.add(&record);
-    let (log, _) = Log::open(storage, name, Start::First, OnDamage::Refuse, &mut visit)?;
-    Ok((log, replay.finish()))
+/// Writes a transaction that says nothing into the own log of a branch that nobody knows yet.
+pub(super) fn write_first(
+    storage: &Arc<dyn Storage>,
+    reference: &Ref,
+    db: &Db,
+    parents: &[Uuid],
+) -> Result<()> {
+    let (report, payload) = made_upon(db, &TxData::new(Value::Nil), parents)?;
+    let mut log = Log::create(Arc::clone(storage), &reference.log, reference.origin)?;
+    let lease = log.lease(0)?;
+    let entry = Entry {
+        t: t_of(&report.db_after),
+        payload: &payload,
+    };
+    log.append_group(&lease, &[entry]).map(|_| ())
 }
 
-/// The report of a transaction, and what the log keeps of it.
-fn written(made: &Transaction) -> Result<(TxReport, Vec<u8>)> {
+/// A transaction upon a value: its report, and what the log keeps of it.
+fn made_upon(db: &Db, data: &TxData, parents: &[Uuid]) -> Result<(TxReport, Vec<u8>)> {
+    let previous = db.commit_id().unwrap_or_default();
+    let mut made = work_out(db, data)?;
+    let further: Vec<Uuid> = parents
+        .iter()
+        .copied()
+        .filter(|parent| *parent != previous)
+        .collect();
+    let payload = payload_of(&made, &further)?;
+    let commit = commit_id(previous, t_of(&made.db_after), &payload);
+    made.db_after = made.db_after.at_commit(Some(commit));
+    Ok((made.report(), payload))
+}
+
+fn payload_of(made: &Transaction, parents: &[Uuid]) -> Result<Vec<u8>> {
     let payload = payload::write(&Changes {
         tx: made.tx,
         instant_ms: made.instant,
+        parents,
         max_eid: made.db_after.max_eid(),
         values_before: made.db_before.dictionary().len(),
         dictionary: made.db_after.dictionary(),
@@ -271,7 +340,7 @@ fn written(made: &Transaction) -> Result<(TxReport, Vec<u8>)> {
         let message = "a transaction is larger than a record of the log";
         return Err(Error::new(Code::Limit, message).with("limit", "log-record-bytes"));
     }
-    Ok((made.report(), payload))
+    Ok(payload)
 }
 
 fn stopped_by(cause: &Error) -> Error {

@@ -5,6 +5,9 @@
 //! matter, nor how bytes stay; it orders the one, hands it to the other, and publishes the result.
 
 mod branch;
+#[cfg(test)]
+mod branch_tests;
+mod columns;
 mod config;
 mod connection;
 mod consistency;
@@ -12,9 +15,12 @@ mod database;
 mod environment;
 mod history;
 mod journal;
+mod lineage;
 mod listen;
+mod object;
 mod payload;
 mod queue;
+mod reference;
 mod registry;
 mod replay;
 mod settings;

@@ -1,27 +1,26 @@
 //! What the log keeps of a transaction: the values it interned, its purges, its datoms as columns.
 //!
-//! The layout is drawn in `docs/format.md`. Columns are cut by what their numbers look like:
-//! entities as differences, kinds and operations as runs, dictionary ids as differences. A reader
-//! takes any bytes: what no writer wrote is [`Code::CorruptLog`](crate::error::Code::CorruptLog).
+//! The layout is drawn in `docs/format.md`. A reader takes any bytes: what no writer wrote is [`Code::CorruptLog`](crate::error::Code::CorruptLog).
 
+use uuid::Uuid;
+
+use super::columns::{
+    put_bits, put_datoms, read_attribute, read_cell, read_datoms, read_kind, values_of,
+};
 use crate::bytes::{Cursor, malformed, put_value, put_varint, put_zigzag, read_value};
-use crate::datom::{AttrId, EntityId, Op, TX0, TxId};
+use crate::datom::{EntityId, TX0, TxId};
 use crate::db::{IndexDatom, Purge};
 use crate::error::{Code, Error, Result};
-use crate::index::{Cell, Dictionary, Interner, Kind};
+use crate::index::{Dictionary, Interner};
 
-/// The newest layout this build reads, and the one it writes.
+/// The layout of a commit with one parent.
 const VERSION: u8 = 1;
+/// The layout of a commit with further parents: the newest this build reads.
+const VERSION_MERGE: u8 = 2;
 
 const PURGE_DATOM: u8 = 0;
 const PURGE_ATTRIBUTE: u8 = 1;
 const PURGE_PAST: u8 = 2;
-
-const KIND_RUNS: u8 = 0;
-const KIND_EACH: u8 = 1;
-
-const TX_OWN: u8 = 0;
-const TX_EACH: u8 = 1;
 
 /// What a transaction changed.
 pub(super) struct Changes<'a> {
@@ -29,6 +28,8 @@ pub(super) struct Changes<'a> {
     pub(super) tx: TxId,
     /// When it was, milliseconds since 1970 UTC.
     pub(super) instant_ms: i64,
+    /// The commits it follows beside the one before it.
+    pub(super) parents: &'a [Uuid],
     /// The largest entity id after it.
     pub(super) max_eid: i64,
     /// How many values were interned before it.
@@ -46,20 +47,44 @@ pub(super) struct Changes<'a> {
 pub(super) struct Summary {
     /// The transaction.
     pub(super) tx: TxId,
-    /// When it was, milliseconds since 1970 UTC.
-    pub(super) instant_ms: i64,
     /// The largest entity id after it.
     pub(super) max_eid: i64,
     /// What it purged before its datoms.
     pub(super) purges: Vec<Purge>,
 }
 
+/// What a payload starts with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Heading {
+    /// The transaction.
+    pub(super) tx: TxId,
+    /// When it was, milliseconds since 1970 UTC.
+    pub(super) instant_ms: i64,
+    /// The commits it follows beside the one before it.
+    pub(super) parents: Vec<Uuid>,
+}
+
+/// What becomes of the values in a payload.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Values {
+    /// They are interned: the payload continues the dictionary.
+    Interned,
+    /// The dictionary holds them already.
+    Known,
+}
+
 /// The payload of a transaction. Fails with [`Code::Limit`] on a value nested too deep.
 pub(super) fn write(changes: &Changes<'_>) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(64 + 12 * changes.datoms.len());
-    out.push(VERSION);
+    let merges = !changes.parents.is_empty();
+    out.push(if merges { VERSION_MERGE } else { VERSION });
     put_varint(&mut out, (changes.tx.0 - TX0) as u64);
     put_zigzag(&mut out, changes.instant_ms);
+    if merges {
+        put_varint(&mut out, changes.parents.len() as u64);
+        let parents = changes.parents.iter();
+        parents.for_each(|parent| out.extend_from_slice(parent.as_bytes()));
+    }
     put_zigzag(&mut out, changes.max_eid);
     put_varint(&mut out, u64::from(changes.values_before));
     put_varint(
@@ -78,17 +103,16 @@ pub(super) fn write(changes: &Changes<'_>) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Reads a payload: its values go into `interner`, its datoms behind those of `datoms`.
-pub(super) fn read(
-    payload: &[u8],
-    interner: &mut Interner,
-    datoms: &mut Vec<IndexDatom>,
-) -> Result<Summary> {
-    let mut cursor = Cursor::new(payload);
+/// Reads what a payload starts with, and no more.
+pub(super) fn heading(payload: &[u8]) -> Result<Heading> {
+    read_heading(&mut Cursor::new(payload))
+}
+
+fn read_heading(cursor: &mut Cursor<'_>) -> Result<Heading> {
     let version = cursor.byte()?;
-    if version > VERSION {
+    if version > VERSION_MERGE {
         let message = format!(
-            "a record of the log has format {version}; this build reads formats up to {VERSION}"
+            "a record of the log has format {version}; this build reads formats up to {VERSION_MERGE}"
         );
         return Err(Error::new(Code::FormatVersion, message));
     }
@@ -97,8 +121,34 @@ pub(super) fn read(
         .and_then(|t| t.checked_add(TX0));
     let tx = TxId(t.ok_or_else(|| malformed("its t is too large"))?);
     let instant_ms = cursor.zigzag()?;
+    let count = match version {
+        VERSION_MERGE => cursor.count(16)?,
+        _ => 0,
+    };
+    let parents: Result<Vec<Uuid>> = (0..count)
+        .map(|_| Ok(Uuid::from_bytes(cursor.array()?)))
+        .collect();
+    Ok(Heading {
+        tx,
+        instant_ms,
+        parents: parents?,
+    })
+}
+
+/// Reads a payload: its values go into `interner`, its datoms behind those of `datoms`.
+pub(super) fn read(
+    payload: &[u8],
+    values: Values,
+    interner: &mut Interner,
+    datoms: &mut Vec<IndexDatom>,
+) -> Result<Summary> {
+    let mut cursor = Cursor::new(payload);
+    let tx = read_heading(&mut cursor)?.tx;
     let max_eid = cursor.zigzag()?;
-    read_values(&mut cursor, interner)?;
+    match values {
+        Values::Interned => read_values(&mut cursor, interner)?,
+        Values::Known => skip_values(&mut cursor)?,
+    }
     let count = cursor.count(1)?;
     let purges: Result<Vec<Purge>> = (0..count)
         .map(|_| read_purge(&mut cursor, interner))
@@ -110,7 +160,6 @@ pub(super) fn read(
     }
     Ok(Summary {
         tx,
-        instant_ms,
         max_eid,
         purges,
     })
@@ -131,8 +180,12 @@ fn read_values(cursor: &mut Cursor<'_>, interner: &mut Interner) -> Result<()> {
     Ok(())
 }
 
-fn values_of(interner: &Interner) -> u64 {
-    u64::from(interner.base().len()) + interner.added_len() as u64
+fn skip_values(cursor: &mut Cursor<'_>) -> Result<()> {
+    cursor.varint()?;
+    for _ in 0..cursor.count(1)? {
+        read_value(cursor)?;
+    }
+    Ok(())
 }
 
 fn put_purge(out: &mut Vec<u8>, purge: &Purge) {
@@ -180,212 +233,12 @@ fn read_purge(cursor: &mut Cursor<'_>, interner: &Interner) -> Result<Purge> {
     }
 }
 
-fn put_datoms(out: &mut Vec<u8>, tx: TxId, datoms: &[IndexDatom]) {
-    put_varint(out, datoms.len() as u64);
-    let mut e = 0i64;
-    for datom in datoms {
-        put_zigzag(out, datom.e.0.wrapping_sub(e));
-        e = datom.e.0;
-    }
-    datoms
-        .iter()
-        .for_each(|datom| put_varint(out, u64::from(datom.a.0)));
-    let mut op = Op::Assert;
-    for run in datoms.chunk_by(|a, b| a.op == b.op) {
-        if run[0].op != op {
-            put_varint(out, 0);
-        }
-        put_varint(out, run.len() as u64);
-        op = if run[0].op == Op::Assert {
-            Op::Retract
-        } else {
-            Op::Assert
-        };
-    }
-    if datoms.iter().all(|datom| datom.tx == tx) {
-        out.push(TX_OWN);
-    } else {
-        out.push(TX_EACH);
-        datoms
-            .iter()
-            .for_each(|datom| put_zigzag(out, datom.tx.0.wrapping_sub(tx.0)));
-    }
-    let runs = datoms.chunk_by(|a, b| a.v.kind == b.v.kind);
-    if runs.clone().count() * 2 <= datoms.len() {
-        out.push(KIND_RUNS);
-        for run in runs {
-            out.push(run[0].v.kind as u8);
-            put_varint(out, run.len() as u64);
-        }
-    } else {
-        out.push(KIND_EACH);
-        out.extend(datoms.iter().map(|datom| datom.v.kind as u8));
-    }
-    let mut id = 0;
-    datoms
-        .iter()
-        .for_each(|datom| put_bits(out, datom.v, &mut id));
-}
-
-fn read_datoms(
-    cursor: &mut Cursor<'_>,
-    tx: TxId,
-    interner: &Interner,
-    datoms: &mut Vec<IndexDatom>,
-) -> Result<()> {
-    // Every datom has a byte at least in the column of entities and in that of attributes.
-    let count = cursor.count(2)?;
-    let start = datoms.len();
-    datoms.reserve(count);
-    let mut e = 0i64;
-    for _ in 0..count {
-        e = e.wrapping_add(cursor.zigzag()?);
-        let a = AttrId(0);
-        datoms.push(IndexDatom {
-            e: EntityId(e),
-            a,
-            v: Cell::NIL,
-            tx,
-            op: Op::Assert,
-        });
-    }
-    let new = &mut datoms[start..];
-    for datom in &mut *new {
-        datom.a = read_attribute(cursor, interner)?;
-    }
-    read_ops(cursor, new)?;
-    match cursor.byte()? {
-        TX_OWN => {}
-        TX_EACH => {
-            for datom in &mut *new {
-                datom.tx = TxId(tx.0.wrapping_add(cursor.zigzag()?));
-            }
-        }
-        _ => return Err(malformed("its column of transactions is of no known form")),
-    }
-    read_kinds(cursor, new)?;
-    let mut id = 0;
-    for datom in new {
-        datom.v = read_cell(cursor, datom.v.kind, &mut id, interner)?;
-    }
-    Ok(())
-}
-
-/// Runs of assertions and retractions in turn, an assertion first.
-fn read_ops(cursor: &mut Cursor<'_>, datoms: &mut [IndexDatom]) -> Result<()> {
-    let (mut at, mut op) = (0, Op::Assert);
-    while at < datoms.len() {
-        let end = run_end(cursor, at, datoms.len())?;
-        if end == at && at > 0 {
-            return Err(malformed("a run in it is empty"));
-        }
-        datoms[at..end].iter_mut().for_each(|datom| datom.op = op);
-        op = if op == Op::Assert {
-            Op::Retract
-        } else {
-            Op::Assert
-        };
-        at = end;
-    }
-    Ok(())
-}
-
-fn read_kinds(cursor: &mut Cursor<'_>, datoms: &mut [IndexDatom]) -> Result<()> {
-    match cursor.byte()? {
-        KIND_RUNS => {
-            let mut at = 0;
-            while at < datoms.len() {
-                let kind = read_kind(cursor)?;
-                let end = run_end(cursor, at, datoms.len())?;
-                if end == at {
-                    return Err(malformed("a run in it is empty"));
-                }
-                datoms[at..end]
-                    .iter_mut()
-                    .for_each(|datom| datom.v.kind = kind);
-                at = end;
-            }
-        }
-        KIND_EACH => {
-            for datom in datoms {
-                datom.v.kind = read_kind(cursor)?;
-            }
-        }
-        _ => return Err(malformed("its column of kinds is of no known form")),
-    }
-    Ok(())
-}
-
-fn run_end(cursor: &mut Cursor<'_>, at: usize, len: usize) -> Result<usize> {
-    let run = usize::try_from(cursor.varint()?).ok();
-    run.and_then(|run| at.checked_add(run))
-        .filter(|&end| end <= len)
-        .ok_or_else(|| malformed("a run in it is longer than its column"))
-}
-
-fn read_kind(cursor: &mut Cursor<'_>) -> Result<Kind> {
-    Kind::from_number(cursor.byte()?).ok_or_else(|| malformed("a kind in it is not known"))
-}
-
-fn read_attribute(cursor: &mut Cursor<'_>, interner: &Interner) -> Result<AttrId> {
-    let id = cursor.varint()?;
-    if id >= values_of(interner) {
-        return Err(malformed("an attribute in it has no name"));
-    }
-    Ok(AttrId(id as u32))
-}
-
-/// `id`: the dictionary id before, which the next one is likely to be near.
-fn put_bits(out: &mut Vec<u8>, cell: Cell, id: &mut u64) {
-    match cell.kind {
-        Kind::Nil => {}
-        Kind::Bool => out.push(cell.bits as u8),
-        Kind::Long | Kind::Instant => put_zigzag(out, cell.bits as i64),
-        Kind::Double | Kind::Float => out.extend_from_slice(&cell.bits.to_le_bytes()),
-        Kind::Char => put_varint(out, cell.bits),
-        _ => {
-            put_zigzag(out, cell.bits.wrapping_sub(*id) as i64);
-            *id = cell.bits;
-        }
-    }
-}
-
-fn read_cell(
-    cursor: &mut Cursor<'_>,
-    kind: Kind,
-    id: &mut u64,
-    interner: &Interner,
-) -> Result<Cell> {
-    let bits = match kind {
-        Kind::Nil => 0,
-        Kind::Bool => u64::from(cursor.byte()?),
-        Kind::Long | Kind::Instant => cursor.zigzag()? as u64,
-        Kind::Double | Kind::Float => u64::from_le_bytes(cursor.array()?),
-        Kind::Char => cursor.varint()?,
-        _ => {
-            *id = id.wrapping_add(cursor.zigzag()? as u64);
-            if *id >= values_of(interner) || Kind::of(interner.interned(*id)) != kind {
-                return Err(malformed("a value in it is not in the dictionary"));
-            }
-            *id
-        }
-    };
-    let fits = match kind {
-        Kind::Bool => bits <= 1,
-        Kind::Char => u32::try_from(bits).is_ok_and(|c| char::from_u32(c).is_some()),
-        _ => true,
-    };
-    if fits {
-        Ok(Cell { kind, bits })
-    } else {
-        Err(malformed("a value in it is none"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bytes::samples;
+    use crate::datom::{AttrId, Op};
+    use crate::index::Cell;
 
     /// Datoms over every kind of value, and their dictionary.
     fn datoms(count: usize) -> (Dictionary, Vec<IndexDatom>) {
@@ -403,7 +256,7 @@ mod tests {
         (interner.finish(), datoms)
     }
 
-    fn payload(dictionary: &Dictionary, datoms: &[IndexDatom]) -> Vec<u8> {
+    fn payload(dictionary: &Dictionary, datoms: &[IndexDatom], parents: &[Uuid]) -> Vec<u8> {
         let v = datoms.last().map_or(Cell::NIL, |datom| datom.v);
         let purges = [
             Purge::Datom {
@@ -420,6 +273,7 @@ mod tests {
         let changes = Changes {
             tx: TxId(TX0 + 7),
             instant_ms: -5,
+            parents,
             max_eid: 77,
             values_before: 0,
             dictionary,
@@ -433,19 +287,31 @@ mod tests {
     fn a_transaction_comes_back_exactly() {
         for count in [0, 1, 2, 49, 50, 128, 129] {
             let (dictionary, datoms) = datoms(count);
-            let payload = payload(&dictionary, &datoms);
+            let parents = [Uuid::from_u128(3), Uuid::from_u128(4)];
+            let parents = &parents[..count % 3];
+            let payload = payload(&dictionary, &datoms, parents);
             let (mut interner, mut back) = (Interner::default(), Vec::new());
-            let summary = read(&payload, &mut interner, &mut back).unwrap();
+            let summary = read(&payload, Values::Interned, &mut interner, &mut back).unwrap();
             assert_eq!(back, datoms);
+            let heading = heading(&payload).unwrap();
             assert_eq!(
-                (summary.tx.0 - TX0, summary.instant_ms, summary.max_eid),
+                (heading.tx.0 - TX0, heading.instant_ms, summary.max_eid),
                 (7, -5, 77)
             );
+            assert_eq!(
+                (summary.tx, heading.parents.as_slice()),
+                (heading.tx, parents)
+            );
             assert_eq!(summary.purges.len(), 3);
+            let mut known = Interner::new(dictionary.clone());
+            let mut again = Vec::new();
+            read(&payload, Values::Known, &mut known, &mut again).unwrap();
+            assert_eq!(again, datoms);
             let show = |d: &Dictionary| format!("{:?}", d.since(0).collect::<Vec<_>>());
             assert_eq!(show(&interner.finish()), show(&dictionary));
             for len in 0..payload.len() {
-                let cut = read(&payload[..len], &mut Interner::default(), &mut Vec::new());
+                let interner = &mut Interner::default();
+                let cut = read(&payload[..len], Values::Interned, interner, &mut Vec::new());
                 assert!(cut.is_err(), "{len} of {}", payload.len());
             }
         }
@@ -455,7 +321,7 @@ mod tests {
     #[test]
     fn changed_bytes_never_panic() {
         let (dictionary, datoms) = datoms(128);
-        let payload = payload(&dictionary, &datoms);
+        let payload = payload(&dictionary, &datoms, &[]);
         let mut random = 1u64;
         let mut roll = |below: usize| {
             random = random
@@ -474,7 +340,7 @@ mod tests {
                 };
             }
             let (mut interner, mut back) = (Interner::default(), Vec::new());
-            if read(&changed, &mut interner, &mut back).is_ok() {
+            if read(&changed, Values::Interned, &mut interner, &mut back).is_ok() {
                 let dictionary = interner.finish();
                 for datom in &back {
                     dictionary.interned(u64::from(datom.a.0));

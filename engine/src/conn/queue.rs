@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use uuid::Uuid;
+
 use super::listen::Listeners;
 use crate::error::{Code, Error, Result};
 use crate::limits::{GROUP_TRANSACTIONS, QUEUE_TRANSACTIONS};
@@ -20,6 +22,8 @@ pub(super) type Answer = Result<TxReport>;
 pub(super) struct Request {
     /// The transaction data.
     pub(super) data: TxData,
+    /// The commits its commit follows beside the head.
+    pub(super) parents: Vec<Uuid>,
     /// Who is told when it is kept.
     pub(super) listeners: Arc<Listeners>,
 }

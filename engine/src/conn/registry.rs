@@ -12,17 +12,25 @@ use super::config::Backend;
 use super::connection::release_connections_to;
 use super::consistency;
 use super::database::Database;
+use super::reference::{self, MAIN};
 use super::settings::{self, Settings};
 use crate::edn;
 use crate::error::{Code, Error, Result};
 use crate::limits::EDN_TEXT_BYTES;
-use crate::store::{FileStorage, Put, Storage, read_text};
+use crate::store::{FileStorage, MemoryStorage, Put, Storage, read_text};
 use crate::transact::TxData;
-use crate::value::Value;
+use crate::value::{Keyword, Value};
+
+/// A database in memory, with those of its branches that were opened.
+struct Held {
+    storage: Arc<dyn Storage>,
+    config: Config,
+    open: HashMap<Keyword, Arc<Database>>,
+}
 
 /// Databases in memory live here until they are deleted, connected or not.
-fn in_memory() -> MutexGuard<'static, HashMap<Uuid, Arc<Database>>> {
-    static DATABASES: OnceLock<Mutex<HashMap<Uuid, Arc<Database>>>> = OnceLock::new();
+fn in_memory() -> MutexGuard<'static, HashMap<Uuid, Held>> {
+    static DATABASES: OnceLock<Mutex<HashMap<Uuid, Held>>> = OnceLock::new();
     // Every change is one insertion or removal: a panic in between leaves nothing half done.
     DATABASES
         .get_or_init(Mutex::default)
@@ -35,7 +43,7 @@ fn in_memory() -> MutexGuard<'static, HashMap<Uuid, Arc<Database>>> {
 /// Errors: [`Code::DbAlreadyExists`], and what the initial transaction fails with; then nothing
 /// was created.
 pub fn create_database(config: &Config) -> Result<Value> {
-    if config.branch().as_str() != "db" {
+    if config.branch().as_str() != MAIN {
         let message = format!(
             "a database is created with branch :db, not {}",
             config.branch()
@@ -69,8 +77,9 @@ pub fn database_exists(config: &Config) -> Result<bool> {
 pub fn stored_config(config: &Config) -> Result<Option<Config>> {
     match storage_of(config) {
         None => {
-            let database = in_memory().get(&config.store_id().uuid()).cloned();
-            Ok(database.map(|database| database.config().clone()))
+            let databases = in_memory();
+            let held = databases.get(&config.store_id().uuid());
+            Ok(held.map(|held| held.config.clone()))
         }
         Some(storage) => {
             let storage: Arc<dyn Storage> = Arc::new(storage);
@@ -94,6 +103,11 @@ pub fn delete_database(config: &Config) -> Result<()> {
             if settings::is_there(&storage)? {
                 // First what makes it a database: cut short, there is none, and nothing half.
                 storage.delete(settings::NAME)?;
+                for name in storage.list(reference::PREFIX)? {
+                    storage.delete(&name)?;
+                }
+                // A branch without a ref of its own has had a lock.
+                storage.delete(&reference::name_of(&Keyword::new(MAIN)))?;
                 for name in storage.list("log/")? {
                     if name
                         .strip_prefix("log/")
@@ -110,18 +124,44 @@ pub fn delete_database(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Opens a database that exists, with its configuration checked.
+/// Opens a branch of a database that exists, with its configuration checked.
 pub(super) fn open(config: &Config) -> Result<Arc<Database>> {
     let database = match storage_of(config) {
-        None => in_memory().get(&config.store_id().uuid()).cloned(),
+        None => open_in_memory(config)?,
         Some(storage) => Database::open(Arc::new(storage), config)?.map(Arc::new),
     };
-    let database = database.ok_or_else(|| missing(config))?;
-    if config.branch().as_str() != "db" {
-        return Err(missing(config).with("branch", Value::Keyword(config.branch().clone())));
+    database.ok_or_else(|| match config.branch().as_str() {
+        MAIN => missing(config),
+        _ => missing(config).with("branch", Value::Keyword(config.branch().clone())),
+    })
+}
+
+fn open_in_memory(config: &Config) -> Result<Option<Arc<Database>>> {
+    let mut databases = in_memory();
+    let Some(held) = databases.get_mut(&config.store_id().uuid()) else {
+        return Ok(None);
+    };
+    if let Some(database) = held.open.get(config.branch()) {
+        consistency::check_stored(config, &held.config)?;
+        return Ok(Some(Arc::clone(database)));
     }
-    consistency::check_stored(config, database.config())?;
-    Ok(database)
+    let opened = Database::open(Arc::clone(&held.storage), config)?.map(Arc::new);
+    if let Some(database) = &opened {
+        let branch = config.branch().clone();
+        held.open.insert(branch, Arc::clone(database));
+    }
+    Ok(opened)
+}
+
+/// Lets go of a branch that was deleted.
+pub(super) fn forget_branch(config: &Config, branch: &Keyword) {
+    if *config.backend() == Backend::Memory {
+        // Dropped outside of the lock: a large database takes a while to free.
+        let forgotten = in_memory()
+            .get_mut(&config.store_id().uuid())
+            .and_then(|held| held.open.remove(branch));
+        drop(forgotten);
+    }
 }
 
 fn storage_of(config: &Config) -> Option<FileStorage> {
@@ -149,11 +189,16 @@ fn create_in_memory(config: &Config, initial: Option<&TxData>) -> Result<()> {
     if in_memory().contains_key(&id) {
         return Err(exists(config));
     }
-    let database = Arc::new(Database::in_memory(config.clone(), initial)?);
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    Database::create(&storage, config, initial)?;
     match in_memory().entry(id) {
         Entry::Occupied(_) => Err(exists(config)),
         Entry::Vacant(vacant) => {
-            vacant.insert(database);
+            vacant.insert(Held {
+                storage,
+                config: config.clone(),
+                open: HashMap::new(),
+            });
             Ok(())
         }
     }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
+use uuid::Uuid;
 
-use super::payload;
+use super::payload::{self, Values};
 use crate::bytes::malformed;
 use crate::datom::{AttrId, TX0, TxId};
 use crate::db::{Db, IndexDatom, Purge};
@@ -25,6 +26,7 @@ pub(super) struct Replay {
     datoms: Vec<IndexDatom>,
     max_eid: i64,
     max_tx: TxId,
+    commit: Uuid,
     shapes_schema: HashMap<AttrId, bool, FixedState>,
 }
 
@@ -36,6 +38,7 @@ impl Replay {
             datoms: Vec::new(),
             max_eid: db.max_eid(),
             max_tx: db.max_tx(),
+            commit: db.commit_id().unwrap_or_default(),
             shapes_schema: HashMap::default(),
             db: db.clone(),
         }
@@ -46,8 +49,12 @@ impl Replay {
         if !record.is_genuine() {
             return Err(malformed("its commit id is not that of its content"));
         }
+        if record.previous != self.commit {
+            return Err(malformed("it does not follow the commit before it"));
+        }
         let start = self.datoms.len();
-        let summary = payload::read(record.payload, &mut self.interner, &mut self.datoms)?;
+        let (interner, datoms) = (&mut self.interner, &mut self.datoms);
+        let summary = payload::read(record.payload, Values::Interned, interner, datoms)?;
         if (summary.tx.0 - TX0) as u64 != record.t || summary.tx <= self.max_tx {
             return Err(malformed("its transaction is out of turn"));
         }
@@ -59,6 +66,7 @@ impl Replay {
             self.datoms = own;
         }
         (self.max_eid, self.max_tx) = (summary.max_eid, summary.tx);
+        self.commit = record.commit;
         if stands_alone || self.datoms.len() >= REPLAY_DATOMS {
             self.apply(summary.purges);
         }
@@ -68,7 +76,10 @@ impl Replay {
     /// The database value after all records.
     pub(super) fn finish(mut self) -> Db {
         self.apply(Vec::new());
-        self.db
+        if self.commit == self.db.commit_id().unwrap_or_default() {
+            return self.db;
+        }
+        self.db.at_commit(Some(self.commit))
     }
 
     /// Applies what has gathered: one transaction, or several that keep the rules.

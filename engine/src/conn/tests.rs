@@ -135,7 +135,7 @@ fn writers_side_by_side_lose_nothing() {
                 }));
                 for n in 0..20 {
                     let data = tx(&format!("[{{:who {thread} :n {n}}}]"));
-                    let report = database.transact(&data, &listeners).unwrap();
+                    let report = database.transact(&data, Vec::new(), &listeners).unwrap();
                     // A connection never goes back, and sees what it wrote.
                     assert!(database.db().unwrap().max_tx() >= report.db_after.max_tx());
                 }
@@ -242,7 +242,7 @@ fn live(storage: &Arc<dyn Storage>, config: &Config, steps: usize) -> Life {
         for _ in 0..steps {
             let Ok(db) = database.db() else { continue };
             let n = last_step(&db) + 1;
-            match database.transact(&step(n), &listeners) {
+            match database.transact(&step(n), Vec::new(), &listeners) {
                 Ok(report) => {
                     assert_eq!(last_step(&report.db_after), n);
                     (life.acknowledged, life.perhaps) = (n, n);
@@ -358,9 +358,9 @@ fn a_full_disk_is_waited_out_and_a_failed_sync_stops_the_writer() {
         let storage: Arc<dyn Storage> = sim.clone();
         Database::create(&storage, &crash_config(), None).unwrap();
         let database = Database::open(storage, &crash_config()).unwrap().unwrap();
-        database.transact(&step(1), &listeners).unwrap();
+        database.transact(&step(1), Vec::new(), &listeners).unwrap();
         let appended = sim.operations();
-        database.transact(&step(2), &listeners).unwrap();
+        database.transact(&step(2), Vec::new(), &listeners).unwrap();
         // One transaction is one append and one sync.
         assert_eq!(sim.operations(), appended + 2);
         let sync = u64::from(fault == Fault::Before(Code::Storage));
@@ -368,14 +368,22 @@ fn a_full_disk_is_waited_out_and_a_failed_sync_stops_the_writer() {
         database
     };
     let full = open(Fault::Before(Code::StorageFull));
-    assert_eq!(code(full.transact(&step(3), &listeners)), Code::StorageFull);
     assert_eq!(
-        last_step(&full.transact(&step(3), &listeners).unwrap().db_after),
+        code(full.transact(&step(3), Vec::new(), &listeners)),
+        Code::StorageFull
+    );
+    assert_eq!(
+        last_step(
+            &full
+                .transact(&step(3), Vec::new(), &listeners)
+                .unwrap()
+                .db_after
+        ),
         3
     );
     let stopped = open(Fault::Before(Code::Storage));
     let error = stopped
-        .transact(&step(3), &listeners)
+        .transact(&step(3), Vec::new(), &listeners)
         .map(|_| ())
         .unwrap_err();
     assert_eq!(
@@ -383,7 +391,7 @@ fn a_full_disk_is_waited_out_and_a_failed_sync_stops_the_writer() {
         (Code::Storage, "unknown")
     );
     assert_eq!(
-        code(stopped.transact(&step(3), &listeners)),
+        code(stopped.transact(&step(3), Vec::new(), &listeners)),
         Code::WriterShutDown
     );
     assert_eq!(last_step(&stopped.db().unwrap()), 2);
@@ -395,8 +403,7 @@ fn a_writer_that_is_kept_out_says_by_whom() {
     let config = file_config(&dir, ":schema-flexibility :read :lock-timeout 1");
     create_database(&config).unwrap();
     let storage = crate::store::FileStorage::at(dir.path().join("made/on demand"));
-    let log = storage.list("log/").unwrap().remove(0);
-    let lock = storage.try_lock(&log, "somebody else").unwrap();
+    let lock = storage.try_lock("refs/db", "somebody else").unwrap();
     let conn = Conn::connect(&config).unwrap();
     let error = conn.transact(&step(1)).map(|_| ()).unwrap_err();
     assert_eq!(

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::view::{viewed_rows, viewed_run};
-use super::{Attributes, Db, Options, State, View, ViewedRuns};
+use super::{Attributes, Db, IndexDatom, Options, State, View, ViewedRuns};
 use crate::datom::{AttrId, Datom, EntityId, Op, TX0, TxId};
 use crate::index::{Cell, Dictionary, Extra, Row, Run, SortOrder};
 use crate::schema::{Attribute, Schema};
@@ -26,6 +26,26 @@ impl Db {
             view: View::default(),
             viewed: Arc::new(Mutex::new(ViewedRuns::default())),
         }
+    }
+
+    /// Datoms as clients see them.
+    pub fn datoms_of(&self, datoms: &[IndexDatom]) -> Vec<Datom> {
+        let mut last = None;
+        let datoms = datoms.iter().map(|datom| {
+            let name = match &last {
+                Some((a, name)) if *a == datom.a => Value::clone(name),
+                _ => self.attribute_value(datom.a),
+            };
+            last = Some((datom.a, name.clone()));
+            Datom {
+                e: datom.e,
+                a: name,
+                v: self.value(datom.v),
+                tx: datom.tx,
+                op: datom.op,
+            }
+        });
+        datoms.collect()
     }
 
     /// The rows of an attribute in an order, as the view shows them. None if it has no rows at

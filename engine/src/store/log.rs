@@ -9,35 +9,34 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::lease::WriterLease;
-use super::record::{
-    Appended, BODY_BYTES, LogHeader, LogPosition, RECORD_HEADER_BYTES, RecordHeader, SECTOR_BYTES,
-    Seal, Tip, commit_id, header_place, position, sector_print,
-};
-use super::scan::{Scanned, Sectors, Visit, corrupt, read_record, scan};
+use super::record::{Framer, LogHeader, LogPosition, SECTOR_BYTES, Tip, sector_print};
+use super::scan::{Scanned, Sectors, Visit, corrupt, last_group, read_record, scan};
 use super::storage::{Put, Storage};
 use crate::error::{Code, Error, Result};
-use crate::limits::{LOG_GROUP_BYTES, LOG_RECORD_BYTES};
-use crate::value::Value;
 
 /// A log, open at the last record this handle has seen.
 #[derive(Debug)]
 pub struct Log {
-    storage: Arc<dyn Storage>,
-    name: String,
-    seal: Seal,
-    tip: Tip,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) name: String,
+    /// The lock that keeps other writers out.
+    pub(super) lock: String,
+    pub(super) framer: Framer,
+    pub(super) tip: Tip,
     /// The epoch of this handle, once it has written.
-    epoch: Option<u64>,
+    pub(super) epoch: Option<u64>,
     /// Whether this handle knows that all up to the tip is durable, and nothing beyond it.
-    settled: bool,
-    state: State,
+    pub(super) settled: bool,
+    pub(super) state: State,
 }
 
 /// What a handle may still do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// Everything.
     Ready,
+    /// Read: the log is closed for ever.
+    Sealed,
     /// Read: an earlier failure left the end of the log unknown.
     Poisoned,
     /// Read what comes before the damage.
@@ -73,15 +72,6 @@ pub enum OnDamage {
     Refuse,
     /// Opens what comes before the damage, for reading only.
     ReadBefore,
-}
-
-/// One record to append.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    /// Its place in history, above that of the record before it.
-    pub t: u64,
-    /// What to keep.
-    pub payload: &'a [u8],
 }
 
 /// What reading the end of a log came by.
@@ -121,6 +111,65 @@ impl Log {
         }
     }
 
+    /// The same log, written by those who hold another lock than the one of its own name.
+    #[must_use]
+    pub fn under(self, lock: &str) -> Log {
+        Log {
+            lock: lock.to_owned(),
+            ..self
+        }
+    }
+
+    /// Opens a log at its end, without reading what is before. Cost: O(last group).
+    pub fn open_at_end(storage: Arc<dyn Storage>, name: &str) -> Result<Log> {
+        let header = LogHeader::load(&*storage, name)?;
+        let end = storage.size(name)?.unwrap_or_default();
+        let mut log = Log::at(storage, name, &header, header.tip());
+        let mut sectors = Sectors::new(&*log.storage, &log.name, &log.framer, end);
+        if let Some(tip) = last_group(&mut sectors)? {
+            log.tip = tip;
+        }
+        log.follow(&mut |_| Ok(()))?;
+        Ok(log)
+    }
+
+    /// Gives the records of a log behind one tip, up to and including another, to `visit`.
+    ///
+    /// - `upto`: may name a record in the midst of a group; `end` is that of the group.
+    /// - Fails with [`Code::MissingSegment`] if there is no such log, with [`Code::CorruptLog`] if it
+    ///   does not hold these records.
+    pub fn read_between(
+        storage: Arc<dyn Storage>,
+        name: &str,
+        after: Option<Tip>,
+        upto: &Tip,
+        visit: Visit<'_>,
+    ) -> Result<()> {
+        let header = LogHeader::load(&*storage, name).map_err(|e| {
+            if e.code() == Code::DbDoesNotExist {
+                missing(name)
+            } else {
+                e
+            }
+        })?;
+        let mut log = Log::at(storage, name, &header, after.unwrap_or(header.tip()));
+        let size = log.check_tip()?;
+        let mut sectors = Sectors::new(&*log.storage, name, &log.framer, size.min(upto.end));
+        let mut last = log.tip.commit;
+        scan(&mut sectors, &mut log.tip, &mut |record| {
+            if record.t > upto.t {
+                return Ok(());
+            }
+            last = record.commit;
+            visit(record)
+        })?;
+        if last == upto.commit {
+            return Ok(());
+        }
+        let message = format!("the log {name} does not hold commit {}", upto.commit);
+        Err(Error::new(Code::CorruptLog, message))
+    }
+
     /// Opens a log and gives each record from `start` on to `visit`, in order.
     ///
     /// Changes nothing and takes no lock. Fails with [`Code::CorruptLog`], [`Code::FormatVersion`],
@@ -132,13 +181,7 @@ impl Log {
         on_damage: OnDamage,
         visit: Visit<'_>,
     ) -> Result<(Log, Recovery)> {
-        let first = storage.read(name, 0..SECTOR_BYTES as u64)?.ok_or_else(|| {
-            Error::new(
-                Code::DbDoesNotExist,
-                format!("the log {name} does not exist"),
-            )
-        })?;
-        let header = LogHeader::decode(&first).map_err(|e| e.with("offset", 0_usize))?;
+        let header = LogHeader::load(&*storage, name)?;
         let tip = match start {
             Start::First => header.tip(),
             Start::After(tip) => tip,
@@ -166,12 +209,13 @@ impl Log {
         }
     }
 
-    fn at(storage: Arc<dyn Storage>, name: &str, header: &LogHeader, tip: Tip) -> Log {
-        let seal = Seal::new(header.log);
+    pub(super) fn at(storage: Arc<dyn Storage>, name: &str, header: &LogHeader, tip: Tip) -> Log {
+        let framer = Framer::new(header.log);
         Log {
             storage,
             name: name.to_owned(),
-            seal,
+            lock: name.to_owned(),
+            framer,
             tip,
             epoch: None,
             settled: false,
@@ -184,9 +228,27 @@ impl Log {
         self.tip
     }
 
+    /// What it is called in its store.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is closed for ever, as far as this handle has seen.
+    pub fn is_sealed(&self) -> bool {
+        self.state == State::Sealed
+    }
+
+    /// What the log continues if nothing was appended to it, else its last record.
+    pub fn origin(&self) -> Origin {
+        let Tip {
+            commit, t, epoch, ..
+        } = self.tip;
+        Origin { commit, t, epoch }
+    }
+
     /// Waits for the right to append; see [`WriterLease::acquire`].
     pub fn lease(&self, timeout_ms: u64) -> Result<WriterLease> {
-        WriterLease::acquire(&*self.storage, &self.name, self.tip.epoch, timeout_ms)
+        WriterLease::acquire(&*self.storage, &self.lock, self.tip.epoch, timeout_ms)
     }
 
     /// Gives the records that others appended since to `visit`; for readers.
@@ -197,13 +259,17 @@ impl Log {
     pub fn follow(&mut self, visit: Visit<'_>) -> Result<Recovery> {
         let end = self.check_tip()?;
         let before = self.tip.end;
-        let mut sectors = Sectors::new(&*self.storage, &self.name, &self.seal, end);
+        let mut sectors = Sectors::new(&*self.storage, &self.name, &self.framer, end);
         let scanned = scan(&mut sectors, &mut self.tip, visit);
         self.settled &= self.tip.end == before;
         let Scanned {
             records,
             torn_bytes,
+            sealed,
         } = scanned?;
+        if sealed && self.state == State::Ready {
+            (self.state, self.settled) = (State::Sealed, false);
+        }
         Ok(Recovery {
             records,
             torn_bytes,
@@ -214,7 +280,7 @@ impl Log {
     /// Gives the records that others appended since to `visit` and makes the end fit to append to:
     /// what is there is durable, what was never finished is dropped.
     pub fn catch_up(&mut self, lease: &WriterLease, visit: Visit<'_>) -> Result<Recovery> {
-        self.check_writable(lease)?;
+        self.check_lease(lease)?;
         let recovery = self.follow(visit)?;
         if !self.settled {
             // The writer of the last group may have died before its sync, or after one that failed;
@@ -222,80 +288,28 @@ impl Log {
             self.storage.settle(&self.name, self.last_group_at()?)?;
             self.settled = true;
         }
-        if recovery.torn_bytes > 0 {
+        if recovery.torn_bytes > 0 && !self.is_sealed() {
             self.storage.truncate(&self.name, self.tip.end)?;
             self.storage.sync(&self.name)?;
         }
         Ok(recovery)
     }
 
-    /// Appends records as one group: one write, one sync, all acknowledged or none.
-    ///
-    /// Each error says in `:db/outcome` what became of the group: `:not-committed` or `:unknown`.
-    /// [`Code::Fenced`]: others appended since; catch up first. After `:unknown` this handle appends
-    /// no more: open the log again, which tells.
-    pub fn append_group(
-        &mut self,
-        lease: &WriterLease,
-        entries: &[Entry<'_>],
-    ) -> Result<Vec<Appended>> {
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ready = self.check_writable(lease).and_then(|()| self.check_fence());
-        let group = ready
-            .and_then(|()| self.encode(entries))
-            .map_err(not_committed)?;
-        self.write(&group.bytes)?;
-        // A group whose sync failed stays where it is: the next writer settles it.
-        self.storage.sync(&self.name).map_err(|e| self.poison(e))?;
-        self.settled = true;
-        self.epoch = Some(group.tip.epoch);
-        self.tip = group.tip;
-        Ok(group.appended)
-    }
-
     /// Gives the record at a position to `visit`; only positions up to the tip hold one.
     pub fn read(&self, place: LogPosition, visit: Visit<'_>) -> Result<()> {
-        let mut sectors = Sectors::new(&*self.storage, &self.name, &self.seal, self.tip.end);
+        let mut sectors = Sectors::new(&*self.storage, &self.name, &self.framer, self.tip.end);
         read_record(&mut sectors, place, visit)
     }
 
-    /// Appends bytes at the tip, or takes back what it wrote of them.
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = self.storage.append(&self.name, self.tip.end, bytes);
-        let cause = match written {
-            Ok(Put::Refused) => return Err(not_committed(self.fenced())),
-            Ok(Put::Done) => match self.storage.size(&self.name) {
-                // Longer where locks keep nobody out and another has appended since.
-                Ok(Some(size)) if size >= self.tip.end + bytes.len() as u64 => return Ok(()),
-                Ok(_) => Error::new(Code::Storage, format!("append to {} fell short", self.name)),
-                Err(e) => e,
-            },
-            Err(e) => e,
-        };
-        // Safe under the lease: the fence was checked, so all beyond the tip is ours. Where a lease
-        // keeps nobody out, a store takes nothing back.
-        let taken_back = self.storage.truncate(&self.name, self.tip.end);
-        match taken_back.and_then(|()| self.storage.sync(&self.name)) {
-            Ok(()) => Err(not_committed(cause)),
-            Err(_) => Err(self.poison(cause)),
-        }
-    }
-
-    fn poison(&mut self, cause: Error) -> Error {
-        self.state = State::Poisoned;
-        cause.with("db/outcome", Value::keyword("unknown"))
-    }
-
-    fn check_writable(&self, lease: &WriterLease) -> Result<()> {
+    /// Refuses a handle that a failure left in doubt.
+    pub(super) fn check_lease(&self, lease: &WriterLease) -> Result<()> {
         assert_eq!(
             lease.name(),
-            self.name,
-            "a lease is for the log it was taken for"
+            self.lock,
+            "a lease is for the lock it was taken for"
         );
         let why = match self.state {
-            State::Ready => return Ok(()),
+            State::Ready | State::Sealed => return Ok(()),
             State::Poisoned => (
                 Code::Storage,
                 "must be opened again after a write that failed",
@@ -312,7 +326,7 @@ impl Log {
     }
 
     /// Checks that the log still holds the last sector this handle saw; gives the log's length.
-    fn check_tip(&self) -> Result<u64> {
+    pub(super) fn check_tip(&self) -> Result<u64> {
         let sector_bytes = SECTOR_BYTES as u64;
         let at = self.tip.end.saturating_sub(sector_bytes);
         let size = self.storage.size(&self.name)?.unwrap_or_default();
@@ -328,7 +342,7 @@ impl Log {
         }
         if at > 0
             && last.len() == SECTOR_BYTES
-            && self.seal.open(at / sector_bytes, &last).is_none()
+            && self.framer.open(at / sector_bytes, &last).is_none()
         {
             return Err(corrupt(at / sector_bytes, "does not match its checksum"));
         }
@@ -338,18 +352,11 @@ impl Log {
     /// Where the last group starts.
     fn last_group_at(&self) -> Result<u64> {
         let number = self.tip.end / SECTOR_BYTES as u64 - 1;
-        let mut sectors = Sectors::new(&*self.storage, &self.name, &self.seal, self.tip.end);
+        let mut sectors = Sectors::new(&*self.storage, &self.name, &self.framer, self.tip.end);
         Ok(SECTOR_BYTES as u64 * (number - sectors.index_in_group(number)?))
     }
 
-    fn check_fence(&self) -> Result<()> {
-        match self.check_tip()? == self.tip.end {
-            true => Ok(()),
-            false => Err(self.fenced()),
-        }
-    }
-
-    fn fenced(&self) -> Error {
+    pub(super) fn fenced(&self) -> Error {
         let message = format!(
             "the log {} does not end where this writer left it",
             self.name
@@ -357,99 +364,25 @@ impl Log {
         Error::new(Code::Fenced, message)
             .with("epoch", i64::try_from(self.tip.epoch).unwrap_or(i64::MAX))
     }
-
-    /// Lays out a group after the tip.
-    fn encode(&self, entries: &[Entry<'_>]) -> Result<Group> {
-        // A writer that finds the epoch of another at the end takes the next one.
-        let own = self.epoch.filter(|epoch| *epoch == self.tip.epoch);
-        let epoch = own.unwrap_or(self.tip.epoch.saturating_add(1));
-        let first = self.tip.end / SECTOR_BYTES as u64;
-        let (headers, sectors) = self.headers(entries, epoch)?;
-
-        let mut body = Vec::with_capacity(sectors as usize * BODY_BYTES);
-        let mut appended = Vec::with_capacity(entries.len());
-        let mut id = blake3::Hasher::new();
-        for (entry, header) in entries.iter().zip(&headers) {
-            body.resize(header_place(body.len()), 0);
-            let place = position(first, body.len());
-            appended.push(Appended {
-                position: place,
-                commit: header.commit,
-            });
-            let header = RecordHeader { sectors, ..*header }.encode();
-            id.update(&header);
-            body.extend_from_slice(&header);
-            body.extend_from_slice(entry.payload);
-        }
-        let mut group = [0; 8];
-        id.finalize_xof().fill(&mut group);
-
-        let mut bytes = Vec::with_capacity(sectors as usize * SECTOR_BYTES);
-        self.seal
-            .frame(first, u64::from_le_bytes(group), &body, &mut bytes);
-        let last = headers.last().expect("a group has entries");
-        let tip = Tip {
-            end: self.tip.end + bytes.len() as u64,
-            t: last.t,
-            epoch,
-            commit: last.commit,
-            last_sector: sector_print(&bytes[bytes.len() - SECTOR_BYTES..]),
-        };
-        Ok(Group {
-            bytes,
-            appended,
-            tip,
-        })
-    }
-
-    /// The headers of a group, their count of sectors still open, and that count.
-    fn headers(&self, entries: &[Entry<'_>], epoch: u64) -> Result<(Vec<RecordHeader>, u32)> {
-        let (mut previous, mut t, mut body_bytes) = (self.tip.commit, self.tip.t, 0_usize);
-        let mut headers = Vec::with_capacity(entries.len());
-        for (index, entry) in entries.iter().enumerate() {
-            assert!(
-                entry.t > t,
-                "the t of a record is above that of the one before it"
-            );
-            let bytes = entry.payload.len();
-            body_bytes = header_place(body_bytes) + RECORD_HEADER_BYTES + bytes;
-            if bytes > LOG_RECORD_BYTES || body_bytes > LOG_GROUP_BYTES {
-                let message = format!(
-                    "a group of records of the log holds at most {LOG_GROUP_BYTES} bytes, one record {LOG_RECORD_BYTES}"
-                );
-                return Err(Error::new(Code::Limit, message).with("limit", "log-record-bytes"));
-            }
-            let commit = commit_id(previous, entry.t, entry.payload);
-            headers.push(RecordHeader {
-                records_left: (entries.len() - index) as u32,
-                sectors: 0,
-                payload_bytes: bytes as u64,
-                epoch,
-                t: entry.t,
-                previous,
-                commit,
-            });
-            (previous, t) = (commit, entry.t);
-        }
-        Ok((headers, body_bytes.div_ceil(BODY_BYTES) as u32))
-    }
 }
 
-/// A group that is laid out but not written.
-struct Group {
-    bytes: Vec<u8>,
-    appended: Vec<Appended>,
-    tip: Tip,
-}
-
-fn not_committed(error: Error) -> Error {
-    error.with("db/outcome", Value::keyword("not-committed"))
+/// The error for a log that should be there.
+fn missing(name: &str) -> Error {
+    Error::new(
+        Code::MissingSegment,
+        format!("the log {name} of an earlier part of the branch is not there"),
+    )
+    .with("file", name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::LOG_RECORD_BYTES;
+    use crate::store::Appended;
+    use crate::store::append::Entry;
     use crate::store::{Fault, FileStorage, MemoryStorage, RecordView, SimStorage, Times};
+    use crate::value::Value;
 
     const NAME: &str = "log/main";
 

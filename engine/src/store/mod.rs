@@ -3,6 +3,7 @@
 //! Nothing above this module touches a file, and nothing in it knows what the bytes mean: a payload
 //! goes in as `&[u8]` and comes out the same or not at all.
 
+mod append;
 mod file;
 mod lease;
 mod log;
@@ -12,9 +13,10 @@ mod scan;
 mod sim;
 mod storage;
 
+pub use append::Entry;
 pub use file::{FileStorage, read_text};
 pub use lease::WriterLease;
-pub use log::{Entry, Log, OnDamage, Origin, Recovery, Start};
+pub use log::{Log, OnDamage, Origin, Recovery, Start};
 pub use memory::MemoryStorage;
 pub use record::{Appended, FORMAT_VERSION, LogPosition, RecordView, Tip, commit_id};
 pub use sim::{Fault, SimStorage, Times};

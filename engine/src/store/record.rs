@@ -8,6 +8,7 @@
 
 use uuid::Uuid;
 
+use super::storage::Storage;
 use crate::error::{Code, Error, Result};
 
 /// The newest format that this build reads, and the one it writes.
@@ -25,6 +26,9 @@ pub(super) const RECORD_HEADER_BYTES: usize = 72;
 const LOG_MAGIC: [u8; 8] = *b"datalith";
 /// What a record starts with.
 const RECORD_MAGIC: [u8; 4] = *b"RECD";
+
+/// What the payload of a seal is, and no other payload starts with.
+pub(super) const SEAL: u8 = 0xFF;
 
 /// Where the checksum of a log's first sector stands.
 const FIRST_SECTOR_SUM: usize = SECTOR_BYTES - 4;
@@ -65,11 +69,24 @@ pub struct RecordView<'a> {
     pub previous: Uuid,
     /// What it is called.
     pub commit: Uuid,
+    /// Where its group ends, in bytes from the start of the log.
+    pub group_end: u64,
     /// What the writer gave.
     pub payload: &'a [u8],
 }
 
 impl RecordView<'_> {
+    /// The tip of a log that ends with this record, for [`Log::read_between`](super::Log::read_between).
+    pub fn tip(&self) -> Tip {
+        Tip {
+            end: self.group_end,
+            t: self.t,
+            epoch: self.epoch,
+            commit: self.commit,
+            last_sector: 0,
+        }
+    }
+
     /// Whether the commit id is that of this content: a check far stronger than the checksums.
     pub fn is_genuine(&self) -> bool {
         commit_id(self.previous, self.t, self.payload) == self.commit
@@ -137,6 +154,15 @@ impl LogHeader {
         sector
     }
 
+    /// Reads the first sector of a log; fails with [`Code::DbDoesNotExist`] if there is no such log.
+    pub(super) fn load(storage: &dyn Storage, name: &str) -> Result<LogHeader> {
+        let first = storage.read(name, 0..SECTOR_BYTES as u64)?.ok_or_else(|| {
+            let message = format!("the log {name} does not exist");
+            Error::new(Code::DbDoesNotExist, message)
+        })?;
+        LogHeader::decode(&first).map_err(|e| e.with("offset", 0_usize))
+    }
+
     /// Reads the first sector; fails with [`Code::FormatVersion`] if a newer build wrote it.
     pub(super) fn decode(sector: &[u8]) -> Result<LogHeader> {
         let damaged = |what| Error::new(Code::CorruptLog, format!("the log's first sector {what}"));
@@ -189,7 +215,7 @@ pub(super) fn sector_print(sector: &[u8]) -> u32 {
 
 /// What makes and checks the checksums of one log.
 #[derive(Clone, Debug)]
-pub(super) struct Seal(crc32fast::Hasher);
+pub(super) struct Framer(crc32fast::Hasher);
 
 /// A sector that verified.
 #[derive(Clone, Copy, Debug)]
@@ -199,11 +225,11 @@ pub(super) struct Sector<'a> {
     pub(super) body: &'a [u8],
 }
 
-impl Seal {
-    pub(super) fn new(log: Uuid) -> Seal {
+impl Framer {
+    pub(super) fn new(log: Uuid) -> Framer {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(log.as_bytes());
-        Seal(hasher)
+        Framer(hasher)
     }
 
     fn sum(&self, number: u64, content: &[u8]) -> u32 {
@@ -392,17 +418,17 @@ mod tests {
 
     #[test]
     fn a_sector_verifies_in_its_place_only() {
-        let seal = Seal::new(Uuid::from_u128(1));
+        let framer = Framer::new(Uuid::from_u128(1));
         let mut bytes = Vec::new();
-        seal.frame(5, 77, &[3; BODY_BYTES + 1], &mut bytes);
+        framer.frame(5, 77, &[3; BODY_BYTES + 1], &mut bytes);
         assert_eq!(bytes.len(), 2 * SECTOR_BYTES);
         let second = &bytes[SECTOR_BYTES..];
-        let sector = seal.open(6, second).unwrap();
+        let sector = framer.open(6, second).unwrap();
         assert_eq!(
             (sector.index, sector.group, sector.body[0], sector.body[1]),
             (1, 77, 3, 0)
         );
-        assert!(seal.open(5, second).is_none());
-        assert!(Seal::new(Uuid::from_u128(2)).open(6, second).is_none());
+        assert!(framer.open(5, second).is_none());
+        assert!(Framer::new(Uuid::from_u128(2)).open(6, second).is_none());
     }
 }

@@ -1,8 +1,8 @@
 //! Reads a log: whole groups one after the other, then a verdict on what stands at the end.
 
 use super::record::{
-    BODY_BYTES, LogPosition, RECORD_HEADER_BYTES, RecordHeader, RecordView, SECTOR_BYTES,
-    SECTOR_HEADER_BYTES, Seal, Sector, Tip, header_place, position, sector_print,
+    BODY_BYTES, Framer, LogPosition, RECORD_HEADER_BYTES, RecordHeader, RecordView, SEAL,
+    SECTOR_BYTES, SECTOR_HEADER_BYTES, Sector, Tip, header_place, position, sector_print,
 };
 use super::storage::Storage;
 use crate::error::{Code, Error, Result};
@@ -26,18 +26,23 @@ enum Found<'a> {
 pub(super) struct Sectors<'s> {
     storage: &'s dyn Storage,
     name: &'s str,
-    seal: &'s Seal,
+    framer: &'s Framer,
     end: u64,
     chunk: Vec<u8>,
     chunk_at: u64,
 }
 
 impl<'s> Sectors<'s> {
-    pub(super) fn new(storage: &'s dyn Storage, name: &'s str, seal: &'s Seal, end: u64) -> Self {
+    pub(super) fn new(
+        storage: &'s dyn Storage,
+        name: &'s str,
+        framer: &'s Framer,
+        end: u64,
+    ) -> Self {
         Sectors {
             storage,
             name,
-            seal,
+            framer,
             end,
             chunk: Vec::new(),
             chunk_at: 0,
@@ -70,12 +75,12 @@ impl<'s> Sectors<'s> {
     }
 
     fn sector(&mut self, number: u64) -> Result<Found<'_>> {
-        let seal = self.seal;
+        let framer = self.framer;
         let bytes = self.bytes(number)?;
         if bytes.len() < SECTOR_BYTES {
             return Ok(Found::Blank);
         }
-        Ok(match seal.open(number, bytes) {
+        Ok(match framer.open(number, bytes) {
             Some(sector) => Found::Whole(sector),
             None if bytes.iter().all(|byte| *byte == 0) => Found::Blank,
             None => Found::Damaged,
@@ -87,28 +92,35 @@ impl<'s> Sectors<'s> {
 ///
 /// Returns the bytes of a torn group at the end. Fails with [`Code::CorruptLog`] if anything there
 /// is neither a whole group nor the remains of one that was never finished.
+///
+/// A seal moves no tip and is given to nobody; nothing whole may follow it.
 pub(super) fn scan(sectors: &mut Sectors<'_>, tip: &mut Tip, visit: Visit<'_>) -> Result<Scanned> {
     let mut body = Vec::new();
-    let mut records = 0;
-    while tip.end < sectors.end {
-        let first = tip.end / SECTOR_BYTES as u64;
+    let mut scanned = Scanned::default();
+    let mut end = tip.end;
+    while end < sectors.end {
+        let first = end / SECTOR_BYTES as u64;
         if !read_group(sectors, first, &mut body)? {
-            return Ok(Scanned {
-                records,
-                torn_bytes: torn_bytes(sectors, first)?,
-            });
+            scanned.torn_bytes = torn_bytes(sectors, first)?;
+            return Ok(scanned);
         }
-        let mut after = *tip;
-        records += visit_group(&body, first, &mut after, visit)?;
+        if scanned.sealed {
+            return Err(corrupt(first, "holds records behind the log's seal"));
+        }
         let count = (body.len() / BODY_BYTES) as u64;
-        after.end = (first + count) * SECTOR_BYTES as u64;
+        end = (first + count) * SECTOR_BYTES as u64;
+        let mut after = *tip;
+        if is_seal(&body) {
+            visit_group(&body, first, &mut after, &mut |_| Ok(()))?;
+            scanned.sealed = true;
+            continue;
+        }
+        scanned.records += visit_group(&body, first, &mut after, visit)?;
+        after.end = end;
         after.last_sector = sector_print(sectors.bytes(first + count - 1)?);
         *tip = after;
     }
-    Ok(Scanned {
-        records,
-        torn_bytes: 0,
-    })
+    Ok(scanned)
 }
 
 /// What a scan came by.
@@ -116,6 +128,56 @@ pub(super) fn scan(sectors: &mut Sectors<'_>, tip: &mut Tip, visit: Visit<'_>) -
 pub(super) struct Scanned {
     pub(super) records: u64,
     pub(super) torn_bytes: u64,
+    /// Whether the log is closed for ever.
+    pub(super) sealed: bool,
+}
+
+/// The tip behind the last whole group of records, found from the end; none if the first sector
+/// comes before any, or what stands at the end takes a reading of the whole log to judge.
+pub(super) fn last_group(sectors: &mut Sectors<'_>) -> Result<Option<Tip>> {
+    let mut body = Vec::new();
+    let mut number = (sectors.end / SECTOR_BYTES as u64).saturating_sub(1);
+    while number > 0 {
+        let first = match sectors.sector(number)? {
+            Found::Whole(sector) => number.saturating_sub(u64::from(sector.index)),
+            Found::Blank => {
+                number -= 1;
+                continue;
+            }
+            Found::Damaged => return Ok(None),
+        };
+        if first == 0 {
+            return Ok(None);
+        }
+        let whole = read_group(sectors, first, &mut body)?;
+        let count = (body.len() / BODY_BYTES) as u64;
+        if whole && first + count == number + 1 && !is_seal(&body) {
+            return tip_of_group(sectors, &body, first).map(Some);
+        }
+        number = first - 1;
+    }
+    Ok(None)
+}
+
+fn tip_of_group(sectors: &mut Sectors<'_>, body: &[u8], first: u64) -> Result<Tip> {
+    let header = RecordHeader::decode(body);
+    let header = header.ok_or_else(|| corrupt(first, "holds no record where one must start"))?;
+    let last = first + (body.len() / BODY_BYTES) as u64 - 1;
+    let mut tip = Tip {
+        end: (last + 1) * SECTOR_BYTES as u64,
+        t: header.t.saturating_sub(1),
+        epoch: header.epoch,
+        commit: header.previous,
+        last_sector: sector_print(sectors.bytes(last)?),
+    };
+    visit_group(body, first, &mut tip, &mut |_| Ok(()))?;
+    Ok(tip)
+}
+
+/// Whether the body of a group is that of a seal.
+fn is_seal(body: &[u8]) -> bool {
+    let header = RecordHeader::decode(body).filter(|header| header.records_left == 1);
+    header.is_some_and(|header| payload_of(body, 0, &header) == Some(&[SEAL]))
 }
 
 /// Reads the body of the group at `first`; false if it is not there as a whole.
@@ -188,6 +250,8 @@ fn visit_group(body: &[u8], first: u64, tip: &mut Tip, visit: Visit<'_>) -> Resu
             t: header.t,
             previous: header.previous,
             commit: header.commit,
+            group_end: first * SECTOR_BYTES as u64
+                + body.len() as u64 / BODY_BYTES as u64 * SECTOR_BYTES as u64,
             payload,
         })?;
         (tip.t, tip.epoch, tip.commit) = (header.t, header.epoch, header.commit);
@@ -243,6 +307,8 @@ pub(super) fn read_record(
         t: header.t,
         previous: header.previous,
         commit: header.commit,
+        group_end: (number.saturating_sub(u64::from(index)) + u64::from(header.sectors))
+            * SECTOR_BYTES as u64,
         payload,
     })
 }
@@ -289,12 +355,12 @@ mod tests {
         change(&mut record);
         let mut body = record.encode().to_vec();
         body.resize(body_bytes, 0);
-        let seal = Seal::new(nil);
+        let framer = Framer::new(nil);
         let mut bytes = header.encode().to_vec();
-        seal.frame(1, 1, &body, &mut bytes);
+        framer.frame(1, 1, &body, &mut bytes);
         let storage = MemoryStorage::default();
         storage.create("log", &bytes).unwrap();
-        let mut sectors = Sectors::new(&storage, "log", &seal, bytes.len() as u64);
+        let mut sectors = Sectors::new(&storage, "log", &framer, bytes.len() as u64);
         let mut visit = |_: RecordView<'_>| Ok(());
         match scan(&mut sectors, &mut header.tip(), &mut visit) {
             Ok(scanned) => panic!("{scanned:?}"),
@@ -336,18 +402,18 @@ mod tests {
             previous: nil,
             commit: nil,
         };
-        let seal = Seal::new(nil);
+        let framer = Framer::new(nil);
         let mut bytes = header.encode().to_vec();
-        seal.frame(1, 1, &record.encode(), &mut bytes);
+        framer.frame(1, 1, &record.encode(), &mut bytes);
         let storage = MemoryStorage::default();
         storage.create("log", &bytes).unwrap();
-        let mut sectors = Sectors::new(&storage, "log", &seal, 1024);
+        let mut sectors = Sectors::new(&storage, "log", &framer, 1024);
         let scanned = scan(&mut sectors, &mut header.tip(), &mut |_| Ok(())).unwrap();
         assert_eq!(
             scanned,
             Scanned {
-                records: 0,
-                torn_bytes: 512
+                torn_bytes: 512,
+                ..Scanned::default()
             }
         );
     }

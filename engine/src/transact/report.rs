@@ -1,6 +1,6 @@
 //! What goes into a transaction, and what comes out.
 
-use crate::datom::{Datom, EntityId, TxId};
+use crate::datom::{Datom, TxId};
 use crate::db::{Db, IndexDatom, Purge};
 use crate::error::{Code, Error, Result};
 use crate::value::{Map, Value};
@@ -88,22 +88,7 @@ pub struct TxReport {
 impl Transaction {
     /// Its datoms as clients see them.
     pub fn tx_data(&self) -> Vec<Datom> {
-        let mut last = None;
-        let datoms = self.datoms.iter().map(|datom| {
-            let name = match &last {
-                Some((a, name)) if *a == datom.a => Value::clone(name),
-                _ => self.db_after.attribute_value(datom.a),
-            };
-            last = Some((datom.a, name.clone()));
-            Datom {
-                e: EntityId(datom.e.0),
-                a: name,
-                v: self.db_after.value(datom.v),
-                tx: datom.tx,
-                op: datom.op,
-            }
-        });
-        datoms.collect()
+        self.db_after.datoms_of(&self.datoms)
     }
 
     /// What its caller learns.

@@ -1,0 +1,223 @@
+//! The datoms of a transaction as columns of bytes.
+//!
+//! Columns are cut by what their numbers look like: entities as differences, kinds and operations
+//! as runs, dictionary ids as differences.
+
+use crate::bytes::{Cursor, malformed, put_varint, put_zigzag};
+use crate::datom::{AttrId, EntityId, Op, TxId};
+use crate::db::IndexDatom;
+use crate::error::Result;
+use crate::index::{Cell, Interner, Kind};
+
+const KIND_RUNS: u8 = 0;
+const KIND_EACH: u8 = 1;
+
+const TX_OWN: u8 = 0;
+const TX_EACH: u8 = 1;
+
+pub(super) fn put_datoms(out: &mut Vec<u8>, tx: TxId, datoms: &[IndexDatom]) {
+    put_varint(out, datoms.len() as u64);
+    let mut e = 0i64;
+    for datom in datoms {
+        put_zigzag(out, datom.e.0.wrapping_sub(e));
+        e = datom.e.0;
+    }
+    datoms
+        .iter()
+        .for_each(|datom| put_varint(out, u64::from(datom.a.0)));
+    let mut op = Op::Assert;
+    for run in datoms.chunk_by(|a, b| a.op == b.op) {
+        if run[0].op != op {
+            put_varint(out, 0);
+        }
+        put_varint(out, run.len() as u64);
+        op = if run[0].op == Op::Assert {
+            Op::Retract
+        } else {
+            Op::Assert
+        };
+    }
+    if datoms.iter().all(|datom| datom.tx == tx) {
+        out.push(TX_OWN);
+    } else {
+        out.push(TX_EACH);
+        datoms
+            .iter()
+            .for_each(|datom| put_zigzag(out, datom.tx.0.wrapping_sub(tx.0)));
+    }
+    let runs = datoms.chunk_by(|a, b| a.v.kind == b.v.kind);
+    if runs.clone().count() * 2 <= datoms.len() {
+        out.push(KIND_RUNS);
+        for run in runs {
+            out.push(run[0].v.kind as u8);
+            put_varint(out, run.len() as u64);
+        }
+    } else {
+        out.push(KIND_EACH);
+        out.extend(datoms.iter().map(|datom| datom.v.kind as u8));
+    }
+    let mut id = 0;
+    datoms
+        .iter()
+        .for_each(|datom| put_bits(out, datom.v, &mut id));
+}
+
+pub(super) fn read_datoms(
+    cursor: &mut Cursor<'_>,
+    tx: TxId,
+    interner: &Interner,
+    datoms: &mut Vec<IndexDatom>,
+) -> Result<()> {
+    // Every datom has a byte at least in the column of entities and in that of attributes.
+    let count = cursor.count(2)?;
+    let start = datoms.len();
+    datoms.reserve(count);
+    let mut e = 0i64;
+    for _ in 0..count {
+        e = e.wrapping_add(cursor.zigzag()?);
+        let a = AttrId(0);
+        datoms.push(IndexDatom {
+            e: EntityId(e),
+            a,
+            v: Cell::NIL,
+            tx,
+            op: Op::Assert,
+        });
+    }
+    let new = &mut datoms[start..];
+    for datom in &mut *new {
+        datom.a = read_attribute(cursor, interner)?;
+    }
+    read_ops(cursor, new)?;
+    match cursor.byte()? {
+        TX_OWN => {}
+        TX_EACH => {
+            for datom in &mut *new {
+                datom.tx = TxId(tx.0.wrapping_add(cursor.zigzag()?));
+            }
+        }
+        _ => return Err(malformed("its column of transactions is of no known form")),
+    }
+    read_kinds(cursor, new)?;
+    let mut id = 0;
+    for datom in new {
+        datom.v = read_cell(cursor, datom.v.kind, &mut id, interner)?;
+    }
+    Ok(())
+}
+
+/// Runs of assertions and retractions in turn, an assertion first.
+fn read_ops(cursor: &mut Cursor<'_>, datoms: &mut [IndexDatom]) -> Result<()> {
+    let (mut at, mut op) = (0, Op::Assert);
+    while at < datoms.len() {
+        let end = run_end(cursor, at, datoms.len())?;
+        if end == at && at > 0 {
+            return Err(malformed("a run in it is empty"));
+        }
+        datoms[at..end].iter_mut().for_each(|datom| datom.op = op);
+        op = if op == Op::Assert {
+            Op::Retract
+        } else {
+            Op::Assert
+        };
+        at = end;
+    }
+    Ok(())
+}
+
+fn read_kinds(cursor: &mut Cursor<'_>, datoms: &mut [IndexDatom]) -> Result<()> {
+    match cursor.byte()? {
+        KIND_RUNS => {
+            let mut at = 0;
+            while at < datoms.len() {
+                let kind = read_kind(cursor)?;
+                let end = run_end(cursor, at, datoms.len())?;
+                if end == at {
+                    return Err(malformed("a run in it is empty"));
+                }
+                datoms[at..end]
+                    .iter_mut()
+                    .for_each(|datom| datom.v.kind = kind);
+                at = end;
+            }
+        }
+        KIND_EACH => {
+            for datom in datoms {
+                datom.v.kind = read_kind(cursor)?;
+            }
+        }
+        _ => return Err(malformed("its column of kinds is of no known form")),
+    }
+    Ok(())
+}
+
+fn run_end(cursor: &mut Cursor<'_>, at: usize, len: usize) -> Result<usize> {
+    let run = usize::try_from(cursor.varint()?).ok();
+    run.and_then(|run| at.checked_add(run))
+        .filter(|&end| end <= len)
+        .ok_or_else(|| malformed("a run in it is longer than its column"))
+}
+
+pub(super) fn read_kind(cursor: &mut Cursor<'_>) -> Result<Kind> {
+    Kind::from_number(cursor.byte()?).ok_or_else(|| malformed("a kind in it is not known"))
+}
+
+pub(super) fn read_attribute(cursor: &mut Cursor<'_>, interner: &Interner) -> Result<AttrId> {
+    let id = cursor.varint()?;
+    if id >= values_of(interner) {
+        return Err(malformed("an attribute in it has no name"));
+    }
+    Ok(AttrId(id as u32))
+}
+
+/// `id`: the dictionary id before, which the next one is likely to be near.
+pub(super) fn put_bits(out: &mut Vec<u8>, cell: Cell, id: &mut u64) {
+    match cell.kind {
+        Kind::Nil => {}
+        Kind::Bool => out.push(cell.bits as u8),
+        Kind::Long | Kind::Instant => put_zigzag(out, cell.bits as i64),
+        Kind::Double | Kind::Float => out.extend_from_slice(&cell.bits.to_le_bytes()),
+        Kind::Char => put_varint(out, cell.bits),
+        _ => {
+            put_zigzag(out, cell.bits.wrapping_sub(*id) as i64);
+            *id = cell.bits;
+        }
+    }
+}
+
+pub(super) fn read_cell(
+    cursor: &mut Cursor<'_>,
+    kind: Kind,
+    id: &mut u64,
+    interner: &Interner,
+) -> Result<Cell> {
+    let bits = match kind {
+        Kind::Nil => 0,
+        Kind::Bool => u64::from(cursor.byte()?),
+        Kind::Long | Kind::Instant => cursor.zigzag()? as u64,
+        Kind::Double | Kind::Float => u64::from_le_bytes(cursor.array()?),
+        Kind::Char => cursor.varint()?,
+        _ => {
+            *id = id.wrapping_add(cursor.zigzag()? as u64);
+            if *id >= values_of(interner) || Kind::of(interner.interned(*id)) != kind {
+                return Err(malformed("a value in it is not in the dictionary"));
+            }
+            *id
+        }
+    };
+    let fits = match kind {
+        Kind::Bool => bits <= 1,
+        Kind::Char => u32::try_from(bits).is_ok_and(|c| char::from_u32(c).is_some()),
+        _ => true,
+    };
+    if fits {
+        Ok(Cell { kind, bits })
+    } else {
+        Err(malformed("a value in it is none"))
+    }
+}
+
+/// How many values an interner holds.
+pub(super) fn values_of(interner: &Interner) -> u64 {
+    u64::from(interner.base().len()) + interner.added_len() as u64
+}
