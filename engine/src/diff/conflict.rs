@@ -54,6 +54,9 @@ pub enum ConflictKind {
     EditRetract,
     /// One side retracted the whole entity; the other changed it or refers to it anew.
     EntityRetracted,
+    /// On one side the number of the entity went to another one, as happens to a branch into
+    /// which a merge brought renumbered entities; the other side changed what it stood for.
+    EntityReplaced,
     /// A unique value went to two entities.
     Unique,
     /// Both changed the schema of one attribute, or one made it single-valued where the other
@@ -67,6 +70,7 @@ impl ConflictKind {
             ConflictKind::EditEdit => "edit-edit",
             ConflictKind::EditRetract => "edit-retract",
             ConflictKind::EntityRetracted => "entity-retracted",
+            ConflictKind::EntityReplaced => "entity-replaced",
             ConflictKind::Unique => "unique",
             ConflictKind::Schema => "schema",
         }
@@ -139,6 +143,13 @@ impl fmt::Display for Conflict {
             }
             ConflictKind::EntityRetracted => {
                 write!(f, "entity {entity} is retracted here and changed there")
+            }
+            ConflictKind::EntityReplaced => {
+                write!(
+                    f,
+                    "the number {} stands for another entity on one side",
+                    self.entity
+                )
             }
             ConflictKind::Unique => write!(
                 f,

@@ -158,7 +158,13 @@ impl Renaming {
                 continue;
             }
             let known = identities.get(&e).into_iter().flatten();
-            let owner = known.filter_map(|(name, value)| self.owner(sides, made, name, value));
+            let owner = known.filter_map(|(name, value)| {
+                let owner = self.owner(sides, made, name, value)?;
+                // Who gave the identity away on their side is another entity.
+                let there = theirs.get(&(Value::Long(owner), name.clone()));
+                let gave_away = there.is_some_and(|change| change.removed.contains(value));
+                (!gave_away).then_some(owner)
+            });
             if let Some(owner) = owner.min() {
                 self.names.insert(e, Value::Long(owner));
                 waiting.extend(referring.remove(&e).into_iter().flatten());

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use foldhash::fast::FixedState;
 use indexmap::IndexSet;
 
-use super::change::{Change, Changes, Key, shapes_schema};
+use super::change::{Change, Changes, Key, Side, shapes_schema};
 use super::conflict::{Conflict, ConflictKind, Strategy};
 use super::entity::{Sides, owner};
+use crate::schema::Unique;
 use crate::value::Value;
 
 type Entities = IndexSet<Value, FixedState>;
@@ -25,6 +26,7 @@ impl Resolver<'_> {
     /// Finds every conflict and settles it as the strategy says.
     pub(super) fn resolve(&mut self) {
         self.retracted_entities();
+        self.replaced_entities();
         self.values();
         self.narrowed_attributes();
         self.unique_values();
@@ -43,7 +45,7 @@ impl Resolver<'_> {
         let touched_there = touched(&self.theirs, |name| theirs.is_ref(name));
         for e in gone_there.intersection(&touched_here) {
             if theirs.is_gone(e) && !ours.is_gone(e) {
-                self.entity_conflict(e);
+                self.entity_conflict(e, ConflictKind::EntityRetracted);
                 match self.strategy {
                     Strategy::Theirs => self.retract_here(e),
                     _ => self.theirs.forget_entity(e, |name| theirs.is_ref(name)),
@@ -52,7 +54,7 @@ impl Resolver<'_> {
         }
         for e in gone_here.intersection(&touched_there) {
             if ours.is_gone(e) && !theirs.is_gone(e) {
-                self.entity_conflict(e);
+                self.entity_conflict(e, ConflictKind::EntityRetracted);
                 match self.strategy {
                     Strategy::Theirs => self.restore_here(e),
                     _ => self.theirs.forget_entity(e, |name| theirs.is_ref(name)),
@@ -61,8 +63,58 @@ impl Resolver<'_> {
         }
     }
 
-    fn entity_conflict(&mut self, e: &Value) {
-        let shown = |side: &super::change::Side<'_>| {
+    /// Numbers that stand for another entity on one side while the other changed what they stood
+    /// for, or began to refer to it.
+    fn replaced_entities(&mut self) {
+        let (ours, theirs) = (self.sides.ours, self.sides.theirs);
+        let changed_there = entities(&self.theirs, |change| &change.removed);
+        let changed_here = entities(&self.ours, |change| &change.removed);
+        let touched_here = touched(&self.ours, |name| ours.is_ref(name));
+        let touched_there = touched(&self.theirs, |name| theirs.is_ref(name));
+        let there = changed_there.intersection(&touched_here);
+        let replaced: Entities = there
+            .filter(|e| self.is_replaced(e, &theirs))
+            .chain(
+                changed_here
+                    .intersection(&touched_there)
+                    .filter(|e| self.is_replaced(e, &ours)),
+            )
+            .cloned()
+            .collect();
+        for e in &replaced {
+            if !ours.is_gone(e) && !theirs.is_gone(e) {
+                self.entity_conflict(e, ConflictKind::EntityReplaced);
+                if self.strategy == Strategy::Theirs {
+                    self.retract_here(e);
+                    self.restore_here(e);
+                    for key in theirs.referring(e.as_long().unwrap_or_default()) {
+                        push_new(&mut self.theirs.at(key).added, e.clone());
+                    }
+                } else {
+                    self.theirs.forget_entity(e, |name| theirs.is_ref(name));
+                }
+            }
+        }
+    }
+
+    /// Whether nothing of what an entity was is left on a side, or what named it names another.
+    fn is_replaced(&self, e: &Value, side: &Side<'_>) -> bool {
+        let number = e.as_long().unwrap_or_default();
+        let now = side.facts(number);
+        let before = self.sides.base.facts(number);
+        let mut named = before.iter().filter(|(name, _)| {
+            let declared = self.sides.base.declared(name);
+            declared.is_some_and(|known| known.unique == Some(Unique::Identity))
+        });
+        let has_moved = |(name, value): &(Value, Value)| {
+            owner(side, name, value).is_some_and(|owner| owner != number)
+        };
+        let is_left = |fact: &(Value, Value)| now.contains(fact);
+        before.len() > 1 && !before.iter().any(is_left) || named.any(has_moved)
+    }
+
+    fn entity_conflict(&mut self, e: &Value, kind: ConflictKind) {
+        let shown = |side: &Side<'_>| {
             let facts = side.facts(e.as_long().unwrap_or_default());
             let mut map = crate::value::Map::default();
             for (name, value) in facts {
@@ -79,7 +131,7 @@ impl Resolver<'_> {
             }
         };
         self.conflicts.push(Conflict {
-            kind: ConflictKind::EntityRetracted,
+            kind,
             entity: e.clone(),
             identity: self.identity(e),
             attribute: Value::Nil,
@@ -108,8 +160,11 @@ impl Resolver<'_> {
     fn restore_here(&mut self, e: &Value) {
         let theirs = self.sides.theirs;
         let number = e.as_long().unwrap_or_default();
+        let before = self.sides.base.facts(number);
+        // What is there since stands among their changes already, under our names.
         for (name, value) in theirs.facts(number) {
-            if !theirs.is_composite(&name) {
+            let was_before = before.contains(&(name.clone(), value.clone()));
+            if was_before && !theirs.is_composite(&name) {
                 push_new(&mut self.theirs.at((e.clone(), name)).added, value);
             }
         }
@@ -227,7 +282,7 @@ impl Resolver<'_> {
         let parts = given.len();
         given.extend(self.theirs.tuples.iter().cloned());
         for (at, (key, value)) in given.into_iter().enumerate() {
-            let is_unique = |side: &super::change::Side<'_>| {
+            let is_unique = |side: &Side<'_>| {
                 side.declared(&key.1)
                     .is_some_and(|known| known.unique.is_some())
             };

@@ -182,6 +182,39 @@ fn an_entity_retracted_here_and_changed_there_is_a_conflict() {
 }
 
 #[test]
+fn a_number_that_stands_for_another_entity_by_now_is_a_conflict() {
+    // Both made 103. Merged into ours, their Dan is 104; merged back, 103 would become Cid.
+    let base = people();
+    let ours = after(&base, r#"[{:name "Cid"}]"#);
+    let theirs = after(&base, r#"[{:name "Dan"}]"#);
+    let first = merged(&base, &ours, &theirs, Strategy::Fail);
+    let back = merged(&theirs, &theirs, &first.db, Strategy::Fail);
+    assert_eq!(facts(&back.db), facts(&first.db));
+    let changed = after(&theirs, "[{:db/id 103 :age 5}]");
+    let refused = merge(&theirs, &changed, &first.db, Strategy::Fail).expect_err("a conflict");
+    assert!(refused.message().contains("103"), "{refused}");
+    let taken = merged(&theirs, &changed, &first.db, Strategy::Theirs);
+    assert_eq!(facts(&taken.db), facts(&first.db));
+}
+
+#[test]
+fn what_is_brought_back_refers_to_what_they_made() {
+    let base = people();
+    let ours = after(&base, r#"[[:db/retractEntity 101] {:name "Cid"}]"#);
+    let theirs = after(&base, r#"[{:db/id 101 :friend {:age 7}}]"#);
+    let taken = merged(&base, &ours, &theirs, Strategy::Theirs);
+    let found = facts(&taken.db);
+    for fact in [
+        "101 :name \"Ann\"",
+        "101 :friend 104",
+        "104 :age 7",
+        "102 :boss 101",
+    ] {
+        assert!(found.contains(fact), "{fact} in {found:?}");
+    }
+}
+
+#[test]
 fn a_unique_value_given_to_two_is_a_conflict_and_a_moved_one_is_not() {
     check_conflict(
         r#"[[:db/add 101 :email "x"]]"#,
