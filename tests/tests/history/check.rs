@@ -134,11 +134,9 @@ fn real_time(ops: &[Op], reads: Reads, found: &mut Vec<Anomaly>) {
                 }
                 latest = latest.max(*t);
             }
-            Outcome::Seen(seen) if reads == Reads::Latest => {
-                if seen.basis < floor {
-                    let what = format!("a read saw {}, {floor} was over before", seen.basis);
-                    note(found, "stale read", what);
-                }
+            Outcome::Seen(seen) if reads == Reads::Latest && seen.basis < floor => {
+                let what = format!("a read saw {}, {floor} was over before", seen.basis);
+                note(found, "stale read", what);
             }
             _ => {}
         }

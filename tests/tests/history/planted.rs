@@ -34,7 +34,7 @@ fn good() -> History {
         ..Seen::default()
     };
     for (t, act) in (1..).zip(acts) {
-        let n = act.number().unwrap();
+        let n = act.number().expect("a write");
         match act {
             Act::Append { n, .. } => seen.appended.1.push((n, t)),
             Act::Push { n, .. } => {

@@ -69,14 +69,15 @@ pub(super) fn play(roles: &[&'static str], time: Duration, seed: u64) -> Played 
         }
         stage.torment(Random(seed));
     });
-    let left = left(&stage.path);
+    let mut anomalies = stage
+        .anomalies
+        .into_inner()
+        .expect("no thread has panicked");
+    let left = left(&stage.path, &mut anomalies);
     Played {
         ops: stage.ops.into_inner().expect("no thread has panicked"),
         left,
-        anomalies: stage
-            .anomalies
-            .into_inner()
-            .expect("no thread has panicked"),
+        anomalies,
         lives: stage.lives.into_inner(),
     }
 }
@@ -191,8 +192,9 @@ impl Stage {
     }
 }
 
-/// What is in the database after all is over, as a process that was not part of it sees it.
-fn left(path: &Path) -> Left {
+/// What is in the database after all is over, as a process that was not part of it sees it. Its
+/// time never goes back, whatever the clocks of the writers did.
+fn left(path: &Path, anomalies: &mut Vec<Anomaly>) -> Left {
     let config = format!("{{:store {{:backend :file :path {path:?}}}}}");
     let config = Config::from_value(&edn::read(&config).expect("EDN")).expect("a configuration");
     let conn = Conn::connect(&config).expect("the database opens");
@@ -202,8 +204,25 @@ fn left(path: &Path) -> Left {
         .iter()
         .map(|datom| (datom.v.as_long().expect("a number"), datom.tx.0))
         .collect();
+    let times = [Value::keyword("db/txInstant")];
+    let mut times = datoms(&db, Index::Aevt, &times).expect("the times are there");
+    times.sort_by_key(|datom| datom.tx.0);
+    let backward = times
+        .windows(2)
+        .find(|two| instant(&two[1].v) < instant(&two[0].v));
+    anomalies.extend(backward.map(|two| Anomaly {
+        kind: "time went back",
+        what: format!("{two:?}"),
+    }));
     conn.release();
     left
+}
+
+fn instant(value: &Value) -> i64 {
+    match value {
+        Value::Instant(ms) => *ms,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn pid(child: &Child) -> Pid {
