@@ -15,6 +15,7 @@ use super::listen::{ListenerId, Listeners};
 use super::registry;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
+use crate::store::Storage;
 use crate::transact::{TxData, TxReport};
 use crate::value::{Keyword, Value};
 
@@ -72,25 +73,36 @@ impl Conn {
             counted.count += 1;
             return Ok(counted.conn.clone());
         }
-        let database = registry::open(config)?;
-        let key = key_of(config, database.config());
-        let conn = Conn {
-            shared: Arc::new(Shared {
-                key: key.clone(),
-                config: config.clone(),
-                database: RwLock::new(Some(database)),
-                listeners: Arc::default(),
-                pool: OnceLock::new(),
-            }),
-        };
+        let conn = Conn::to(registry::open(config)?, config);
         connections.insert(
-            key,
+            conn.shared.key.clone(),
             Counted {
                 conn: conn.clone(),
                 count: 1,
             },
         );
         Ok(conn)
+    }
+
+    /// Connects to the database in a store of the caller's, with a connection of its own: shared
+    /// with nobody, as if it were of another process. `:store` of the configuration counts for its
+    /// `:id` only.
+    ///
+    /// Errors: those of [`Conn::connect`].
+    pub fn connect_at(storage: Arc<dyn Storage>, config: &Config) -> Result<Conn> {
+        Ok(Conn::to(registry::open_at(storage, config)?, config))
+    }
+
+    fn to(database: Arc<Database>, config: &Config) -> Conn {
+        Conn {
+            shared: Arc::new(Shared {
+                key: key_of(config, database.config()),
+                config: config.clone(),
+                database: RwLock::new(Some(database)),
+                listeners: Arc::default(),
+                pool: OnceLock::new(),
+            }),
+        }
     }
 
     /// The newest database value.
@@ -106,12 +118,14 @@ impl Conn {
     /// Gives up one of as many connects; at the last the connection ends for all its clones.
     pub fn release(&self) {
         let mut connections = connections();
-        let Some(counted) = connections.get_mut(&self.shared.key) else {
+        let counted = connections
+            .get_mut(&self.shared.key)
+            .filter(|counted| Arc::ptr_eq(&counted.conn.shared, &self.shared));
+        let Some(counted) = counted else {
+            // Not counted: a connection of its own, or one that has ended.
+            self.shared.end();
             return;
         };
-        if !Arc::ptr_eq(&counted.conn.shared, &self.shared) {
-            return;
-        }
         counted.count -= 1;
         if counted.count == 0 {
             connections.remove(&self.shared.key);

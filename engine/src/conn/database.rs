@@ -29,6 +29,8 @@ pub(super) struct Database {
     queue: Queue,
     /// Held while a group is worked off. A panic under it poisons it: nobody writes any more.
     writer: Mutex<Journal>,
+    /// Held by the reader that takes in what other processes wrote: the others wait for it.
+    following: Mutex<()>,
 }
 
 /// The newest value, for readers that never wait for the writer.
@@ -126,6 +128,7 @@ impl Database {
             place,
             queue: Queue::default(),
             writer: Mutex::new(journal),
+            following: Mutex::default(),
         }))
     }
 
@@ -141,16 +144,15 @@ impl Database {
 
     /// Its newest value, with what other processes wrote up to now.
     pub(super) fn db(&self) -> Result<Db> {
-        let (db, seen) = self.head.get();
-        let reference = self.place.read()?;
-        if reference == seen.reference {
-            let end = self.place.storage.size(&seen.log)?;
-            if reference.is_none() && end.is_none() {
-                return Err(gone(&self.place));
-            }
-            if end == seen.end {
-                return Ok(db);
-            }
+        if let Some(db) = self.newest()? {
+            return Ok(db);
+        }
+        let _turn = self
+            .following
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(db) = self.newest()? {
+            return Ok(db);
         }
         // Where our own writer is at work, it is the one that reads and publishes.
         match self.writer.try_lock().as_deref_mut() {
@@ -158,6 +160,20 @@ impl Database {
             Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => {}
         }
         Ok(self.head.get().0)
+    }
+
+    /// The value that was read last, if nobody wrote since.
+    fn newest(&self) -> Result<Option<Db>> {
+        let (db, seen) = self.head.get();
+        let reference = self.place.read()?;
+        if reference != seen.reference {
+            return Ok(None);
+        }
+        let end = self.place.storage.size(&seen.log)?;
+        if reference.is_none() && end.is_none() {
+            return Err(gone(&self.place));
+        }
+        Ok((end == seen.end).then_some(db))
     }
 
     /// Makes a transaction; others' reports may be made on the way. `parents`: the commits it

@@ -34,4 +34,6 @@ pub use config::{Backend, Config, StoreId};
 pub use connection::Conn;
 pub use history::{ChainReport, ChainStatus, Commit, TxEntry};
 pub use listen::ListenerId;
-pub use registry::{create_database, database_exists, delete_database, stored_config};
+pub use registry::{
+    create_database, create_database_at, database_exists, delete_database, stored_config,
+};

@@ -43,29 +43,41 @@ fn in_memory() -> MutexGuard<'static, HashMap<Uuid, Held>> {
 /// Errors: [`Code::DbAlreadyExists`], and what the initial transaction fails with; then nothing
 /// was created.
 pub fn create_database(config: &Config) -> Result<Value> {
-    if config.branch().as_str() != MAIN {
-        let message = format!(
-            "a database is created with branch :db, not {}",
-            config.branch()
-        );
-        return Err(Error::new(Code::Unsupported, message)
-            .with("branch", Value::Keyword(config.branch().clone())));
+    if let Some(storage) = storage_of(config) {
+        return create_database_at(&(Arc::new(storage) as Arc<dyn Storage>), config);
     }
+    check_branch(config)?;
     let (config, initial) = with_initial_data(config)?;
-    match storage_of(&config) {
-        None => create_in_memory(&config, initial.as_ref())?,
-        Some(storage) => {
-            let storage: Arc<dyn Storage> = Arc::new(storage);
-            if Settings::load(&storage)?.is_some() {
-                return Err(exists(&config));
-            }
-            match Database::create(&storage, &config, initial.as_ref())? {
-                Put::Done => {}
-                Put::Refused => return Err(exists(&config)),
-            }
-        }
-    }
+    create_in_memory(&config, initial.as_ref())?;
     Ok(config.to_value())
+}
+
+/// Creates a database in a store of the caller's, for [`Conn::connect_at`]; else as
+/// [`create_database`].
+///
+/// [`Conn::connect_at`]: super::Conn::connect_at
+pub fn create_database_at(storage: &Arc<dyn Storage>, config: &Config) -> Result<Value> {
+    check_branch(config)?;
+    let (config, initial) = with_initial_data(config)?;
+    if Settings::load(storage)?.is_some() {
+        return Err(exists(&config));
+    }
+    match Database::create(storage, &config, initial.as_ref())? {
+        Put::Done => Ok(config.to_value()),
+        Put::Refused => Err(exists(&config)),
+    }
+}
+
+fn check_branch(config: &Config) -> Result<()> {
+    if config.branch().as_str() == MAIN {
+        return Ok(());
+    }
+    let message = format!(
+        "a database is created with branch :db, not {}",
+        config.branch()
+    );
+    Err(Error::new(Code::Unsupported, message)
+        .with("branch", Value::Keyword(config.branch().clone())))
 }
 
 /// Whether there is such a database.
@@ -130,10 +142,20 @@ pub(super) fn open(config: &Config) -> Result<Arc<Database>> {
         None => open_in_memory(config)?,
         Some(storage) => Database::open(Arc::new(storage), config)?.map(Arc::new),
     };
-    database.ok_or_else(|| match config.branch().as_str() {
+    database.ok_or_else(|| missing_branch(config))
+}
+
+/// Opens a branch of the database in a store of the caller's.
+pub(super) fn open_at(storage: Arc<dyn Storage>, config: &Config) -> Result<Arc<Database>> {
+    let database = Database::open(storage, config)?.map(Arc::new);
+    database.ok_or_else(|| missing_branch(config))
+}
+
+fn missing_branch(config: &Config) -> Error {
+    match config.branch().as_str() {
         MAIN => missing(config),
         _ => missing(config).with("branch", Value::Keyword(config.branch().clone())),
-    })
+    }
 }
 
 fn open_in_memory(config: &Config) -> Result<Option<Arc<Database>>> {

@@ -20,7 +20,7 @@ use nix::time::{ClockId, clock_gettime};
 /// Threads of a writer.
 const WRITERS: u32 = 3;
 /// Threads of a reader.
-const READERS: u32 = 1;
+const READERS: u32 = 2;
 /// How long an append list is in use.
 const LIST_NS: u64 = 50_000_000;
 /// Pushed lists there are.
