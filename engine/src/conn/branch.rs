@@ -9,6 +9,7 @@ use super::database::Database;
 use super::history::{self, ChainReport, Commit, TxEntry};
 use super::journal::write_first;
 use super::lineage::{Lineage, read_pieces};
+use super::queue::Upon;
 use super::reference::{MAIN, Place, Ref};
 use crate::datom::TX0;
 use crate::db::{Db, Options, TimePoint};
@@ -39,7 +40,7 @@ impl BranchPoint {
         }
     }
 
-    fn to_value(&self) -> Value {
+    pub(super) fn to_value(&self) -> Value {
         match self {
             BranchPoint::Branch(branch) => Value::Keyword(branch.clone()),
             BranchPoint::Commit(commit) => Value::Uuid(*commit),
@@ -146,7 +147,11 @@ impl Conn {
     /// [`Code::ParentDoesNotExist`].
     pub fn merge(&self, parents: &[BranchPoint], data: &TxData) -> Result<TxReport> {
         let parents = commits_of(self.database()?.place(), parents)?;
-        self.transact_upon(data, parents)
+        let upon = Upon {
+            parents,
+            head: None,
+        };
+        self.transact_upon(data, upon)
     }
 
     /// The commits that the commit of a database value follows; none if it is no commit's.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::database::{Database, Head};
 use super::journal::Journal;
 use super::listen::Listeners;
-use super::queue::Request;
+use super::queue::{Request, Upon};
 use super::reference::{MAIN, Place};
 use super::settings::Settings;
 use super::{BranchPoint, ChainStatus, Config, Conn, create_database, delete_database};
@@ -291,7 +291,7 @@ fn a_branch_starts_in_the_midst_of_a_group() {
     let requests: Vec<Request> = (1..=3)
         .map(|n| Request {
             data: add(n),
-            parents: Vec::new(),
+            upon: Upon::default(),
             listeners: Arc::new(Listeners::default()),
         })
         .collect();
@@ -326,7 +326,7 @@ fn open(storage: &Arc<dyn Storage>) -> Database {
 }
 
 fn step(database: &Database, n: i64) -> Result<Db> {
-    let report = database.transact(&add(n), Vec::new(), &Arc::default())?;
+    let report = database.transact(&add(n), Upon::default(), &Arc::default())?;
     Ok(report.db_after)
 }
 

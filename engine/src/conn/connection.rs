@@ -12,6 +12,7 @@ use super::config::Backend;
 use super::consistency;
 use super::database::Database;
 use super::listen::{ListenerId, Listeners};
+use super::queue::Upon;
 use super::registry;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
@@ -112,7 +113,7 @@ impl Conn {
 
     /// Makes a transaction, durable when the call returns. Blocks; callable from many threads.
     pub fn transact(&self, data: &TxData) -> Result<TxReport> {
-        self.transact_upon(data, Vec::new())
+        self.transact_upon(data, Upon::default())
     }
 
     /// Gives up one of as many connects; at the last the connection ends for all its clones.
@@ -185,10 +186,10 @@ impl Conn {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// Makes a transaction whose commit follows others beside the head.
-    pub(super) fn transact_upon(&self, data: &TxData, parents: Vec<Uuid>) -> Result<TxReport> {
+    /// Makes a transaction whose commit follows what it says.
+    pub(super) fn transact_upon(&self, data: &TxData, upon: Upon) -> Result<TxReport> {
         self.database()?
-            .transact(data, parents, &self.shared.listeners)
+            .transact(data, upon, &self.shared.listeners)
     }
 
     /// The connection of this process to another branch, if there is one.

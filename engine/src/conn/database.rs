@@ -4,14 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use uuid::Uuid;
-
 use super::Config;
 use super::consistency;
 use super::journal::{Journal, Settled, Waiting};
 use super::lineage::gone;
 use super::listen::Listeners;
-use super::queue::{Answer, Queue, Request};
+use super::queue::{Answer, Queue, Request, Upon};
 use super::reference::{MAIN, Place, Position, fresh_log};
 use super::settings::Settings;
 use crate::db::Db;
@@ -176,17 +174,12 @@ impl Database {
         Ok((end == seen.end).then_some(db))
     }
 
-    /// Makes a transaction; others' reports may be made on the way. `parents`: the commits it
-    /// follows beside the head.
-    pub(super) fn transact(
-        &self,
-        data: &TxData,
-        parents: Vec<Uuid>,
-        listeners: &Arc<Listeners>,
-    ) -> Answer {
+    /// Makes a transaction; others' reports may be made on the way. `upon`: what it is to
+    /// follow.
+    pub(super) fn transact(&self, data: &TxData, upon: Upon, listeners: &Arc<Listeners>) -> Answer {
         let request = Request {
             data: data.clone(),
-            parents,
+            upon,
             listeners: Arc::clone(listeners),
         };
         self.queue.submit(request, |group| self.commit(group))

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::database::{Head, Seen, all_failed, work_out};
 use super::lineage::Lineage;
 use super::payload::{self, Changes};
-use super::queue::{Answer, Request};
+use super::queue::{Answer, Request, Upon};
 use super::reference::{Piece, Place, Position, Ref, pieces_after};
 use crate::datom::TX0;
 use crate::db::{Db, Options};
@@ -156,7 +156,7 @@ impl Journal {
             if bytes > GROUP_BYTES {
                 break;
             }
-            match made_upon(&db, &request.data, &request.parents) {
+            match requested(&db, request) {
                 Ok((report, payload)) => {
                     db = report.db_after.clone();
                     bytes += payload.len();
@@ -308,6 +308,17 @@ pub(super) fn write_first(
         payload: &payload,
     };
     log.append_group(&lease, &[entry]).map(|_| ())
+}
+
+/// A transaction that somebody waits for.
+fn requested(db: &Db, request: &Request) -> Result<(TxReport, Vec<u8>)> {
+    let Upon { parents, head } = &request.upon;
+    if head.is_some_and(|head| head != db.commit_id().unwrap_or_default()) {
+        let message = "the branch went on while the transaction was worked out";
+        let outcome = Value::keyword("not-committed");
+        return Err(Error::new(Code::Fenced, message).with("db/outcome", outcome));
+    }
+    made_upon(db, &request.data, parents)
 }
 
 /// A transaction upon a value: its report, and what the log keeps of it.

@@ -17,6 +17,7 @@ mod history;
 mod journal;
 mod lineage;
 mod listen;
+mod merge;
 mod object;
 mod payload;
 mod queue;
@@ -34,6 +35,7 @@ pub use config::{Backend, Config, StoreId};
 pub use connection::Conn;
 pub use history::{ChainReport, ChainStatus, Commit, TxEntry};
 pub use listen::ListenerId;
+pub use merge::MergeReport;
 pub use registry::{
     create_database, create_database_at, database_exists, delete_database, stored_config,
 };

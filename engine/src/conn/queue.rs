@@ -22,10 +22,20 @@ pub(super) type Answer = Result<TxReport>;
 pub(super) struct Request {
     /// The transaction data.
     pub(super) data: TxData,
-    /// The commits its commit follows beside the head.
-    pub(super) parents: Vec<Uuid>,
+    /// What its commit follows.
+    pub(super) upon: Upon,
     /// Who is told when it is kept.
     pub(super) listeners: Arc<Listeners>,
+}
+
+/// What a commit follows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Upon {
+    /// The commits beside the head.
+    pub(super) parents: Vec<Uuid>,
+    /// The head that the data were worked out for, nil before the first commit; none if they will
+    /// do for any.
+    pub(super) head: Option<Uuid>,
 }
 
 /// Transactions in the order they came.

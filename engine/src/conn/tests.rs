@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::database::Database;
 use super::listen::Listeners;
+use super::queue::Upon;
 use super::{Config, Conn, create_database, database_exists, delete_database};
 use crate::bytes::samples;
 use crate::db::Db;
@@ -135,7 +136,9 @@ fn writers_side_by_side_lose_nothing() {
                 }));
                 for n in 0..20 {
                     let data = tx(&format!("[{{:who {thread} :n {n}}}]"));
-                    let report = database.transact(&data, Vec::new(), &listeners).unwrap();
+                    let report = database
+                        .transact(&data, Upon::default(), &listeners)
+                        .unwrap();
                     // A connection never goes back, and sees what it wrote.
                     assert!(database.db().unwrap().max_tx() >= report.db_after.max_tx());
                 }
@@ -242,7 +245,7 @@ fn live(storage: &Arc<dyn Storage>, config: &Config, steps: usize) -> Life {
         for _ in 0..steps {
             let Ok(db) = database.db() else { continue };
             let n = last_step(&db) + 1;
-            match database.transact(&step(n), Vec::new(), &listeners) {
+            match database.transact(&step(n), Upon::default(), &listeners) {
                 Ok(report) => {
                     assert_eq!(last_step(&report.db_after), n);
                     (life.acknowledged, life.perhaps) = (n, n);
@@ -358,9 +361,13 @@ fn a_full_disk_is_waited_out_and_a_failed_sync_stops_the_writer() {
         let storage: Arc<dyn Storage> = sim.clone();
         Database::create(&storage, &crash_config(), None).unwrap();
         let database = Database::open(storage, &crash_config()).unwrap().unwrap();
-        database.transact(&step(1), Vec::new(), &listeners).unwrap();
+        database
+            .transact(&step(1), Upon::default(), &listeners)
+            .unwrap();
         let appended = sim.operations();
-        database.transact(&step(2), Vec::new(), &listeners).unwrap();
+        database
+            .transact(&step(2), Upon::default(), &listeners)
+            .unwrap();
         // One transaction is one append and one sync.
         assert_eq!(sim.operations(), appended + 2);
         let sync = u64::from(fault == Fault::Before(Code::Storage));
@@ -369,13 +376,13 @@ fn a_full_disk_is_waited_out_and_a_failed_sync_stops_the_writer() {
     };
     let full = open(Fault::Before(Code::StorageFull));
     assert_eq!(
-        code(full.transact(&step(3), Vec::new(), &listeners)),
+        code(full.transact(&step(3), Upon::default(), &listeners)),
         Code::StorageFull
     );
     assert_eq!(
         last_step(
             &full
-                .transact(&step(3), Vec::new(), &listeners)
+                .transact(&step(3), Upon::default(), &listeners)
                 .unwrap()
                 .db_after
         ),
@@ -383,7 +390,7 @@ fn a_full_disk_is_waited_out_and_a_failed_sync_stops_the_writer() {
     );
     let stopped = open(Fault::Before(Code::Storage));
     let error = stopped
-        .transact(&step(3), Vec::new(), &listeners)
+        .transact(&step(3), Upon::default(), &listeners)
         .map(|_| ())
         .unwrap_err();
     assert_eq!(
@@ -391,7 +398,7 @@ fn a_full_disk_is_waited_out_and_a_failed_sync_stops_the_writer() {
         (Code::Storage, "unknown")
     );
     assert_eq!(
-        code(stopped.transact(&step(3), Vec::new(), &listeners)),
+        code(stopped.transact(&step(3), Upon::default(), &listeners)),
         Code::WriterShutDown
     );
     assert_eq!(last_step(&stopped.db().unwrap()), 2);
