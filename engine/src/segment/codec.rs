@@ -307,7 +307,7 @@ fn plane_bytes(plane: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn check(column: &[u64], planes: u8) {
+    fn check(column: &[u64]) {
         for encoded in [encode(column, Numbers::Bits), encode_doubles(column)] {
             let mut out = Vec::new();
             encoded.encoding.put(&mut out);
@@ -317,34 +317,41 @@ mod tests {
             let back = encoding.decode(&planes, column.len(), &[]).unwrap();
             assert_eq!(back, column);
         }
-        assert_eq!(
-            encode(column, Numbers::Bits).encoding.planes,
-            planes,
-            "{column:?}"
-        );
     }
 
     #[test]
     fn columns_come_back() {
-        check(&[7], 0);
-        check(&[7; 100], 0);
-        check(&[1, 2, 3, 4], 1);
-        check(&[0, 255, 0], 1);
-        check(&[0, 256, 1], 2);
-        check(&[u64::MAX, 0, 1], 1);
-        check(&[i64::MIN as u64, i64::MAX as u64, 0], 8);
-        check(&[1 << 60, 1 << 61, 3 << 60], 1);
-        check(&(0..300).map(|n| n * 86_400_000).collect::<Vec<_>>(), 2);
-        let doubles = [0.0, 1.5, -2.25, 1e9].map(f64::to_bits);
+        for (column, planes) in [
+            (&[7][..], 0),
+            (&[7; 100], 0),
+            (&[1, 2, 3, 4], 1),
+            (&[0, 255, 0], 1),
+            (&[0, 256, 1], 2),
+            (&[u64::MAX, 0, 1], 1),
+            (&[1 << 60, 1 << 61, 3 << 60], 1),
+            (&[i64::MIN as u64, i64::MAX as u64, 0], 8),
+        ] {
+            check(column);
+            let encoding = encode(column, Numbers::Bits).encoding;
+            assert_eq!(encoding.planes, planes, "{column:?}");
+        }
+    }
+
+    #[test]
+    fn whole_days_and_decimals_are_small_numbers() {
+        let days: Vec<u64> = (0..300).map(|n| n * n % 200 * 86_400_000).collect();
+        check(&days);
+        assert_eq!(encode(&days, Numbers::Bits).encoding.planes, 1);
+        let decimals = [0.0, 1.5, -2.25, 1e9].map(f64::to_bits);
+        check(&decimals);
+        let exponent = 2;
         assert_eq!(
-            encode_doubles(&doubles).encoding.numbers,
-            Numbers::Decimal { exponent: 2 }
+            encode_doubles(&decimals).encoding.numbers,
+            Numbers::Decimal { exponent }
         );
-        check(&doubles, 8);
-        check(
-            &[-0.0, f64::NAN, f64::INFINITY, 0.1 + 0.2].map(f64::to_bits),
-            8,
-        );
+        let others = [-0.0, f64::NAN, f64::INFINITY, 0.1 + 0.2].map(f64::to_bits);
+        check(&others);
+        assert_eq!(encode_doubles(&others).encoding.numbers, Numbers::Bits);
     }
 
     #[test]
