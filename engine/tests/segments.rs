@@ -213,7 +213,7 @@ fn records() -> Vec<ArchivedRecord> {
             epoch: n / 100,
             commit: Uuid::from_u128(u128::from(noise(n)) << 64),
             flags: (n % 2) as u32,
-            body: (0..n).map(|at| noise(at * n) as u8).collect(),
+            body: (0..n).map(|at| (at % 251) as u8).collect(),
         })
         .collect()
 }
