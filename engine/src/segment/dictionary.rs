@@ -22,9 +22,12 @@ pub(super) struct ValuesSegment {
     file: SegmentFile,
     directory: ValuesDirectory,
     schema: SchemaRef,
-    pages: Box<[OnceLock<Box<[Option<Value>]>>]>,
+    pages: Box<[OnceLock<ValuePage>]>,
     bucket_pages: Box<[OnceLock<BucketPage>]>,
 }
+
+/// The values of a page; none where one was purged.
+type ValuePage = Box<[Option<Value>]>;
 
 /// Some of the buckets.
 #[derive(Debug)]
@@ -153,7 +156,7 @@ impl ValuesSegment {
         )
     }
 
-    fn read_values(&self, number: usize) -> Result<Box<[Option<Value>]>> {
+    fn read_values(&self, number: usize) -> Result<ValuePage> {
         let batch = self.read(number)?;
         let size = 1usize << self.directory.page_shift;
         let len = size.min(self.directory.len as usize - number * size);
@@ -197,13 +200,13 @@ fn columns(batch: &RecordBatch) -> [&[u8]; 3] {
     [0, 1, 2].map(|column| batch.column(column).as_binary::<i32>().value(0))
 }
 
-fn decode_values(columns: [&[u8]; 3], len: usize) -> Result<Box<[Option<Value>]>> {
+fn decode_values(columns: [&[u8]; 3], len: usize) -> Result<ValuePage> {
     let [forms, lengths, bytes] = columns;
     if forms.len() != len {
         return Err(malformed("a page of it has another number of values"));
     }
     let (mut lengths, mut bytes) = (Cursor::new(lengths), Cursor::new(bytes));
-    let values: Result<Box<[Option<Value>]>> = forms
+    let values: Result<ValuePage> = forms
         .iter()
         .map(|&form| {
             let len = usize::try_from(lengths.varint()?)
