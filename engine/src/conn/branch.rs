@@ -310,3 +310,185 @@ fn changed(branch: &Keyword) -> Error {
     let message = format!("the branch {branch} was changed by somebody else just now");
     Error::new(Code::Fenced, message).with("db/outcome", Value::keyword("not-committed"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conn::tests::{add, branch, branch_config, code, head, memory, numbers, set};
+    use crate::conn::{ChainStatus, create_database, delete_database};
+
+    #[test]
+    fn branches_go_their_own_ways_and_are_there_after_reopening() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        create_database(&branch_config(&path, MAIN)).unwrap();
+        let main = Conn::connect(&branch_config(&path, MAIN)).unwrap();
+        assert_eq!(main.branches().unwrap(), [branch(MAIN)]);
+        let first = main
+            .transact(&add(1))
+            .unwrap()
+            .db_after
+            .commit_id()
+            .unwrap();
+        main.transact(&add(2)).unwrap();
+        main.create_branch(&head(MAIN), &branch("b/ä")).unwrap();
+        let b = Conn::connect(&branch_config(&path, "b/ä")).unwrap();
+        assert_eq!(numbers(&b.db().unwrap()), set([1, 2]));
+        assert_eq!(b.db().unwrap().commit_id(), main.db().unwrap().commit_id());
+        b.transact(&add(30)).unwrap();
+        main.transact(&add(3)).unwrap();
+        // A branch of a branch, from a commit in its past and from its head; seen from elsewhere.
+        b.create_branch(&BranchPoint::Commit(first), &branch("c"))
+            .unwrap();
+        main.create_branch(&head("b/ä"), &branch("d")).unwrap();
+        let expected = |conn: &Conn| match conn.config().branch().as_str() {
+            "b/ä" => set([1, 2, 30]),
+            "c" => set([1, 40]),
+            "d" => set([1, 2, 30, 50]),
+            _ => set([1, 2, 3]),
+        };
+        let c = Conn::connect(&branch_config(&path, "c")).unwrap();
+        c.transact(&add(40)).unwrap();
+        let d = Conn::connect(&branch_config(&path, "d")).unwrap();
+        d.transact(&add(50)).unwrap();
+        for conn in [main, b, c, d] {
+            assert_eq!(numbers(&conn.db().unwrap()), expected(&conn));
+            let commit = conn.db().unwrap().commit_id();
+            conn.release();
+            let again = Conn::connect(conn.config()).unwrap();
+            let db = again.db().unwrap();
+            assert_eq!((numbers(&db), db.commit_id()), (expected(&again), commit));
+            let report = again.verify_chain().unwrap();
+            assert_eq!(
+                (report.status, report.commits),
+                (ChainStatus::Ok, (db.max_tx().0 - TX0) as u64)
+            );
+            assert_eq!(again.branches().unwrap().len(), 4);
+            again.release();
+        }
+        delete_database(&branch_config(&path, MAIN)).unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_cannot_be_done_to_branches_is_named() {
+        let id = Uuid::new_v4();
+        create_database(&memory(id, MAIN)).unwrap();
+        let main = Conn::connect(&memory(id, MAIN)).unwrap();
+        let on = |name: &str| memory(id, name);
+        assert_eq!(code(Conn::connect(&on("b"))), Code::DbDoesNotExist);
+        // A branch of a database without a transaction.
+        main.create_branch(&head(MAIN), &branch("b")).unwrap();
+        let b = Conn::connect(&on("b")).unwrap();
+        b.transact(&add(1)).unwrap();
+        assert_eq!(numbers(&main.db().unwrap()), set([]));
+        let nothing = BranchPoint::Commit(Uuid::new_v4());
+        for (from, new, expected) in [
+            (head(MAIN), "b", Code::BranchAlreadyExists),
+            (head(MAIN), MAIN, Code::BranchAlreadyExists),
+            (head("x"), "c", Code::BranchSource),
+            (nothing.clone(), "c", Code::BranchSource),
+        ] {
+            assert_eq!(code(main.create_branch(&from, &branch(new))), expected);
+        }
+        assert_eq!(
+            code(main.delete_branch(&branch(MAIN))),
+            Code::CannotDeleteMainBranch
+        );
+        assert_eq!(
+            code(main.delete_branch(&branch("x"))),
+            Code::BranchDoesNotExist
+        );
+        assert_eq!(code(main.merge(&[], &add(2))), Code::MustProvideParent);
+        assert_eq!(
+            code(main.merge(&[nothing], &add(2))),
+            Code::ParentDoesNotExist
+        );
+        let db = b.db().unwrap();
+        assert_eq!(
+            code(main.force_branch(&db, &branch("c"), &[])),
+            Code::MustProvideParent
+        );
+        let view = db.history().unwrap();
+        assert_eq!(
+            code(main.force_branch(&view, &branch("c"), &[head("b")])),
+            Code::DbValueRequired
+        );
+        main.delete_branch(&branch("b")).unwrap();
+        assert_eq!(code(b.db()), Code::ConnectionReleased);
+        assert_eq!(code(Conn::connect(&on("b"))), Code::DbDoesNotExist);
+        assert!(main.branch_as_db(&branch("b")).unwrap().is_none());
+        main.create_branch(&head(MAIN), &branch("b")).unwrap();
+        let b = Conn::connect(&on("b")).unwrap();
+        assert_eq!(numbers(&b.db().unwrap()), set([]));
+        delete_database(&memory(id, MAIN)).unwrap();
+        assert_eq!(code(b.db()), Code::ConnectionReleased);
+    }
+
+    #[test]
+    fn merges_have_parents_and_commits_can_be_had_again() {
+        let id = Uuid::new_v4();
+        create_database(&memory(id, MAIN)).unwrap();
+        let main = Conn::connect(&memory(id, MAIN)).unwrap();
+        let empty = main.db().unwrap();
+        assert_eq!(
+            (empty.commit_id(), main.parent_commit_ids(&empty).unwrap()),
+            (None, None)
+        );
+        let one = main.transact(&add(1)).unwrap().db_after;
+        main.create_branch(&head(MAIN), &branch("b")).unwrap();
+        let b = Conn::connect(&memory(id, "b")).unwrap();
+        let two = b.transact(&add(2)).unwrap().db_after;
+        let three = main.transact(&add(3)).unwrap().db_after;
+        let report = main.merge(&[head("b"), head(MAIN)], &add(4)).unwrap();
+        let four = main.db().unwrap();
+        let commit = |db: &Db| db.commit_id().unwrap();
+        let said = report.tx_meta.get(&Value::keyword("db/commitId"));
+        assert_eq!(said, Some(&Value::Uuid(commit(&four))));
+        let parents = |db: &Db| main.parent_commit_ids(db).unwrap().unwrap();
+        assert_eq!(parents(&four), [commit(&three), commit(&two)]);
+        assert_eq!((parents(&two), parents(&one)), (vec![commit(&one)], vec![]));
+        assert_eq!(four.with(&add(5)).unwrap().db_after.commit_id(), None);
+
+        let history = main.branch_history().unwrap();
+        let ids: Vec<Uuid> = history.iter().map(|commit| commit.id).collect();
+        assert_eq!(ids, [&four, &three, &one, &two].map(commit));
+        assert_eq!(history[0].parents, parents(&four));
+        for (db, expected) in [
+            (&one, set([1])),
+            (&two, set([1, 2])),
+            (&four, set([1, 3, 4])),
+        ] {
+            let again = main.commit_as_db(commit(db)).unwrap().unwrap();
+            assert_eq!(
+                (numbers(&again), again.commit_id()),
+                (expected, db.commit_id())
+            );
+            assert_eq!(again.max_tx(), db.max_tx());
+        }
+        assert!(main.commit_as_db(Uuid::new_v4()).unwrap().is_none());
+        assert_eq!(
+            numbers(&main.branch_as_db(&branch("b")).unwrap().unwrap()),
+            set([1, 2])
+        );
+        assert_eq!(main.verify_chain().unwrap().status, ChainStatus::Ok);
+
+        // A branch put to another place: first to a commit as it is, then with a parent of its own.
+        main.force_branch(&one, &branch("f"), &[head(MAIN), head("b")])
+            .unwrap();
+        let forced = main.branch_as_db(&branch("f")).unwrap().unwrap();
+        assert_eq!(parents(&forced), [&one, &four, &two].map(commit));
+        assert_eq!(numbers(&forced), set([1]));
+        main.force_branch(&three, &branch("b"), &[BranchPoint::Commit(commit(&three))])
+            .unwrap();
+        assert_eq!(b.db().unwrap().commit_id(), three.commit_id());
+        b.transact(&add(9)).unwrap();
+        assert_eq!(numbers(&b.db().unwrap()), set([1, 3, 9]));
+        main.force_branch(&empty, &branch("e"), &[head("b")])
+            .unwrap();
+        assert_eq!(
+            numbers(&main.branch_as_db(&branch("e")).unwrap().unwrap()),
+            set([])
+        );
+    }
+}

@@ -192,26 +192,33 @@ impl Conn {
             .transact(data, upon, &self.shared.listeners)
     }
 
-    /// The connection of this process to another branch, if there is one.
+    /// The shared connection to another branch, if there is one.
     pub(super) fn sibling(&self, branch: &Keyword) -> Option<Conn> {
-        let key = self.sibling_key(branch);
+        let key = self.sibling_key(&connections(), branch)?;
         connections().get(&key).map(|counted| counted.conn.clone())
     }
 
-    /// Ends the connection of this process to a branch.
+    /// Ends the shared connection to a branch.
     pub(super) fn release_sibling(&self, branch: &Keyword) {
-        let key = self.sibling_key(branch);
-        if let Some(counted) = connections().remove(&key) {
+        let mut connections = connections();
+        let Some(key) = self.sibling_key(&connections, branch) else {
+            return;
+        };
+        if let Some(counted) = connections.remove(&key) {
             counted.conn.shared.end();
         }
         registry::forget_branch(&self.shared.config, branch);
     }
 
-    fn sibling_key(&self, branch: &Keyword) -> Key {
-        Key {
-            branch: branch.clone(),
-            ..self.shared.key.clone()
-        }
+    /// None for a connection of its own: another store may go by the same key.
+    fn sibling_key(&self, connections: &HashMap<Key, Counted>, branch: &Keyword) -> Option<Key> {
+        connections
+            .get(&self.shared.key)
+            .filter(|counted| Arc::ptr_eq(&counted.conn.shared, &self.shared))
+            .map(|_| Key {
+                branch: branch.clone(),
+                ..self.shared.key.clone()
+            })
     }
 
     pub(super) fn database(&self) -> Result<Arc<Database>> {

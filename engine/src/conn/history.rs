@@ -349,3 +349,86 @@ impl ChainReport {
         self.errors.push(sentence);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conn::reference::MAIN;
+    use crate::conn::tests::{add, branch, branch_config, code, head, memory};
+    use crate::conn::{Conn, create_database};
+    use crate::store::FileStorage;
+
+    #[test]
+    fn transactions_are_read_from_the_log() {
+        let id = Uuid::new_v4();
+        create_database(&memory(id, MAIN)).unwrap();
+        let main = Conn::connect(&memory(id, MAIN)).unwrap();
+        let reports: Vec<_> = (1..=3).map(|n| main.transact(&add(n)).unwrap()).collect();
+        main.create_branch(&head(MAIN), &branch("b")).unwrap();
+        let b = Conn::connect(&memory(id, "b")).unwrap();
+        let reports = [reports, vec![b.transact(&add(4)).unwrap()]].concat();
+        let entries = b.tx_range(None, None, None).unwrap();
+        assert_eq!(entries.len(), 4);
+        for (entry, report) in entries.iter().zip(&reports) {
+            assert_eq!(entry.datoms, report.tx_data);
+            assert_eq!(Some(entry.commit), report.db_after.commit_id());
+            assert_eq!(
+                (entry.tx, entry.t),
+                (report.db_after.max_tx(), (entry.tx.0 - TX0) as u64)
+            );
+        }
+        let ts = |from: Option<TimePoint>, to: Option<TimePoint>, limit| -> Vec<u64> {
+            let entries = b.tx_range(from, to, limit).unwrap();
+            entries.iter().map(|entry| entry.t).collect()
+        };
+        let at = |t: i64| Some(TimePoint::Tx(TxId(TX0 + t)));
+        assert_eq!(ts(at(2), at(4), None), [2, 3]);
+        assert_eq!(ts(Some(TimePoint::Tx(TxId(3))), None, None), [3, 4]);
+        assert_eq!(ts(None, None, Some(2)), [1, 2]);
+        assert_eq!(ts(at(5), None, None), [0u64; 0]);
+        let last = Some(TimePoint::Instant(entries[3].instant_ms));
+        assert!(ts(last, None, None).contains(&4) && !ts(None, last, None).contains(&4));
+    }
+
+    /// Puts another byte into the first payload byte of the last record, with sums that are right.
+    #[test]
+    fn a_commit_that_was_tampered_with_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        create_database(&branch_config(&path, MAIN)).unwrap();
+        let conn = Conn::connect(&branch_config(&path, MAIN)).unwrap();
+        for n in 1..=3 {
+            conn.transact(&add(n)).unwrap();
+        }
+        assert_eq!(conn.verify_chain().unwrap().status, ChainStatus::Ok);
+        let storage = FileStorage::at(&path);
+        let file = path.join(storage.list("log/").unwrap().remove(0));
+        let good = std::fs::read(&file).unwrap();
+        let mut bytes = good.clone();
+        // Sector 2 is the second transaction: 16 bytes of the sector, 72 of the record, the payload.
+        let sector = &mut bytes[2 * 512..3 * 512];
+        sector[16 + 72 + 4] ^= 1;
+        std::fs::write(&file, &bytes).unwrap();
+        let report = conn.verify_chain().unwrap();
+        assert_eq!(
+            (report.status, report.errors.len()),
+            (ChainStatus::Mismatch, 1)
+        );
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&good[16..32]);
+        sum.update(&2u64.to_le_bytes());
+        sum.update(&bytes[2 * 512 + 4..3 * 512]);
+        bytes[2 * 512..2 * 512 + 4].copy_from_slice(&sum.finalize().to_le_bytes());
+        std::fs::write(&file, &bytes).unwrap();
+        let report = conn.verify_chain().unwrap();
+        assert_eq!((report.status, report.commits), (ChainStatus::Mismatch, 3));
+        assert!(
+            report.errors[0].contains("t 2 is not that of its content"),
+            "{:?}",
+            report.errors
+        );
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(code(conn.verify_chain()), Code::DbDoesNotExist);
+        conn.release();
+    }
+}

@@ -113,7 +113,12 @@ impl Lineage {
         if self.log.is_none() {
             let storage = Arc::clone(&self.place.storage);
             let Ref { log, origin, .. } = &self.reference;
-            self.log = Some(Log::create(storage, log, *origin)?.under(&self.lock));
+            let made = Log::create(storage, log, *origin).map_err(|error| match error.code() {
+                // Where locks keep nobody out, another writer was quicker.
+                Code::DbAlreadyExists => Error::new(Code::Fenced, error.message()),
+                _ => error,
+            })?;
+            self.log = Some(made.under(&self.lock));
         }
         self.log.as_mut().ok_or_else(|| busy(&self.place))
     }
@@ -263,4 +268,229 @@ fn busy(place: &Place) -> Error {
         place.branch
     );
     Error::new(Code::Fenced, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    use crate::conn::database::{Database, Head};
+    use crate::conn::history;
+    use crate::conn::journal::Journal;
+    use crate::conn::listen::Listeners;
+    use crate::conn::queue::{Request, Upon};
+    use crate::conn::settings::Settings;
+    use crate::conn::tests::{
+        add, add_to, branch, branch_config, code, head, numbers, open_main, place_of, set,
+    };
+    use crate::conn::{Conn, create_database};
+    use crate::datom::TX0;
+    use crate::store::{Fault, FileStorage, MemoryStorage, SimStorage, Times};
+
+    /// A group of three transactions is one append; a branch may start in the midst of it.
+    #[test]
+    fn a_branch_starts_in_the_midst_of_a_group() {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let config = branch_config(std::path::Path::new("/nowhere"), MAIN);
+        Database::create(&storage, &config, None).unwrap();
+        let place = place_of(&storage, MAIN);
+        let options = config.options().clone();
+        let mut journal = Journal::open(place.clone(), options.clone())
+            .unwrap()
+            .unwrap();
+        let requests: Vec<Request> = (1..=3)
+            .map(|n| Request {
+                data: add(n),
+                upon: Upon::default(),
+                listeners: Arc::new(Listeners::default()),
+            })
+            .collect();
+        let head = Head::of(&journal);
+        let answers = journal.commit(&requests.iter().collect::<Vec<_>>(), 0, &head);
+        let second = answers[1].as_ref().unwrap().db_after.commit_id().unwrap();
+        let start = history::locate(&place, second).unwrap().unwrap();
+        let b = place.of(&branch("b"));
+        b.swap(None, Some(&start)).unwrap();
+        let mut journal = Journal::open(b.clone(), options.clone()).unwrap().unwrap();
+        assert_eq!(numbers(journal.db()), set([1, 2]));
+        journal.transact(&add(7), &[]).unwrap();
+        let again = Journal::open(b, options).unwrap().unwrap();
+        assert_eq!(numbers(again.db()), set([1, 2, 7]));
+        assert_eq!(again.db().max_tx().0 - TX0, 3);
+    }
+
+    #[test]
+    fn handles_follow_a_branch_from_log_to_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let storages: [Arc<dyn Storage>; 2] = [
+            Arc::new(MemoryStorage::default()),
+            Arc::new(FileStorage::at(dir.path().join("db"))),
+        ];
+        for storage in storages {
+            let config = branch_config(std::path::Path::new("/nowhere"), MAIN);
+            Database::create(&storage, &config, Some(&add(0))).unwrap();
+            let (writer, other, reader) = (
+                open_main(&storage),
+                open_main(&storage),
+                open_main(&storage),
+            );
+            let mut known = set([0]);
+            for round in 1..=3 {
+                let at = writer.settled().unwrap();
+                assert_eq!(numbers(&at.db), known);
+                add_to(&writer, 10 * round).unwrap();
+                // No root yet: the pieces of logs hold everything.
+                writer.rotate(None, None).unwrap();
+                add_to(&other, 10 * round + 1).unwrap();
+                add_to(&writer, 10 * round + 2).unwrap();
+                known.extend(10 * round..10 * round + 3);
+                for database in [&writer, &other, &reader, &open_main(&storage)] {
+                    assert_eq!(numbers(&database.db().unwrap()), known);
+                }
+                assert!(at.position.is_some());
+            }
+            // What was at hand before a rotation is no longer where the branch goes on from a root.
+            let old = Position {
+                log: "log/x".to_owned(),
+                tip: writer.settled().unwrap().position.unwrap().tip,
+            };
+            assert_eq!(code(writer.rotate(None, Some(&old))), Code::Fenced);
+            assert_eq!(numbers(&reader.db().unwrap()), known);
+            let entries = history::commits(&place_of(&storage, MAIN)).unwrap();
+            assert_eq!(entries.len(), known.len());
+        }
+    }
+
+    /// The power is cut between the seal of a log and the swap of the ref, time and again.
+    #[test]
+    fn a_sealed_log_whose_ref_never_changed_is_gone_on_from() {
+        let mut sim = Arc::new(SimStorage::seeded(5));
+        let mut storage: Arc<dyn Storage> = sim.clone();
+        let config = branch_config(std::path::Path::new("/nowhere"), MAIN);
+        Database::create(&storage, &config, None).unwrap();
+        let mut known = BTreeSet::new();
+        for round in 1..=3 {
+            let (database, stale) = (open_main(&storage), open_main(&storage));
+            add_to(&database, 2 * round).unwrap();
+            assert!(stale.db().is_ok());
+            // Append and sync of the seal, then the swap.
+            sim.fail_at(
+                sim.operations() + 2,
+                Times::Forever,
+                Fault::Before(Code::Storage),
+            );
+            assert_eq!(code(database.rotate(None, None)), Code::Storage);
+            sim.heal();
+            // Who was there before, in this life, finds the seal.
+            if round == 2 {
+                add_to(&stale, 100).unwrap();
+                known.insert(100);
+            }
+            sim = Arc::new(sim.crash());
+            storage = sim.clone();
+            let database = open_main(&storage);
+            known.insert(2 * round);
+            assert_eq!(numbers(&database.db().unwrap()), known);
+            add_to(&database, 2 * round + 1).unwrap();
+            known.insert(2 * round + 1);
+            assert_eq!(numbers(&open_main(&storage).db().unwrap()), known);
+        }
+        let reference = place_of(&storage, MAIN).load().unwrap().reference.unwrap();
+        assert_eq!(reference.base.len(), 3);
+    }
+
+    /// What a deletion that was cut short left is no part of the database created after it.
+    #[test]
+    fn refs_left_by_a_deleted_database_count_for_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        create_database(&branch_config(&path, MAIN)).unwrap();
+        let conn = Conn::connect(&branch_config(&path, MAIN)).unwrap();
+        conn.transact(&add(1)).unwrap();
+        conn.create_branch(&head(MAIN), &branch("b")).unwrap();
+        conn.database().unwrap().rotate(None, None).unwrap();
+        conn.release();
+        std::fs::remove_file(path.join("database")).unwrap();
+        create_database(&branch_config(&path, MAIN)).unwrap();
+        let conn = Conn::connect(&branch_config(&path, MAIN)).unwrap();
+        assert_eq!(conn.branches().unwrap(), [branch(MAIN)]);
+        assert_eq!(numbers(&conn.db().unwrap()), set([]));
+        conn.create_branch(&head(MAIN), &branch("b")).unwrap();
+        conn.database().unwrap().rotate(None, None).unwrap();
+        conn.transact(&add(2)).unwrap();
+        assert_eq!(numbers(&conn.db().unwrap()), set([2]));
+        conn.release();
+    }
+
+    /// Every operation of a life with a rotation and a branch fails, and the power is cut.
+    #[test]
+    fn no_crash_loses_what_a_branch_had_acknowledged() {
+        let lived = |sim: &Arc<SimStorage>| {
+            let storage: Arc<dyn Storage> = sim.clone();
+            let config = branch_config(std::path::Path::new("/nowhere"), MAIN);
+            let (mut main, mut other) = (BTreeSet::new(), None);
+            let mut live = || -> Result<()> {
+                Database::create(&storage, &config, None)?;
+                let database = open_main(&storage);
+                for n in 1..=4 {
+                    if add_to(&database, n).is_ok() {
+                        main.insert(n);
+                    }
+                    if n == 2 {
+                        database.rotate(None, None)?;
+                    }
+                }
+                let settled = database.settled()?;
+                let start = Ref::fresh(None, settled.pieces, settled.head);
+                let b = place_of(&storage, "b");
+                b.swap(None, Some(&start))?;
+                other = Some(main.clone());
+                let mut journal = Journal::open(b, config.options().clone())?.unwrap();
+                journal.transact(&add(9), &[])?;
+                other.as_mut().unwrap().insert(9);
+                Ok(())
+            };
+            let done = live().is_ok();
+            (done, main, other)
+        };
+        let whole = Arc::new(SimStorage::seeded(0));
+        assert_eq!(
+            lived(&whole),
+            (true, set(1..=4), Some(set([1, 2, 3, 4, 9])))
+        );
+        for (seed, at) in (0..6).flat_map(|seed| (0..whole.operations()).map(move |at| (seed, at)))
+        {
+            let faults = [
+                Fault::PowerCut,
+                Fault::After(Code::Storage),
+                Fault::Before(Code::Storage),
+            ];
+            let sim = Arc::new(SimStorage::seeded(seed));
+            sim.fail_at(at, Times::Once, faults[seed as usize % 3]);
+            let (_, main, other) = lived(&sim);
+            let storage: Arc<dyn Storage> = Arc::new(sim.crash());
+            if Settings::load(&storage).unwrap().is_none() {
+                assert!(main.is_empty(), "seed {seed}, operation {at}");
+                continue;
+            }
+            let database = open_main(&storage);
+            let found = numbers(&database.db().unwrap());
+            assert!(
+                main.is_subset(&found),
+                "seed {seed}, operation {at}: {found:?} of {main:?}"
+            );
+            add_to(&database, 77).unwrap();
+            let options = database.db().unwrap().options().as_ref().clone();
+            let b = Journal::open(place_of(&storage, "b"), options).unwrap();
+            match (other, b) {
+                (None, _) => {}
+                (Some(other), b) => assert!(other.is_subset(&numbers(b.unwrap().db()))),
+            }
+            assert_eq!(
+                numbers(&open_main(&storage).db().unwrap()),
+                &found | &set([77])
+            );
+        }
+    }
 }

@@ -5,8 +5,6 @@
 //! matter, nor how bytes stay; it orders the one, hands it to the other, and publishes the result.
 
 mod branch;
-#[cfg(test)]
-mod branch_tests;
 mod columns;
 mod config;
 mod connection;

@@ -1,11 +1,17 @@
 //! Tests: what was acknowledged is there, whole, whatever happens to the process or the disk.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use uuid::Uuid;
+
+use super::BranchPoint;
 use super::database::Database;
 use super::listen::Listeners;
 use super::queue::Upon;
+use super::reference::{MAIN, Place};
+use super::settings::Settings;
 use super::{Config, Conn, create_database, database_exists, delete_database};
 use crate::bytes::samples;
 use crate::db::Db;
@@ -14,7 +20,7 @@ use crate::error::{Code, Error, Result};
 use crate::index::SortOrder;
 use crate::store::{Fault, Put, SimStorage, Storage, Times};
 use crate::transact::{TxData, TxReport};
-use crate::value::Value;
+use crate::value::{Keyword, Value};
 
 fn tx(text: &str) -> TxData {
     TxData::new(edn::read(text).unwrap())
@@ -24,6 +30,75 @@ fn file_config(dir: &tempfile::TempDir, more: &str) -> Config {
     let path = dir.path().join("made/on demand");
     let text = format!("{{:store {{:backend :file :path {path:?}}} {more}}}");
     Config::from_value(&edn::read(&text).unwrap()).unwrap()
+}
+
+// What the tests of branches share.
+
+pub(super) fn add(n: i64) -> TxData {
+    tx(&format!("[{{:n {n}}}]"))
+}
+
+pub(super) fn branch(name: &str) -> Keyword {
+    Keyword::new(name)
+}
+
+pub(super) fn head(name: &str) -> BranchPoint {
+    BranchPoint::Branch(branch(name))
+}
+
+pub(super) fn branch_config(path: &std::path::Path, name: &str) -> Config {
+    let text = format!(
+        "{{:store {{:backend :file :path {path:?}}} :schema-flexibility :read :branch :{name}}}"
+    );
+    Config::from_value(&edn::read(&text).unwrap()).unwrap()
+}
+
+pub(super) fn memory(id: Uuid, name: &str) -> Config {
+    let text = format!(
+        "{{:store {{:backend :memory :id #uuid \"{id}\"}} :schema-flexibility :read :branch :{name}}}"
+    );
+    Config::from_value(&edn::read(&text).unwrap()).unwrap()
+}
+
+/// The values of `:n`.
+pub(super) fn numbers(db: &Db) -> BTreeSet<i64> {
+    let Some(a) = db.attribute_named("n") else {
+        return BTreeSet::new();
+    };
+    let run = db.run(a, crate::index::SortOrder::ByEntity);
+    let rows = run
+        .into_iter()
+        .flat_map(|run| run.rows().collect::<Vec<_>>());
+    rows.map(|row| row.v.bits as i64).collect()
+}
+
+pub(super) fn set(numbers: impl IntoIterator<Item = i64>) -> BTreeSet<i64> {
+    numbers.into_iter().collect()
+}
+
+pub(super) fn code<T>(result: Result<T>) -> Code {
+    result.map(|_| ()).unwrap_err().code()
+}
+
+pub(super) fn place_of(storage: &Arc<dyn Storage>, name: &str) -> Place {
+    Place {
+        storage: Arc::clone(storage),
+        database: Settings::load(storage).unwrap().unwrap().log,
+        branch: branch(name),
+    }
+}
+
+pub(super) fn open_main(storage: &Arc<dyn Storage>) -> Database {
+    let config = branch_config(std::path::Path::new("/nowhere"), MAIN);
+    let config = config.with("lock-timeout", Value::Long(0)).unwrap();
+    Database::open(Arc::clone(storage), &config)
+        .unwrap()
+        .unwrap()
+}
+
+pub(super) fn add_to(database: &Database, n: i64) -> Result<Db> {
+    let report = database.transact(&add(n), Upon::default(), &Arc::default())?;
+    Ok(report.db_after)
 }
 
 /// Everything a database holds, as text.

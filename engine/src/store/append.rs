@@ -198,3 +198,42 @@ struct Group {
 fn not_committed(error: Error) -> Error {
     error.with("db/outcome", Value::keyword("not-committed"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::store::{MemoryStorage, Storage};
+
+    #[test]
+    fn a_sealed_log_takes_nothing_more() {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let mut log = Log::create(Arc::clone(&storage), "log/a", Default::default()).unwrap();
+        let mut stale = Log::open_at_end(Arc::clone(&storage), "log/a").unwrap();
+        let lease = log.lease(0).unwrap();
+        let entry = |t| crate::store::Entry { t, payload: b"x" };
+        log.append_group(&lease, &[entry(1), entry(2)]).unwrap();
+        let tip = log.tip();
+        log.seal(&lease).unwrap();
+        log.seal(&lease).unwrap();
+        assert_eq!((log.tip(), log.is_sealed()), (tip, true));
+        for log in [&mut log, &mut stale] {
+            assert_eq!(
+                log.append_group(&lease, &[entry(3)]).unwrap_err().code(),
+                Code::Fenced
+            );
+        }
+        let again = Log::open_at_end(Arc::clone(&storage), "log/a").unwrap();
+        assert_eq!((again.tip(), again.is_sealed()), (tip, true));
+        // Records behind a seal are none.
+        let bytes = storage.read("log/a", 0..u64::MAX).unwrap().unwrap();
+        storage
+            .append("log/a", bytes.len() as u64, &bytes[512..1024])
+            .unwrap();
+        assert_eq!(
+            Log::open_at_end(storage, "log/a").unwrap_err().code(),
+            Code::CorruptLog
+        );
+    }
+}
