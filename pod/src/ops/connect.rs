@@ -47,7 +47,9 @@ pub(crate) fn release(call: &Call<'_>) -> Result<Value> {
 /// `db`
 pub(crate) fn db(call: &Call<'_>) -> Result<Value> {
     let db = call.session.handles.connection(call.arg(0))?.db()?;
-    call.session.handles.add_database(db, call.face)
+    call.session
+        .handles
+        .add_database(db, call.arg(0), call.face)
 }
 
 /// `release-db`

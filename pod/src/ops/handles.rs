@@ -25,9 +25,15 @@ const QUERY_KEY: &str = "datalith/query";
 #[derive(Default)]
 pub(crate) struct Handles {
     connections: Mutex<HashMap<String, Conn>>,
-    databases: Mutex<HashMap<Uuid, Db>>,
+    databases: Mutex<HashMap<Uuid, Held>>,
     released: Mutex<Released>,
     queries: Mutex<HashMap<Uuid, Value>>,
+}
+
+/// A database value, and the name of the connection it came from.
+struct Held {
+    db: Db,
+    conn: String,
 }
 
 /// The names given back last, to tell a dead handle from a text.
@@ -99,11 +105,17 @@ impl Handles {
             .collect()
     }
 
-    /// Keeps a database value under a fresh name.
-    pub(crate) fn add_database(&self, db: Db, face: Face) -> Result<Value> {
+    /// Keeps a database value under a fresh name. `from`: the handle of the connection or of the
+    /// other database value it was made from.
+    pub(crate) fn add_database(&self, db: Db, from: &Value, face: Face) -> Result<Value> {
         let basis_t = db.max_tx().0 - TX0;
         let id = Uuid::new_v4();
         let mut databases = hold(&self.databases);
+        let source = uuid(from, DB_KEY).and_then(|id| databases.get(&id));
+        let conn = match source {
+            Some(source) => source.conn.clone(),
+            None => unwrap(from, CONN_KEY).unwrap_or_default().to_owned(),
+        };
         if databases.len() >= DATABASES {
             return Err(full(
                 "database values",
@@ -111,7 +123,7 @@ impl Handles {
                 "Give some back with release-db or with-db",
             ));
         }
-        databases.insert(id, db);
+        databases.insert(id, Held { db, conn });
         Ok(match wrap(face, DB_KEY, id.to_string()) {
             Value::Map(map) => {
                 let mut map = (*map).clone();
@@ -125,8 +137,19 @@ impl Handles {
     /// The database value of a handle.
     pub(crate) fn database(&self, handle: &Value) -> Result<Db> {
         let id = uuid(handle, DB_KEY);
-        let found = id.and_then(|id| hold(&self.databases).get(&id).cloned());
+        let found = id.and_then(|id| Some(hold(&self.databases).get(&id)?.db.clone()));
         found.ok_or_else(|| missing_database(handle))
+    }
+
+    /// The connection of a handle, or the one that the database value of a handle came from.
+    pub(crate) fn connection_behind(&self, handle: &Value) -> Result<Conn> {
+        let id = uuid(handle, DB_KEY);
+        let name = id.and_then(|id| Some(hold(&self.databases).get(&id)?.conn.clone()));
+        match name {
+            Some(name) => self.connection(&Value::from(name)),
+            None if handle.get(DB_KEY).is_some() => Err(missing_database(handle)),
+            None => self.connection(handle),
+        }
     }
 
     /// The database value that an input of a query stands for; none if it is a plain value.
@@ -144,7 +167,7 @@ impl Handles {
     /// The database value of this name. Any text may look like a name: only one that was given
     /// back is an error.
     fn named_database(&self, id: Uuid, input: &Value) -> Result<Option<Db>> {
-        let found = hold(&self.databases).get(&id).cloned();
+        let found = hold(&self.databases).get(&id).map(|held| held.db.clone());
         if found.is_none() && hold(&self.released).ids.contains(&id) {
             return Err(missing_database(input));
         }

@@ -3,8 +3,10 @@
 //! [`table`] lists them all. Input: a name and arguments as values; output: an answer, encoded. The
 //! only folder of the pod that knows databases.
 
+mod branch;
 mod call;
 mod change;
+mod commit;
 mod connect;
 mod describe;
 mod handles;

@@ -3,7 +3,7 @@
 use datalith_engine::{Result, Value};
 
 use crate::ops::call::Call;
-use crate::ops::{change, connect, listen, query, read, view};
+use crate::ops::{branch, change, commit, connect, listen, query, read, view};
 use crate::server::{Outcome, Route};
 
 /// How settled an operation is.
@@ -94,6 +94,12 @@ const BASE: Operation = Operation {
     client: Client::Proxy,
     route: Route::Read,
     run: Run::Nothing,
+};
+
+/// Datahike's pod has none of these; ours shows them under its own name.
+const VERSIONING: Operation = Operation {
+    shown: Shown::Datalith,
+    ..BASE
 };
 
 /// Every operation. A client defines them in this order: code uses only what stands before it.
@@ -354,6 +360,137 @@ pub static OPERATIONS: &[Operation] = &[
         route: Route::Ordered,
         run: Run::Value(change::transact),
         ..BASE
+    },
+    Operation {
+        name: "branches",
+        arglists: "([conn])",
+        doc: "The branches of the database, a set of keywords.",
+        run: Run::Value(branch::branches),
+        ..VERSIONING
+    },
+    Operation {
+        name: "branch!",
+        arglists: "([conn from new-branch])",
+        args_min: 3,
+        args_max: 3,
+        doc: "Makes a branch that starts at the head of a branch or at a commit. Connect to it \
+              with :branch in the configuration.",
+        route: Route::Ordered,
+        run: Run::Value(branch::create),
+        ..VERSIONING
+    },
+    Operation {
+        name: "delete-branch!",
+        arglists: "([conn branch])",
+        args_min: 2,
+        args_max: 2,
+        doc: "Deletes a branch, its connections in this process included. :db stays.",
+        route: Route::Ordered,
+        run: Run::Value(branch::delete),
+        ..VERSIONING
+    },
+    Operation {
+        name: "force-branch!",
+        arglists: "([db branch parents])",
+        args_min: 3,
+        args_max: 3,
+        doc: "Puts a branch, made if there is none, to a database value that was committed; its \
+              head follows these branches and commits too.",
+        route: Route::Change,
+        run: Run::Value(branch::force),
+        ..VERSIONING
+    },
+    Operation {
+        name: "merge-db",
+        arglists: "([conn parents tx-data] [conn parents tx-data tx-meta])",
+        args_min: 3,
+        args_max: 4,
+        doc: "A transaction whose commit follows these branches and commits beside the head. What \
+              the merge is, the caller says in tx-data; merge! works it out.",
+        route: Route::Ordered,
+        run: Run::Value(branch::merge_db),
+        ..VERSIONING
+    },
+    Operation {
+        name: "merge!",
+        arglists: "([conn from] [conn from {:keys [strategy tx-meta]}])",
+        args_min: 2,
+        args_max: 3,
+        doc: "Brings here what a branch or commit did since both parted, as one transaction. \
+              Where both changed the same thing, :strategy says who gives way: :fail (the \
+              default, with every conflict in the error's data), :ours or :theirs. Returns :base, \
+              :report (nil if there was nothing to merge), :conflicts and :renumbered.",
+        route: Route::Ordered,
+        run: Run::Value(branch::merge),
+        ..VERSIONING
+    },
+    Operation {
+        name: "commit-id",
+        arglists: "([db])",
+        doc: "The id of the commit that made this database value; nil if none did.",
+        run: Run::Value(commit::commit_id),
+        ..VERSIONING
+    },
+    Operation {
+        name: "parent-commit-ids",
+        arglists: "([db])",
+        doc: "The ids of the commits that the commit of this database value follows, a set.",
+        run: Run::Value(commit::parent_commit_ids),
+        ..VERSIONING
+    },
+    Operation {
+        name: "commit-as-db",
+        arglists: "([conn-or-db commit-id])",
+        args_min: 2,
+        args_max: 2,
+        doc: "A handle of the database value of a commit of any branch; nil if there is none.",
+        run: Run::Value(branch::commit_as_db),
+        ..VERSIONING
+    },
+    Operation {
+        name: "branch-as-db",
+        arglists: "([conn-or-db branch])",
+        args_min: 2,
+        args_max: 2,
+        doc: "A handle of the newest database value of a branch; nil if there is none.",
+        run: Run::Value(branch::branch_as_db),
+        ..VERSIONING
+    },
+    Operation {
+        name: "branch-history",
+        arglists: "([conn])",
+        doc: "The commits that the head of this branch follows, itself first: maps of \
+              :commit-id, :t, :tx, :instant and :parents.",
+        run: Run::Value(commit::branch_history),
+        ..VERSIONING
+    },
+    Operation {
+        name: "tx-range",
+        arglists: "([conn] [conn {:keys [start end limit]}] [conn start end])",
+        args_max: 3,
+        doc: "The transactions of this branch from start up to end, end left out, oldest first: \
+              maps of :t, :tx, :instant, :commit-id and :data. A bound is a t, a transaction or \
+              an instant; nil leaves a side open.",
+        run: Run::Value(commit::tx_range),
+        ..VERSIONING
+    },
+    Operation {
+        name: "diff",
+        arglists: "([db-a db-b])",
+        args_min: 2,
+        args_max: 2,
+        doc: "The datoms that only one of two database values shows, under :only-a and :only-b. \
+              It costs what the difference is, not what the databases are.",
+        run: Run::Value(commit::diff),
+        ..VERSIONING
+    },
+    Operation {
+        name: "verify-chain",
+        arglists: "([conn])",
+        doc: "Whether every commit of this branch is what its id says: :status (:ok, :mismatch \
+              or :incomplete), :commits, and :errors in words.",
+        run: Run::Value(commit::verify_chain),
+        ..VERSIONING
     },
     Operation {
         name: "listen",

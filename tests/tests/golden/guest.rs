@@ -120,6 +120,7 @@ impl Guest {
         }
         match value {
             Value::Vector(items) => Value::vector(items.iter().map(|item| self.with_handles(item))),
+            Value::Set(items) => Value::set(items.iter().map(|item| self.with_handles(item))),
             Value::Map(map) => {
                 let entry =
                     |(key, value): (&Value, &Value)| (key.clone(), self.with_handles(value));
@@ -144,6 +145,9 @@ impl Guest {
                 let entry = |(key, value): (&Value, &Value)| (key.clone(), self.named(value));
                 map.iter().map(entry).collect::<Map>().into()
             }
+            Value::Vector(items) => Value::vector(items.iter().map(|item| self.named(item))),
+            Value::List(items) => Value::list(items.iter().map(|item| self.named(item))),
+            Value::Set(items) => Value::set(items.iter().map(|item| self.named(item))),
             other => other.clone(),
         }
     }
