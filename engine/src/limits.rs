@@ -79,6 +79,12 @@ pub const LEASE_HELD_MS: u64 = 100;
 pub const SEGMENT_ROWS: usize = 1 << 20;
 /// Most values of a segment of the dictionary.
 pub const SEGMENT_VALUES: u32 = 1 << 20;
+/// Bytes of logs behind a root from which on a checkpoint is due.
+pub const CHECKPOINT_LOG_BYTES: u64 = 16 << 20;
+/// Bytes of logs behind a root from which on writers wait for the checkpoint.
+pub const NOVELTY_LOG_BYTES: u64 = 256 << 20;
+/// Bytes of logs behind a root that the last connection of a process leaves to others.
+pub const RELEASE_LOG_BYTES: u64 = 2 << 20;
 /// Longest root, in bytes.
 pub const ROOT_BYTES: u64 = 1 << 30;
 /// Datoms of the log that are gathered before they are applied at once.

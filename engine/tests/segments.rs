@@ -71,7 +71,7 @@ fn leaves() -> Vec<(Chunk, Extra)> {
 }
 
 fn write_leaves(storage: &dyn Storage) -> Result<(SegmentStamp, Vec<(u32, u32)>)> {
-    let mut writer = SegmentWriter::new();
+    let mut writer = SegmentWriter::new(uuid::Uuid::nil());
     let places: Result<Vec<(u32, u32)>> = leaves()
         .iter()
         .map(|(chunk, extra)| {

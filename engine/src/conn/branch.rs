@@ -5,10 +5,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Conn;
+use super::checkpoint::Checkpoint;
 use super::database::Database;
 use super::history::{self, ChainReport, Commit, TxEntry};
 use super::journal::write_first;
-use super::lineage::{Lineage, read_pieces};
+use super::lineage::Lineage;
 use super::queue::Upon;
 use super::reference::{MAIN, Place, Ref};
 use crate::datom::TX0;
@@ -72,7 +73,7 @@ impl Conn {
         }
         let start = match from {
             BranchPoint::Branch(branch) => head_of(&database, branch)?,
-            BranchPoint::Commit(commit) => history::locate(database.place(), *commit)?,
+            BranchPoint::Commit(commit) => start_at(&database, *commit)?,
         };
         let start = start.ok_or_else(|| {
             let message = "From does not point to an existing branch or commit.";
@@ -116,7 +117,7 @@ impl Conn {
     /// [`Code::ParentDoesNotExist`], [`Code::Unsupported`] for a value that was never committed.
     pub fn force_branch(&self, db: &Db, branch: &Keyword, parents: &[BranchPoint]) -> Result<()> {
         let database = self.database()?;
-        let start = state_of(database.place(), db)?;
+        let start = state_of(&database, db)?;
         let mut parents = commits_of(database.place(), parents)?;
         parents.retain(|parent| *parent != start.origin.commit);
         if !parents.is_empty() {
@@ -170,10 +171,10 @@ impl Conn {
             return Ok(Some(db));
         }
         let place = database.place();
-        let Some(Ref { root, base, .. }) = history::locate(place, commit)? else {
-            return Ok(None);
-        };
-        read_pieces(place, db.options(), root, &base).map(Some)
+        let located = history::locate(place, commit)?;
+        located
+            .map(|located| located.db(place, db.options()))
+            .transpose()
     }
 
     /// The newest database value of a branch, if there is such a branch.
@@ -205,6 +206,17 @@ impl Conn {
         let database = self.database()?;
         let db = database.db()?;
         history::tx_range(database.place(), &db, from, to, limit)
+    }
+
+    /// Folds the novelty of this branch into segments now, as is done by itself in the background.
+    ///
+    /// Databases in memory have none: [`Checkpoint::NothingNew`].
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let database = self.database()?;
+        match database.keeps_segments() {
+            true => database.checkpoint(),
+            false => Ok(Checkpoint::NothingNew),
+        }
     }
 
     /// Computes the id of every commit of this branch anew and compares.
@@ -242,6 +254,16 @@ fn head_of(database: &Database, branch: &Keyword) -> Result<Option<Ref>> {
     Ok(Some(Ref::fresh(reference.root, pieces, log.origin())))
 }
 
+/// A ref that starts at a commit of any branch, if there is such a commit.
+fn start_at(database: &Database, commit: Uuid) -> Result<Option<Ref>> {
+    let place = database.place();
+    let options = Options::clone(database.db()?.options());
+    let located = history::locate(place, commit)?;
+    located
+        .map(|located| located.start(place, &options))
+        .transpose()
+}
+
 /// The own log of a branch, open at its end; none before the first write.
 fn own_log(place: &Place, reference: &Ref) -> Result<Option<Log>> {
     match Log::open_at_end(Arc::clone(&place.storage), &reference.log) {
@@ -252,13 +274,13 @@ fn own_log(place: &Place, reference: &Ref) -> Result<Option<Log>> {
 }
 
 /// A ref whose branch is at the state of a database value.
-fn state_of(place: &Place, db: &Db) -> Result<Ref> {
+fn state_of(database: &Database, db: &Db) -> Result<Ref> {
     let not_ours = || Error::new(Code::DbValueRequired, "You must provide a DB value.");
     if !db.view().is_current() {
         return Err(not_ours());
     }
     match db.commit_id() {
-        Some(commit) => history::locate(place, commit)?.ok_or_else(not_ours),
+        Some(commit) => start_at(database, commit)?.ok_or_else(not_ours),
         None if db.max_tx().0 == TX0 => Ok(Ref::fresh(None, Vec::new(), Origin::default())),
         None => {
             let message = "a branch can be put to a database value that was committed, not to \

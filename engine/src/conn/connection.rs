@@ -130,7 +130,8 @@ impl Conn {
         counted.count -= 1;
         if counted.count == 0 {
             connections.remove(&self.shared.key);
-            self.shared.end();
+            drop(connections);
+            self.shared.close();
         }
     }
 
@@ -143,7 +144,8 @@ impl Conn {
         {
             connections.remove(&self.shared.key);
         }
-        self.shared.end();
+        drop(connections);
+        self.shared.close();
     }
 
     /// Calls `listener` after each transaction of this connection, in their order, outside of the
@@ -188,8 +190,10 @@ impl Conn {
 
     /// Makes a transaction whose commit follows what it says.
     pub(super) fn transact_upon(&self, data: &TxData, upon: Upon) -> Result<TxReport> {
-        self.database()?
-            .transact(data, upon, &self.shared.listeners)
+        let database = self.database()?;
+        let answer = database.transact(data, upon, &self.shared.listeners);
+        database.keep_novelty_small();
+        answer
     }
 
     /// The shared connection to another branch, if there is one.
@@ -234,11 +238,19 @@ impl Conn {
 }
 
 impl Shared {
-    fn end(&self) {
-        *self
+    fn end(&self) -> Option<Arc<Database>> {
+        let mut database = self
             .database
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = None;
+            .unwrap_or_else(PoisonError::into_inner);
+        database.take()
+    }
+
+    /// Ends the connection and leaves the branch as its next user wants to find it.
+    fn close(&self) {
+        if let Some(database) = self.end() {
+            database.close();
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! One open branch of a database: its newest value, and the writer that makes the next.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
+use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Config;
+use super::config::Backend;
 use super::consistency;
 use super::journal::{Journal, Settled, Waiting};
 use super::lineage::gone;
@@ -14,7 +17,7 @@ use super::reference::{MAIN, Place, Position, fresh_log};
 use super::settings::Settings;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
-use crate::index::Digest;
+use crate::root::Written;
 use crate::store::{Put, Storage};
 use crate::transact::{self, Transaction, TxData};
 use crate::value::{Keyword, Value};
@@ -29,6 +32,10 @@ pub(super) struct Database {
     writer: Mutex<Journal>,
     /// Held by the reader that takes in what other processes wrote: the others wait for it.
     following: Mutex<()>,
+    /// Bytes of logs behind the root.
+    novelty: AtomicU64,
+    /// The checkpoint at work, if there is one.
+    merger: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The newest value, for readers that never wait for the writer.
@@ -78,11 +85,7 @@ impl Database {
         initial: Option<&TxData>,
     ) -> Result<Put> {
         let log = fresh_log();
-        let place = Place {
-            storage: Arc::clone(storage),
-            database: log.clone(),
-            branch: Keyword::new(MAIN),
-        };
+        let place = Place::new(Arc::clone(storage), log.clone(), Keyword::new(MAIN));
         let fill = || -> Result<Put> {
             let mut journal = Journal::create(place, config.options().clone())?;
             if let Some(data) = initial {
@@ -111,22 +114,20 @@ impl Database {
             return Ok(None);
         };
         consistency::check_stored(asked, &config)?;
-        let place = Place {
-            storage,
-            database: log,
-            branch: asked.branch().clone(),
-        };
+        let place = Place::new(storage, log, asked.branch().clone());
         let options = consistency::effective_options(asked, &config);
         let Some(journal) = Journal::open(place.clone(), options)? else {
             return Ok(None);
         };
         Ok(Some(Database {
             head: Head::of(&journal),
+            novelty: AtomicU64::new(journal.novelty_bytes()),
             config: config.with("lock-timeout", Value::Long(asked.lock_timeout_ms() as i64))?,
             place,
             queue: Queue::default(),
             writer: Mutex::new(journal),
             following: Mutex::default(),
+            merger: Mutex::default(),
         }))
     }
 
@@ -185,13 +186,38 @@ impl Database {
         self.queue.submit(request, |group| self.commit(group))
     }
 
+    /// Whether its novelty goes into segments: in memory there is nothing to gain.
+    pub(super) fn keeps_segments(&self) -> bool {
+        *self.config.backend() != Backend::Memory
+    }
+
+    pub(super) fn merger(&self) -> &Mutex<Option<JoinHandle<()>>> {
+        &self.merger
+    }
+
+    /// Bytes of logs behind the root.
+    pub(super) fn novelty_bytes(&self) -> u64 {
+        self.novelty.load(Ordering::Relaxed)
+    }
+
+    /// Lets the branch go on from a root that its value was written into.
+    pub(super) fn adopt(&self, written: &Written, at: Option<&Position>) -> Result<()> {
+        let timeout_ms = self.config.lock_timeout_ms();
+        self.with_writer(|journal| journal.adopt(written, at, timeout_ms, &self.head))
+    }
+
     /// The newest state, durable, for what builds upon it.
     pub(super) fn settled(&self) -> Result<Settled> {
         self.with_writer(|journal| journal.settled(self.config.lock_timeout_ms(), &self.head))
     }
 
     /// Lets the branch go on from a root; see [`Journal::rotate`].
-    pub(super) fn rotate(&self, root: Option<Digest>, at: Option<&Position>) -> Result<()> {
+    #[cfg(test)]
+    pub(super) fn rotate(
+        &self,
+        root: Option<crate::index::Digest>,
+        at: Option<&Position>,
+    ) -> Result<()> {
         let timeout_ms = self.config.lock_timeout_ms();
         self.with_writer(|journal| journal.rotate(root, at, timeout_ms, &self.head))
     }
@@ -213,6 +239,8 @@ impl Database {
     }
 
     fn rest(&self, journal: &mut Journal) {
+        self.novelty
+            .store(journal.novelty_bytes(), Ordering::Relaxed);
         journal.rest(match self.queue.is_empty() {
             true => Waiting::Nobody,
             false => Waiting::Somebody,

@@ -6,14 +6,19 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::lineage::gone;
+use super::archive::{archived, each_archived};
+use super::lineage::{gone, read_pieces};
 use super::payload::{self, Values};
 use super::reference::{Piece, Place, Ref};
+use super::replay::Replay;
 use crate::datom::{Datom, TX0, TxId};
-use crate::db::{Db, TimePoint};
+use crate::db::{Db, Options, TimePoint};
 use crate::error::{Code, Error, Result};
-use crate::index::{Digest, Interner};
+use crate::fault;
+use crate::index::{Dictionary, Digest, Interner};
+use crate::root::{self, Root};
 use crate::store::{Log, OnDamage, Origin, RecordView, Start, Storage, Tip};
+use crate::transact;
 use crate::value::Keyword;
 
 /// A commit: what made one transaction last.
@@ -64,25 +69,49 @@ pub struct ChainReport {
     pub status: ChainStatus,
     /// How many commits were checked.
     pub commits: u64,
+    /// How many of them say less than they did, for part of it was purged: their ids are taken on
+    /// trust.
+    pub redacted: u64,
     /// One sentence for each fault.
     pub errors: Vec<String>,
 }
 
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// In the archive of the root.
+    Archived {
+        /// Whether part of what it said was purged.
+        redacted: bool,
+    },
+    /// In the piece of a log with this number; the own log comes last.
+    Piece(usize),
+}
+
+type VisitRecord<'v> = dyn FnMut(Stand, &RecordView<'_>) -> Result<ControlFlow<()>> + 'v;
+
 /// The records of one branch, oldest first, until `visit` has seen enough.
 ///
 /// - `from_t`: earlier ones may be left out.
-/// - `visit`: gets the number of the piece with each; that of the own log comes last.
 fn each_record(
     place: &Place,
     reference: &Ref,
     from_t: u64,
-    visit: &mut dyn FnMut(usize, &RecordView<'_>) -> Result<ControlFlow<()>>,
+    visit: &mut VisitRecord<'_>,
 ) -> Result<()> {
-    archived(reference.root)?;
+    if let Some(root) = reference.root {
+        let (root, dictionary) = archive_of(place, root)?;
+        let mut archived =
+            |record: &RecordView<'_>, redacted| visit(Stand::Archived { redacted }, record);
+        let read = each_archived(&place.segments, &root, &dictionary, from_t, &mut archived);
+        if read?.is_break() {
+            return Ok(());
+        }
+    }
     let mut enough = false;
     let pieces = reference.base.iter().map(Some).chain([None]).enumerate();
     for (at, piece) in pieces {
-        let mut stop = |record: RecordView<'_>| match visit(at, &record)? {
+        let mut stop = |record: RecordView<'_>| match visit(Stand::Piece(at), &record)? {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => {
                 enough = true;
@@ -105,15 +134,14 @@ fn each_record(
     Ok(())
 }
 
-/// The records that a root took out of the logs.
-fn archived(root: Option<Digest>) -> Result<()> {
-    match root {
-        None => Ok(()),
-        Some(root) => Err(Error::new(
-            Code::Unsupported,
-            format!("this build reads no roots, such as {root}"),
-        )),
-    }
+/// A root and the dictionary that its archived records need.
+fn archive_of(place: &Place, root: Digest) -> Result<(Root, Dictionary)> {
+    let root = root::load(&*place.storage, root)?;
+    let runs = root.dictionary.iter();
+    let runs: Vec<_> = runs
+        .map(|part| place.segments.values(&part.stamp, part.start, part.len))
+        .collect();
+    Ok((root, Dictionary::of_stored(&runs)))
 }
 
 fn read_own(
@@ -140,9 +168,85 @@ fn all_refs(place: &Place) -> Result<Vec<(Keyword, Ref)>> {
     Ok(refs)
 }
 
-/// A ref whose branch starts at a commit of any branch, if there is such a commit.
-pub(super) fn locate(place: &Place, commit: Uuid) -> Result<Option<Ref>> {
-    find(place, commit, |reference, at, record| {
+/// Where a commit is to be had.
+pub(super) enum Located {
+    /// At the end of these pieces.
+    Live(Ref),
+    /// Among the archived records of this branch, at a t: its value is made from the first on.
+    Archived(Ref, u64),
+}
+
+impl Located {
+    /// The database value of the commit.
+    ///
+    /// Cost: O(datoms since the root), or O(datoms since the first transaction) if archived.
+    pub(super) fn db(&self, place: &Place, options: &Options) -> Result<Db> {
+        let (reference, last) = match self {
+            Located::Live(Ref { root, base, .. }) => {
+                return read_pieces(place, options, *root, base);
+            }
+            Located::Archived(reference, last) => (reference, *last),
+        };
+        let mut replay = Replay::upon(&transact::create(options.clone()));
+        each_record(place, reference, 0, &mut |stand, record| {
+            match stand {
+                Stand::Archived { redacted: true } => replay.add_redacted(record)?,
+                _ => replay.add(record)?,
+            }
+            Ok(match record.t < last {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        })?;
+        Ok(replay.finish())
+    }
+
+    /// A ref whose branch starts at the commit; where that is archived, a root is written for it.
+    pub(super) fn start(self, place: &Place, options: &Options) -> Result<Ref> {
+        if let Located::Live(start) = self {
+            return Ok(start);
+        }
+        let db = self.db(place, options)?;
+        let Located::Archived(reference, last) = self else {
+            return Err(Error::new(
+                Code::Internal,
+                "an archived commit was live before",
+            ));
+        };
+        let (mut records, mut epoch) = (Vec::new(), 0);
+        each_record(place, &reference, 0, &mut |_, record| {
+            if record.t > last {
+                return Ok(ControlFlow::Break(()));
+            }
+            epoch = record.epoch;
+            records.push(archived(record));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let commit = db.commit_id().unwrap_or_default();
+        let at = root::Position {
+            commit,
+            t: last,
+            epoch,
+        };
+        let mut records = records.into_iter();
+        let storage = &*place.storage;
+        let written =
+            fault::catch(|| root::write(storage, &place.segments, &db, None, at, &mut records))?;
+        let origin = Origin {
+            commit,
+            t: last,
+            epoch,
+        };
+        Ok(Ref::fresh(Some(written.digest), Vec::new(), origin))
+    }
+}
+
+/// Where a commit of any branch is to be had, if there is such a commit.
+pub(super) fn locate(place: &Place, commit: Uuid) -> Result<Option<Located>> {
+    find(place, commit, |reference, stand, record| {
+        let Stand::Piece(at) = stand else {
+            return Ok(Located::Archived(reference.clone(), record.t));
+        };
         let (log, after) = match reference.base.get(at) {
             Some(piece) => (piece.log.clone(), piece.after),
             None => (reference.log.clone(), None),
@@ -153,11 +257,11 @@ pub(super) fn locate(place: &Place, commit: Uuid) -> Result<Option<Ref>> {
         let Tip {
             commit, t, epoch, ..
         } = upto;
-        Ok(Ref::fresh(
+        Ok(Located::Live(Ref::fresh(
             reference.root,
             base,
             Origin { commit, t, epoch },
-        ))
+        )))
     })
 }
 
@@ -170,16 +274,16 @@ pub(super) fn parents_of(place: &Place, commit: Uuid) -> Result<Option<Vec<Uuid>
 fn find<T>(
     place: &Place,
     commit: Uuid,
-    make: impl Fn(&Ref, usize, &RecordView<'_>) -> Result<T>,
+    make: impl Fn(&Ref, Stand, &RecordView<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
     let mut failed = None;
     for (_, reference) in all_refs(place)? {
         let mut found = None;
-        let read = each_record(place, &reference, 0, &mut |at, record| {
+        let read = each_record(place, &reference, 0, &mut |stand, record| {
             if record.commit != commit {
                 return Ok(ControlFlow::Continue(()));
             }
-            found = Some(make(&reference, at, record)?);
+            found = Some(make(&reference, stand, record)?);
             Ok(ControlFlow::Break(()))
         });
         if found.is_some() {
@@ -305,14 +409,17 @@ pub(super) fn verify(place: &Place, db: &Db) -> Result<ChainReport> {
     let mut report = ChainReport {
         status: ChainStatus::Ok,
         commits: 0,
+        redacted: 0,
         errors: Vec::new(),
     };
     let (head, head_t) = (db.commit_id(), (db.max_tx().0 - TX0) as u64);
     let (mut previous, mut holds_head) = (Uuid::nil(), head.is_none());
-    let read = each_record(place, &reference, 0, &mut |_, record| {
+    let read = each_record(place, &reference, 0, &mut |stand, record| {
         report.commits += 1;
         let RecordView { commit, t, .. } = record;
-        if !record.is_genuine() {
+        if stand == (Stand::Archived { redacted: true }) {
+            report.redacted += 1;
+        } else if !record.is_genuine() {
             report.fault(format!(
                 "commit {commit} at t {t} is not that of its content"
             ));

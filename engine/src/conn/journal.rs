@@ -16,6 +16,7 @@ use crate::db::{Db, Options};
 use crate::error::{Code, Error, Result};
 use crate::index::Digest;
 use crate::limits::{GROUP_BYTES, LEASE_HELD_MS, LOG_RECORD_BYTES};
+use crate::root::{Root, Written};
 use crate::store::{Entry, Log, Origin, Put, Storage, WriterLease, commit_id};
 use crate::transact::{Transaction, TxData, TxReport};
 use crate::value::Value;
@@ -88,6 +89,7 @@ impl Journal {
         self.prepare(lock_timeout_ms, head)?;
         Ok(Settled {
             root: self.lineage.reference.root,
+            opened: self.lineage.root.clone(),
             pieces: self.lineage.pieces(),
             head: self.lineage.head(),
             position: self.lineage.position(),
@@ -113,6 +115,25 @@ impl Journal {
         rotated?;
         self.publish(head);
         Ok(())
+    }
+
+    /// Lets the branch go on from a root that its value was written into; see [`Journal::rotate`].
+    pub(super) fn adopt(
+        &mut self,
+        written: &Written,
+        at: Option<&Position>,
+        lock_timeout_ms: u64,
+        head: &Head,
+    ) -> Result<()> {
+        self.rotate(Some(written.digest), at, lock_timeout_ms, head)?;
+        self.lineage.adopt(written);
+        self.publish(head);
+        Ok(())
+    }
+
+    /// Bytes of logs behind the root.
+    pub(super) fn novelty_bytes(&self) -> u64 {
+        self.lineage.novelty_bytes()
     }
 
     fn rotate_under_lease(&mut self, root: Option<Digest>, at: Option<&Position>) -> Result<()> {
@@ -273,6 +294,7 @@ impl Journal {
 /// The newest state of a branch, durable.
 pub(super) struct Settled {
     pub(super) root: Option<Digest>,
+    pub(super) opened: Option<Arc<Root>>,
     /// What comes after the root.
     pub(super) pieces: Vec<Piece>,
     /// What the next record follows.

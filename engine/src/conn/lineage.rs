@@ -11,7 +11,8 @@ use super::settings;
 use crate::db::{Db, Options};
 use crate::error::{Code, Error, Result};
 use crate::index::Digest;
-use crate::store::{Log, OnDamage, Origin, Put, RecordView, Start, Storage, WriterLease};
+use crate::root::{self, Root, Written};
+use crate::store::{Log, OnDamage, Origin, Put, RecordView, Start, WriterLease};
 use crate::transact;
 use crate::value::Value;
 
@@ -27,6 +28,8 @@ pub(super) struct Lineage {
     /// The bytes of the ref that was read.
     pub(super) seen: Option<Vec<u8>>,
     pub(super) reference: Ref,
+    /// The root the ref names.
+    pub(super) root: Option<Arc<Root>>,
     /// The branch's own log; none before the first write.
     pub(super) log: Option<Log>,
     pub(super) db: Db,
@@ -41,8 +44,9 @@ impl Lineage {
         let Some(reference) = place.load()?.reference else {
             return Ok(None);
         };
-        let db = open_root(&*place.storage, None, &options)?;
+        let (root, db) = open_root(&place, None, &options)?;
         let mut lineage = Lineage {
+            root,
             place,
             options,
             lock,
@@ -96,6 +100,19 @@ impl Lineage {
         self.pieces()
             .pop()
             .map(|Piece { log, upto, .. }| Position { log, tip: upto })
+    }
+
+    /// Bytes of logs behind the root.
+    pub(super) fn novelty_bytes(&self) -> u64 {
+        let pieces = self.pieces();
+        let bytes = |piece: &Piece| piece.upto.end - piece.after.map_or(0, |after| after.end);
+        pieces.iter().map(bytes).sum()
+    }
+
+    /// Takes a root over that this value was written into, perhaps before it grew.
+    pub(super) fn adopt(&mut self, written: &Written) {
+        self.root = Some(Arc::clone(&written.root));
+        self.db = written.rebase(&self.db);
     }
 
     /// Changes the ref, under the lease, to one that makes the same value; refused if it is no
@@ -158,7 +175,7 @@ impl Lineage {
         };
         self.stale = true;
         if rest.is_none() {
-            self.db = open_root(&*self.place.storage, next.root, &self.options)?;
+            (self.root, self.db) = open_root(&self.place, next.root, &self.options)?;
         }
         let kept = self
             .log
@@ -210,7 +227,8 @@ pub(super) fn read_pieces(
     root: Option<Digest>,
     pieces: &[Piece],
 ) -> Result<Db> {
-    let mut replay = Replay::upon(&open_root(&*place.storage, root, options)?);
+    let (_, db) = open_root(place, root, options)?;
+    let mut replay = Replay::upon(&db);
     for Piece { log, after, upto } in pieces {
         let storage = Arc::clone(&place.storage);
         Log::read_between(storage, log, *after, upto, &mut |record| {
@@ -220,15 +238,17 @@ pub(super) fn read_pieces(
     Ok(replay.finish())
 }
 
-/// The value a root holds; that of no root is the empty database.
-fn open_root(_storage: &dyn Storage, root: Option<Digest>, options: &Options) -> Result<Db> {
-    match root {
-        None => Ok(transact::create(options.clone())),
-        Some(root) => Err(Error::new(
-            Code::Unsupported,
-            format!("this build reads no roots, such as {root}"),
-        )),
-    }
+/// A root and the value it holds; that of no root is the empty database.
+pub(super) fn open_root(
+    place: &Place,
+    root: Option<Digest>,
+    options: &Options,
+) -> Result<(Option<Arc<Root>>, Db)> {
+    let Some(root) = root else {
+        return Ok((None, transact::create(options.clone())));
+    };
+    let opened = root::open(&*place.storage, &place.segments, root, options)?;
+    Ok((Some(opened.root), opened.db))
 }
 
 /// Opens the own log of a branch, if it was made.
@@ -286,7 +306,7 @@ mod tests {
     };
     use crate::conn::{Conn, create_database};
     use crate::datom::TX0;
-    use crate::store::{Fault, FileStorage, MemoryStorage, SimStorage, Times};
+    use crate::store::{Fault, FileStorage, MemoryStorage, SimStorage, Storage, Times};
 
     /// A group of three transactions is one append; a branch may start in the midst of it.
     #[test]
@@ -310,6 +330,7 @@ mod tests {
         let answers = journal.commit(&requests.iter().collect::<Vec<_>>(), 0, &head);
         let second = answers[1].as_ref().unwrap().db_after.commit_id().unwrap();
         let start = history::locate(&place, second).unwrap().unwrap();
+        let start = start.start(&place, &options).unwrap();
         let b = place.of(&branch("b"));
         b.swap(None, Some(&start)).unwrap();
         let mut journal = Journal::open(b.clone(), options.clone()).unwrap().unwrap();

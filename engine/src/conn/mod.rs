@@ -4,7 +4,9 @@
 //! transaction durable before anybody sees it. How datoms come of transaction data is not its
 //! matter, nor how bytes stay; it orders the one, hands it to the other, and publishes the result.
 
+mod archive;
 mod branch;
+mod checkpoint;
 mod columns;
 mod config;
 mod connection;
@@ -29,6 +31,7 @@ mod uri;
 
 pub use crate::transact::{TxData, TxReport};
 pub use branch::BranchPoint;
+pub use checkpoint::Checkpoint;
 pub use config::{Backend, Config, StoreId};
 pub use connection::Conn;
 pub use history::{ChainReport, ChainStatus, Commit, TxEntry};

@@ -2,6 +2,8 @@
 //!
 //! The layout is drawn in `docs/format.md`. A reader takes any bytes: what no writer wrote is [`Code::CorruptLog`](crate::error::Code::CorruptLog).
 
+use std::ops::Range;
+
 use uuid::Uuid;
 
 use super::columns::{
@@ -133,6 +135,30 @@ fn read_heading(cursor: &mut Cursor<'_>) -> Result<Heading> {
         instant_ms,
         parents: parents?,
     })
+}
+
+/// What stands before the values of a payload, and after them.
+pub(super) fn around_values(payload: &[u8]) -> Result<(&[u8], &[u8])> {
+    let (head, values) = value_ids(payload)?;
+    let mut cursor = Cursor::new(&payload[head..]);
+    for _ in values {
+        read_value(&mut cursor)?;
+    }
+    let (before, _) = payload.split_at(head);
+    Ok((before, &payload[payload.len() - cursor.left()..]))
+}
+
+/// How many bytes of a payload stand before its values, and the ids of these.
+pub(super) fn value_ids(payload: &[u8]) -> Result<(usize, Range<u32>)> {
+    let mut cursor = Cursor::new(payload);
+    read_heading(&mut cursor)?;
+    cursor.zigzag()?;
+    let start = cursor.varint()?;
+    let end = start.saturating_add(cursor.varint()?);
+    match (u32::try_from(start), u32::try_from(end)) {
+        (Ok(start), Ok(end)) => Ok((payload.len() - cursor.left(), start..end)),
+        _ => Err(malformed("it interns more values than there can be")),
+    }
 }
 
 /// Reads a payload: its values go into `interner`, its datoms behind those of `datoms`.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::object::{self, Form};
 use crate::error::{Code, Error, Result};
 use crate::index::Digest;
+use crate::segment::Segments;
 use crate::store::{Origin, Put, Storage, Tip};
 use crate::value::{Keyword, Value};
 
@@ -59,6 +60,8 @@ pub(super) struct Position {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) storage: Arc<dyn Storage>,
+    /// What reads its segments.
+    pub(super) segments: Segments,
     /// The database: its first log. A ref of another one is left from a database deleted before.
     pub(super) database: String,
     pub(super) branch: Keyword,
@@ -73,6 +76,16 @@ pub(super) struct Found {
 }
 
 impl Place {
+    /// The place of a branch of the database whose first log is `database`.
+    pub(super) fn new(storage: Arc<dyn Storage>, database: String, branch: Keyword) -> Place {
+        Place {
+            segments: Segments::new(Arc::clone(&storage)),
+            storage,
+            database,
+            branch,
+        }
+    }
+
     /// The same for another branch.
     pub(super) fn of(&self, branch: &Keyword) -> Place {
         Place {
@@ -381,11 +394,8 @@ mod tests {
 
     #[test]
     fn refs_come_back_and_those_of_a_deleted_database_count_for_nothing() {
-        let place = Place {
-            storage: Arc::new(MemoryStorage::default()),
-            database: "log/first".to_owned(),
-            branch: Keyword::new("feature/x_y"),
-        };
+        let storage = Arc::new(MemoryStorage::default());
+        let place = Place::new(storage, "log/first".to_owned(), Keyword::new("feature/x_y"));
         assert!(place.load().unwrap().reference.is_none());
         let origin = Origin {
             commit: Uuid::from_u128(9),

@@ -49,6 +49,11 @@ impl Replay {
         if !record.is_genuine() {
             return Err(malformed("its commit id is not that of its content"));
         }
+        self.add_redacted(record)
+    }
+
+    /// Adds a record that says less than it once did.
+    pub(super) fn add_redacted(&mut self, record: &RecordView<'_>) -> Result<()> {
         if record.previous != self.commit {
             return Err(malformed("it does not follow the commit before it"));
         }

@@ -81,11 +81,8 @@ pub(super) fn code<T>(result: Result<T>) -> Code {
 }
 
 pub(super) fn place_of(storage: &Arc<dyn Storage>, name: &str) -> Place {
-    Place {
-        storage: Arc::clone(storage),
-        database: Settings::load(storage).unwrap().unwrap().log,
-        branch: branch(name),
-    }
+    let log = Settings::load(storage).unwrap().unwrap().log;
+    Place::new(Arc::clone(storage), log, branch(name))
 }
 
 pub(super) fn open_main(storage: &Arc<dyn Storage>) -> Database {
