@@ -124,7 +124,8 @@ impl Conn {
             .filter(|counted| Arc::ptr_eq(&counted.conn.shared, &self.shared));
         let Some(counted) = counted else {
             // Not counted: a connection of its own, or one that has ended.
-            self.shared.end();
+            drop(connections);
+            self.shared.close();
             return;
         };
         counted.count -= 1;

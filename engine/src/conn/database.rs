@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Config;
-use super::config::Backend;
 use super::consistency;
 use super::journal::{Journal, Settled, Waiting};
 use super::lineage::gone;
@@ -36,6 +35,7 @@ pub(super) struct Database {
     novelty: AtomicU64,
     /// The checkpoint at work, if there is one.
     merger: Mutex<Option<JoinHandle<()>>>,
+    keeps_segments: bool,
 }
 
 /// The newest value, for readers that never wait for the writer.
@@ -128,6 +128,7 @@ impl Database {
             writer: Mutex::new(journal),
             following: Mutex::default(),
             merger: Mutex::default(),
+            keeps_segments: true,
         }))
     }
 
@@ -188,7 +189,15 @@ impl Database {
 
     /// Whether its novelty goes into segments: in memory there is nothing to gain.
     pub(super) fn keeps_segments(&self) -> bool {
-        *self.config.backend() != Backend::Memory
+        self.keeps_segments
+    }
+
+    /// The same for a store in memory.
+    pub(super) fn without_segments(self) -> Database {
+        Database {
+            keeps_segments: false,
+            ..self
+        }
     }
 
     pub(super) fn merger(&self) -> &Mutex<Option<JoinHandle<()>>> {

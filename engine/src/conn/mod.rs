@@ -7,6 +7,8 @@
 mod archive;
 mod branch;
 mod checkpoint;
+#[cfg(test)]
+mod checkpoint_tests;
 mod columns;
 mod config;
 mod connection;

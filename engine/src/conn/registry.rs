@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use uuid::Uuid;
 
 use super::Config;
+use super::checkpoint::MAINTENANCE;
 use super::config::Backend;
 use super::connection::release_connections_to;
 use super::consistency;
@@ -129,6 +130,12 @@ pub fn delete_database(config: &Config) -> Result<()> {
                         storage.delete(&format!("{name}.next"))?;
                     }
                 }
+                for prefix in ["root/", "segment/", "pins/"] {
+                    for name in storage.list(prefix)? {
+                        storage.delete(&name)?;
+                    }
+                }
+                storage.delete(MAINTENANCE)?;
                 storage.remove_empty()?;
             }
         }
@@ -167,7 +174,8 @@ fn open_in_memory(config: &Config) -> Result<Option<Arc<Database>>> {
         consistency::check_stored(config, &held.config)?;
         return Ok(Some(Arc::clone(database)));
     }
-    let opened = Database::open(Arc::clone(&held.storage), config)?.map(Arc::new);
+    let opened = Database::open(Arc::clone(&held.storage), config)?;
+    let opened = opened.map(|database| Arc::new(database.without_segments()));
     if let Some(database) = &opened {
         let branch = config.branch().clone();
         held.open.insert(branch, Arc::clone(database));
