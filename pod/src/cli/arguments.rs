@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
 
@@ -44,6 +44,14 @@ pub(crate) enum Command {
     Stats(Look),
     /// Show how a query is answered
     Explain(Explain),
+    /// List, make, delete and merge branches
+    Branch(Branch),
+    /// Show the transactions of a branch, newest first
+    Log(Log),
+    /// Show the datoms in which two states of the database differ
+    Diff(Diff),
+    /// Check that every commit of a branch is what its id says
+    VerifyChain(Look),
 }
 
 /// Which database.
@@ -52,6 +60,9 @@ pub(crate) struct Place {
     /// Directory of the database, or its configuration as an EDN map
     #[arg(long, value_name = "PATH")]
     pub(crate) db: String,
+    /// The branch [default: db]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Option<String>,
 }
 
 /// What to do where there is no database yet.
@@ -128,6 +139,9 @@ pub(crate) struct Question {
     /// source of :in
     #[arg(long, value_name = "PATH")]
     pub(crate) db: Vec<String>,
+    /// The branch [default: db]; given again, that of the next --db
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Vec<String>,
     /// The query: EDN, @FILE, or - for standard input
     pub(crate) query: String,
     /// The other inputs of :in, in order: EDN, @FILE, or - for standard input
@@ -281,4 +295,137 @@ pub(crate) struct Import {
     #[arg(long, value_name = "ROWS", default_value_t = 20_000,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) batch: u32,
+}
+
+/// `branch`
+#[derive(Args)]
+#[command(after_help = "\
+A branch starts where another one is and goes its own way; it costs nothing until it is written to.
+A merge brings what was done on one branch since both parted to another one, as one transaction.
+Where both changed the same thing it stops and says where, unless --strategy says who gives way.
+
+Examples:
+  datalith branch list --db notes.db
+  datalith branch create draft --db notes.db
+  datalith transact --db notes.db --branch draft '[{:note/text \"Maybe\"}]'
+  datalith diff --db notes.db db draft
+  datalith branch merge draft --db notes.db
+  datalith branch merge draft --db notes.db --strategy theirs
+  datalith branch create before --from 17 --db notes.db
+  datalith branch delete draft --db notes.db")]
+pub(crate) struct Branch {
+    #[command(subcommand)]
+    pub(crate) action: BranchAction,
+}
+
+/// What to do with branches.
+#[derive(Subcommand)]
+pub(crate) enum BranchAction {
+    /// List the branches with their newest commits
+    List(Look),
+    /// Make a branch
+    Create(CreateBranch),
+    /// Delete a branch
+    Delete(DeleteBranch),
+    /// Merge a branch or commit into this branch
+    Merge(MergeBranch),
+}
+
+/// `branch create`
+#[derive(Args)]
+pub(crate) struct CreateBranch {
+    /// The name of the branch
+    pub(crate) name: String,
+    /// Where it starts: a branch, a commit, or a transaction or instant of --branch
+    /// [default: the newest state of --branch]
+    #[arg(long, value_name = "STATE")]
+    pub(crate) from: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// `branch delete`
+#[derive(Args)]
+pub(crate) struct DeleteBranch {
+    /// The name of the branch
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// `branch merge`
+#[derive(Args)]
+pub(crate) struct MergeBranch {
+    /// The branch or commit whose changes are brought here
+    pub(crate) from: String,
+    /// Who gives way where both changed the same thing: nobody, so that nothing is done, or the
+    /// other side
+    #[arg(long, value_enum, default_value = "fail")]
+    pub(crate) strategy: Side,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+/// Whose changes stay in a merge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Side {
+    /// Stop where both changed the same thing
+    Fail,
+    /// Keep what this branch says
+    Ours,
+    /// Take what the other branch says
+    Theirs,
+}
+
+/// `log`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  datalith log --db notes.db
+  datalith log --db notes.db --branch draft --limit 10 --format json
+  datalith log --db notes.db --from 2026-01-01 --to 2026-02-01
+  datalith log --db notes.db --from 7 --to 8 --datoms")]
+pub(crate) struct Log {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The first transaction (7 or 536870919) or instant (2026-01-31T12:00:00Z)
+    #[arg(long, value_name = "POINT")]
+    pub(crate) from: Option<String>,
+    /// The transaction or instant before which to end
+    #[arg(long, value_name = "POINT")]
+    pub(crate) to: Option<String>,
+    /// Most transactions, the newest
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// Show every datom
+    #[arg(long)]
+    pub(crate) datoms: bool,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+/// `diff`
+#[derive(Args)]
+#[command(after_help = "\
+A state is a branch (draft or :draft), the id of a commit, a transaction of --branch (7 or
+536870919) or an instant (2026-01-31). - marks what only the first has, + what only the second has.
+
+Examples:
+  datalith diff --db notes.db db draft
+  datalith diff --db notes.db 7 db
+  datalith diff --db notes.db 2026-01-01 2026-02-01 --format json")]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The first state
+    pub(crate) a: String,
+    /// The second state
+    pub(crate) b: String,
+    /// Show what is said of transactions too
+    #[arg(long)]
+    pub(crate) transactions: bool,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
 }

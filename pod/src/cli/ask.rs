@@ -74,15 +74,20 @@ impl Asked {
         let parsed = query::parse(&form, Some(&spans)).map_err(refused)?;
         let mut connections = Vec::new();
         let mut inputs = Vec::new();
-        let mut places = question.db.iter();
+        let mut places = question.db.iter().enumerate();
         let mut values = question.inputs.iter().enumerate();
         for input in &parsed.inputs {
             let place = match input {
                 ast::Input::Source(_) => places.next(),
                 _ => None,
             };
-            if let Some(place) = place {
-                let conn = database::connect(place)?;
+            if let Some((at, place)) = place {
+                // One branch is that of every place.
+                let branches = &question.branch;
+                let branch = branches
+                    .get(at)
+                    .or(branches.first().filter(|_| branches.len() == 1));
+                let conn = database::connect_to(place, branch.map(String::as_str))?;
                 inputs.push(Input::Db(database::at(&conn, &question.moment)?));
                 connections.push(conn);
             } else if let Some((at, value)) = values.next() {
@@ -101,7 +106,7 @@ impl Asked {
                 "the query's :in has no place for the input {value}"
             )));
         }
-        if let Some(place) = places.next() {
+        if let Some((_, place)) = places.next() {
             return Err(Fault::Usage(format!(
                 "the query's :in has no place for --db {place}"
             )));

@@ -17,7 +17,7 @@ pub(crate) fn transact(arguments: &Transact) -> Result<(), Fault> {
     let text = Text::of(&arguments.data, "transaction")?;
     let refused = |error| Fault::refused_in(error, &text);
     let forms = edn::read_all(&text.body).map_err(refused)?;
-    let conn = database::connect_or_create(&arguments.place.db, &arguments.creation)?;
+    let conn = database::connect_or_create(&arguments.place, &arguments.creation)?;
     let format = Format::chosen(arguments.printing.format);
     for form in &forms {
         let started = Instant::now();

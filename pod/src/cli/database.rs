@@ -5,17 +5,31 @@ use datalith_engine::datom::{TX0, TxId};
 use datalith_engine::db::TimePoint;
 use datalith_engine::{Code, Db, Value, edn};
 
-use super::arguments::{Creation, Moment};
+use super::arguments::{Creation, Moment, Place};
 use super::fault::Fault;
 use super::input::Text;
 
-/// Connects to a database that exists.
-pub(crate) fn connect(place: &str) -> Result<Conn, Fault> {
-    Ok(Conn::connect(&config(place, &[])?)?)
+/// Connects to a branch of a database that exists.
+pub(crate) fn connect(place: &Place) -> Result<Conn, Fault> {
+    connect_to(&place.db, place.branch.as_deref())
+}
+
+/// As [`connect`]; without the name of a branch to the one that the place names, else to `:db`.
+pub(crate) fn connect_to(place: &str, branch: Option<&str>) -> Result<Conn, Fault> {
+    let mut config = config(place, &[])?;
+    if let Some(branch) = branch {
+        config = config.with("branch", branch_value(branch))?;
+    }
+    Ok(Conn::connect(&config)?)
+}
+
+/// The name of a branch as an argument gives it, with or without its colon.
+pub(crate) fn branch_value(name: &str) -> Value {
+    Value::keyword(name.strip_prefix(':').unwrap_or(name))
 }
 
 /// Connects to a database, made first where that was asked for and there is none.
-pub(crate) fn connect_or_create(place: &str, creation: &Creation) -> Result<Conn, Fault> {
+pub(crate) fn connect_or_create(place: &Place, creation: &Creation) -> Result<Conn, Fault> {
     if creation.create {
         let flexibility = if creation.schema_on_read {
             "read"
@@ -26,7 +40,7 @@ pub(crate) fn connect_or_create(place: &str, creation: &Creation) -> Result<Conn
             ("schema-flexibility", Value::keyword(flexibility)),
             ("keep-history?", Value::Bool(!creation.no_history)),
         ];
-        create_if_missing(&config(place, &options)?)?;
+        create_if_missing(&config(&place.db, &options)?)?;
     }
     connect(place)
 }
@@ -84,7 +98,7 @@ pub(crate) fn at(conn: &Conn, moment: &Moment) -> Result<Db, Fault> {
 }
 
 /// A transaction by its entity or by its number, or an instant as `#inst` takes it.
-fn time_point(text: &str, option: &str) -> Result<TimePoint, Fault> {
+pub(crate) fn time_point(text: &str, option: &str) -> Result<TimePoint, Fault> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         let wrong = |_| Fault::Usage(format!("{option} {text}: no transaction has that number"));
         let number: i64 = text.parse().map_err(wrong)?;

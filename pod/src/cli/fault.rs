@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use datalith_engine::{Code, Error, Span, edn};
+use datalith_engine::{Code, Error, Span, Value, edn};
 
 use super::input::Text;
 use super::paint::{Paint, visible};
@@ -97,15 +97,28 @@ fn describe(error: &Error, text: Option<&Text>, paint: Paint) -> String {
     if let (Some(text), Some(span)) = (text, error.span()) {
         shown.push_str(&pointed_at(text, span, paint));
     }
+    for conflict in conflicts(error) {
+        shown.push_str(&format!("  {}\n", visible(&conflict.to_string())));
+    }
     if let Some(hint) = hint(error.code()) {
         shown.push_str(&format!("{}\n", paint.dim(hint)));
     }
     shown
 }
 
+/// What the sides of a merge disagree on.
+fn conflicts(error: &Error) -> &[Value] {
+    let mut data = error.data().iter();
+    let found = data.find(|(key, _)| *key == "conflicts" && error.code() == Code::MergeConflict);
+    found
+        .and_then(|(_, conflicts)| conflicts.as_sequential())
+        .unwrap_or_default()
+}
+
 fn hint(code: Code) -> Option<&'static str> {
     match code {
         Code::DbDoesNotExist => Some("hint: --create makes it"),
+        Code::MergeConflict => Some("hint: --strategy ours or theirs says which side to take"),
         Code::ViewHistory => Some("hint: the database was created without history"),
         _ => None,
     }

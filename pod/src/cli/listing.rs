@@ -19,6 +19,8 @@ pub(crate) struct Listing<'a> {
 enum Cells<'a> {
     Answer(&'a Answer),
     Rows(Vec<Vec<Value>>),
+    /// Rows that programs get as maps by their headings.
+    Keyed(Vec<Vec<Value>>),
 }
 
 impl<'a> Listing<'a> {
@@ -53,11 +55,18 @@ impl<'a> Listing<'a> {
         }
     }
 
+    /// Rows given one by one; a program gets each as a map, keyed by its heading.
+    pub(crate) fn of_maps(headings: &[&str], rows: Vec<Vec<Value>>) -> Listing<'a> {
+        let mut listing = Listing::of_rows(headings, Vec::new());
+        listing.cells = Cells::Keyed(rows);
+        listing
+    }
+
     /// Rows to show; of a tuple or a scalar the first is all there is.
     pub(crate) fn len(&self) -> usize {
         let rows = match &self.cells {
             Cells::Answer(answer) => answer.len(),
-            Cells::Rows(rows) => rows.len(),
+            Cells::Rows(rows) | Cells::Keyed(rows) => rows.len(),
         };
         if self.is_single() { rows.min(1) } else { rows }
     }
@@ -71,7 +80,7 @@ impl<'a> Listing<'a> {
     pub(crate) fn value(&self, column: usize, row: usize) -> Value {
         match &self.cells {
             Cells::Answer(answer) => answer.value(column, row),
-            Cells::Rows(rows) => rows[row][column].clone(),
+            Cells::Rows(rows) | Cells::Keyed(rows) => rows[row][column].clone(),
         }
     }
 
@@ -93,6 +102,10 @@ impl<'a> Listing<'a> {
         let keys = match &self.cells {
             Cells::Answer(answer) => answer.keys(),
             Cells::Rows(_) => None,
+            Cells::Keyed(_) => {
+                let keys = self.headings.iter().map(|heading| Value::keyword(heading));
+                return Value::map(keys.zip(values));
+            }
         };
         match (self.shape, keys) {
             (Shape::Collection | Shape::Scalar, _) => self.value(0, row),

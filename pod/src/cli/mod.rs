@@ -2,19 +2,22 @@
 //!
 //! Input: the arguments, standard input and files. Output: results on standard output and nothing
 //! else there; everything said about them goes to standard error. Arguments become a call of the
-//! engine in [`ask`], [`change`], [`read`] and [`import`]; what comes back is a [`listing`], which
+//! engine in [`ask`], [`change`], [`read`], [`import`], [`branch`], [`log`] and [`difference`]; what comes back is a [`listing`], which
 //! [`output`] writes as a table or as data.
 
 mod arguments;
 mod ask;
+mod branch;
 mod change;
 mod database;
 mod demo;
+mod difference;
 mod fault;
 mod import;
 mod input;
 mod json;
 mod listing;
+mod log;
 mod output;
 mod paint;
 mod pretty;
@@ -55,5 +58,9 @@ fn perform(command: &Command) -> Result<(), Fault> {
         Command::Pull(arguments) => read::pull(arguments),
         Command::Schema(arguments) => read::schema(arguments),
         Command::Stats(arguments) => read::stats(arguments),
+        Command::Branch(arguments) => branch::run(&arguments.action),
+        Command::Log(arguments) => log::log(arguments),
+        Command::Diff(arguments) => difference::diff(arguments),
+        Command::VerifyChain(arguments) => log::verify_chain(arguments),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn pull(arguments: &Pull) -> Result<(), Fault> {
         .iter()
         .map(entity)
         .collect::<Result<_, _>>()?;
-    let conn = database::connect(&arguments.place.db)?;
+    let conn = database::connect(&arguments.place)?;
     let db = database::at(&conn, &arguments.moment)?;
     let pulled = pull_many(&db, &pattern, &entities);
     let format = Format::chosen(arguments.printing.format);
@@ -34,7 +34,7 @@ pub(crate) fn pull(arguments: &Pull) -> Result<(), Fault> {
 /// Shows the attributes: a row each for people and CSV, the whole map as data.
 pub(crate) fn schema(arguments: &Look) -> Result<(), Fault> {
     let started = Instant::now();
-    let conn = database::connect(&arguments.place.db)?;
+    let conn = database::connect(&arguments.place)?;
     let schema = schema_map(&conn.db()?);
     let format = Format::chosen(arguments.printing.format);
     if !matches!(format, Format::Table | Format::Csv) {
@@ -79,7 +79,7 @@ pub(crate) fn schema(arguments: &Look) -> Result<(), Fault> {
 /// Counts the datoms: by attribute for people and CSV, with the totals as data.
 pub(crate) fn stats(arguments: &Look) -> Result<(), Fault> {
     let started = Instant::now();
-    let conn = database::connect(&arguments.place.db)?;
+    let conn = database::connect(&arguments.place)?;
     let db = conn.db()?;
     let metrics = metrics(&db);
     let format = Format::chosen(arguments.printing.format);

@@ -4,6 +4,7 @@ mod ask;
 mod crowd;
 mod demo;
 mod import;
+mod version;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

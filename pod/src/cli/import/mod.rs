@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Import) -> Result<(), Fault> {
         .iter()
         .map(|file| kind_of(file, arguments))
         .collect::<Result<_, _>>()?;
-    let conn = database::connect_or_create(&arguments.place.db, &arguments.creation)?;
+    let conn = database::connect_or_create(&arguments.place, &arguments.creation)?;
     let started = Instant::now();
     let mut load = Load::new(&conn, arguments);
     for (file, kind) in arguments.files.iter().zip(kinds) {
