@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Conn;
 use super::checkpoint::Checkpoint;
 use super::database::Database;
-use super::history::{self, ChainReport, Commit, TxEntry};
+use super::history::{self, ChainReport, Commit, TxEntry, Wanted};
 use super::journal::write_first;
 use super::lineage::Lineage;
 use super::queue::Upon;
@@ -73,7 +73,7 @@ impl Conn {
         }
         let start = match from {
             BranchPoint::Branch(branch) => head_of(&database, branch)?,
-            BranchPoint::Commit(commit) => start_at(&database, *commit)?,
+            BranchPoint::Commit(commit) => start_at(&database, Wanted::id(*commit))?,
         };
         let start = start.ok_or_else(|| {
             let message = "From does not point to an existing branch or commit.";
@@ -157,9 +157,9 @@ impl Conn {
 
     /// The commits that the commit of a database value follows; none if it is no commit's.
     pub fn parent_commit_ids(&self, db: &Db) -> Result<Option<Vec<Uuid>>> {
-        match db.commit_id() {
+        match Wanted::of(db) {
             None => Ok(None),
-            Some(commit) => history::parents_of(self.database()?.place(), commit),
+            Some(wanted) => history::parents_of(self.database()?.place(), wanted),
         }
     }
 
@@ -171,7 +171,7 @@ impl Conn {
             return Ok(Some(db));
         }
         let place = database.place();
-        let located = history::locate(place, commit)?;
+        let located = history::locate(place, Wanted::id(commit))?;
         located
             .map(|located| located.db(place, db.options()))
             .transpose()
@@ -255,10 +255,10 @@ fn head_of(database: &Database, branch: &Keyword) -> Result<Option<Ref>> {
 }
 
 /// A ref that starts at a commit of any branch, if there is such a commit.
-fn start_at(database: &Database, commit: Uuid) -> Result<Option<Ref>> {
+fn start_at(database: &Database, wanted: Wanted) -> Result<Option<Ref>> {
     let place = database.place();
     let options = Options::clone(database.db()?.options());
-    let located = history::locate(place, commit)?;
+    let located = history::locate(place, wanted)?;
     located
         .map(|located| located.start(place, &options))
         .transpose()
@@ -279,8 +279,8 @@ fn state_of(database: &Database, db: &Db) -> Result<Ref> {
     if !db.view().is_current() {
         return Err(not_ours());
     }
-    match db.commit_id() {
-        Some(commit) => start_at(database, commit)?.ok_or_else(not_ours),
+    match Wanted::of(db) {
+        Some(wanted) => start_at(database, wanted)?.ok_or_else(not_ours),
         None if db.max_tx().0 == TX0 => Ok(Ref::fresh(None, Vec::new(), Origin::default())),
         None => {
             let message = "a branch can be put to a database value that was committed, not to \
@@ -300,7 +300,9 @@ fn commits_of(place: &Place, parents: &[BranchPoint]) -> Result<Vec<Uuid>> {
     for parent in parents {
         let commit = match parent {
             BranchPoint::Branch(branch) => head_commit(&place.of(branch))?,
-            BranchPoint::Commit(commit) => history::locate(place, *commit)?.map(|_| *commit),
+            BranchPoint::Commit(commit) => {
+                history::locate(place, Wanted::id(*commit))?.map(|_| *commit)
+            }
         };
         let commit = commit.ok_or_else(|| {
             let message = "Parent does not exist in store.";

@@ -90,9 +90,8 @@ enum Stand {
 
 type VisitRecord<'v> = dyn FnMut(Stand, &RecordView<'_>) -> Result<ControlFlow<()>> + 'v;
 
-/// The records of one branch, oldest first, until `visit` has seen enough.
-///
-/// - `from_t`: earlier ones may be left out.
+/// The records of one branch from `from_t` on and perhaps some before, oldest first, until `visit`
+/// has seen enough. Cost: O(log records + those given).
 fn each_record(
     place: &Place,
     reference: &Ref,
@@ -118,13 +117,9 @@ fn each_record(
                 Err(Error::new(Code::QueryCanceled, "enough was read"))
             }
         };
-        let storage = Arc::clone(&place.storage);
         let read = match piece {
-            Some(piece) if piece.upto.t < from_t => Ok(()),
-            Some(piece) => {
-                Log::read_between(storage, &piece.log, piece.after, &piece.upto, &mut stop)
-            }
-            None => read_own(storage, reference, &mut stop),
+            Some(piece) => read_piece(&place.storage, piece, from_t, &mut stop),
+            None => read_own(&place.storage, reference, from_t, &mut stop),
         };
         match read {
             _ if enough => return Ok(()),
@@ -144,20 +139,44 @@ fn archive_of(place: &Place, root: Digest) -> Result<(Root, Dictionary)> {
     Ok((root, Dictionary::of_stored(&runs)))
 }
 
-fn read_own(
-    storage: Arc<dyn Storage>,
-    reference: &Ref,
+fn read_piece(
+    storage: &Arc<dyn Storage>,
+    piece: &Piece,
+    from_t: u64,
     visit: &mut dyn FnMut(RecordView<'_>) -> Result<()>,
 ) -> Result<()> {
-    match Log::open(
-        storage,
-        &reference.log,
-        Start::First,
-        OnDamage::Refuse,
-        visit,
-    ) {
-        Err(error) if error.code() != Code::DbDoesNotExist => Err(error),
-        _ => Ok(()),
+    let Piece { log, after, upto } = piece;
+    if upto.t < from_t {
+        return Ok(());
+    }
+    let mut after = *after;
+    if from_t > after.map_or(0, |after| after.t + 1) {
+        let sought = Log::tip_before(&**storage, log, from_t)?;
+        let later = sought.filter(|tip| after.is_none_or(|after| after.t < tip.t));
+        after = later.or(after);
+    }
+    Log::read_between(Arc::clone(storage), log, after, upto, visit)
+}
+
+fn read_own(
+    storage: &Arc<dyn Storage>,
+    reference: &Ref,
+    from_t: u64,
+    visit: &mut dyn FnMut(RecordView<'_>) -> Result<()>,
+) -> Result<()> {
+    let name = &reference.log;
+    let mut read = || -> Result<()> {
+        let sought = match from_t {
+            0 => None,
+            t => Log::tip_before(&**storage, name, t)?,
+        };
+        let start = sought.map_or(Start::First, Start::After);
+        Log::open(Arc::clone(storage), name, start, OnDamage::Refuse, visit).map(|_| ())
+    };
+    match read() {
+        // There is none before the first write.
+        Err(error) if error.code() == Code::DbDoesNotExist => Ok(()),
+        read => read,
     }
 }
 
@@ -166,6 +185,29 @@ fn all_refs(place: &Place) -> Result<Vec<(Keyword, Ref)>> {
     let mut refs = place.all()?;
     refs.sort_by_key(|(branch, _)| *branch != place.branch);
     Ok(refs)
+}
+
+/// A commit that is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    id: Uuid,
+    /// Its t, where that is known: then only the records about it are read.
+    t: Option<u64>,
+}
+
+impl Wanted {
+    /// The commit of that id.
+    pub(super) fn id(id: Uuid) -> Wanted {
+        Wanted { id, t: None }
+    }
+
+    /// The commit of a database value, if it has one.
+    pub(super) fn of(db: &Db) -> Option<Wanted> {
+        db.commit_id().map(|id| Wanted {
+            id,
+            t: Some(t_of(db.max_tx())),
+        })
+    }
 }
 
 /// Where a commit is to be had.
@@ -242,8 +284,8 @@ impl Located {
 }
 
 /// Where a commit of any branch is to be had, if there is such a commit.
-pub(super) fn locate(place: &Place, commit: Uuid) -> Result<Option<Located>> {
-    find(place, commit, |reference, stand, record| {
+pub(super) fn locate(place: &Place, wanted: Wanted) -> Result<Option<Located>> {
+    find(place, wanted, |reference, stand, record| {
         let Stand::Piece(at) = stand else {
             return Ok(Located::Archived(reference.clone(), record.t));
         };
@@ -266,25 +308,29 @@ pub(super) fn locate(place: &Place, commit: Uuid) -> Result<Option<Located>> {
 }
 
 /// The commits that a commit of any branch follows, if there is such a commit.
-pub(super) fn parents_of(place: &Place, commit: Uuid) -> Result<Option<Vec<Uuid>>> {
-    find(place, commit, |_, _, record| Ok(commit_of(record)?.parents))
+pub(super) fn parents_of(place: &Place, wanted: Wanted) -> Result<Option<Vec<Uuid>>> {
+    find(place, wanted, |_, _, record| Ok(commit_of(record)?.parents))
 }
 
 /// What is made of the record of a commit, if any branch has it.
 fn find<T>(
     place: &Place,
-    commit: Uuid,
+    wanted: Wanted,
     make: impl Fn(&Ref, Stand, &RecordView<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
     let mut failed = None;
     for (_, reference) in all_refs(place)? {
         let mut found = None;
-        let read = each_record(place, &reference, 0, &mut |stand, record| {
-            if record.commit != commit {
-                return Ok(ControlFlow::Continue(()));
+        let from_t = wanted.t.unwrap_or(0);
+        let read = each_record(place, &reference, from_t, &mut |stand, record| {
+            if record.commit == wanted.id {
+                found = Some(make(&reference, stand, record)?);
             }
-            found = Some(make(&reference, stand, record)?);
-            Ok(ControlFlow::Break(()))
+            let passed = wanted.t.is_some_and(|t| record.t >= t);
+            Ok(match found.is_some() || passed {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
         });
         if found.is_some() {
             return Ok(found);

@@ -329,7 +329,9 @@ mod tests {
         let head = Head::of(&journal);
         let answers = journal.commit(&requests.iter().collect::<Vec<_>>(), 0, &head);
         let second = answers[1].as_ref().unwrap().db_after.commit_id().unwrap();
-        let start = history::locate(&place, second).unwrap().unwrap();
+        let start = history::locate(&place, history::Wanted::id(second))
+            .unwrap()
+            .unwrap();
         let start = start.start(&place, &options).unwrap();
         let b = place.of(&branch("b"));
         b.swap(None, Some(&start)).unwrap();

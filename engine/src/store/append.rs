@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    use crate::store::{MemoryStorage, Storage};
+    use crate::store::{MemoryStorage, OnDamage, RecordView, Start, Storage};
 
     #[test]
     fn a_sealed_log_takes_nothing_more() {
@@ -235,5 +235,40 @@ mod tests {
             Log::open_at_end(storage, "log/a").unwrap_err().code(),
             Code::CorruptLog
         );
+    }
+
+    #[test]
+    fn records_from_a_t_on_are_found_without_reading_all() {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let mut log = Log::create(Arc::clone(&storage), "log/a", Default::default()).unwrap();
+        let lease = log.lease(0).unwrap();
+        let long = vec![b'x'; 3000];
+        let mut t = 0;
+        for group in 1..=20_usize {
+            let entries: Vec<Entry<'_>> = (0..group % 4 + 1)
+                .map(|n| Entry {
+                    t: t + 1 + n as u64,
+                    payload: &long[..group * (n + 1) * 30 % 3000],
+                })
+                .collect();
+            t += entries.len() as u64;
+            log.append_group(&lease, &entries).unwrap();
+        }
+        for from_t in 0..=t + 2 {
+            let tip = Log::tip_before(&*storage, "log/a", from_t).unwrap();
+            let mut ts = Vec::new();
+            let start = tip.map_or(Start::First, Start::After);
+            let visit = &mut |record: RecordView<'_>| {
+                ts.push(record.t);
+                Ok(())
+            };
+            let storage = Arc::clone(&storage);
+            Log::open(storage, "log/a", start, OnDamage::Refuse, visit).unwrap();
+            let first = ts.first().copied().unwrap_or(t + 1);
+            assert!(
+                first <= from_t.max(1) && first + 8 > from_t.min(t),
+                "{from_t}: {ts:?}"
+            );
+        }
     }
 }

@@ -92,7 +92,7 @@ impl Wait<'_> {
             _ => "another process".to_owned(),
         };
         let message = format!(
-            "the log {} is being written by {holder}; waited {} ms for it",
+            "{} is being written by {holder}; waited {} ms for it",
             self.name, self.timeout_ms
         );
         Error::new(Code::Locked, message)

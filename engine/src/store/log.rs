@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::lease::WriterLease;
 use super::record::{Framer, LogHeader, LogPosition, SECTOR_BYTES, Tip, sector_print};
-use super::scan::{Scanned, Sectors, Visit, corrupt, last_group, read_record, scan};
+use super::scan::{Scanned, Sectors, Visit, corrupt, last_group, read_record, scan, tip_before};
 use super::storage::{Put, Storage};
 use crate::error::{Code, Error, Result};
 
@@ -125,7 +125,8 @@ impl Log {
         let header = LogHeader::load(&*storage, name)?;
         let end = storage.size(name)?.unwrap_or_default();
         let mut log = Log::at(storage, name, &header, header.tip());
-        let mut sectors = Sectors::new(&*log.storage, &log.name, &log.framer, end);
+        let sectors = Sectors::new(&*log.storage, &log.name, &log.framer, end);
+        let mut sectors = sectors.scattered();
         if let Some(tip) = last_group(&mut sectors)? {
             log.tip = tip;
         }
@@ -168,6 +169,18 @@ impl Log {
         }
         let message = format!("the log {name} does not hold commit {}", upto.commit);
         Err(Error::new(Code::CorruptLog, message))
+    }
+
+    /// A tip of a log that all its records from `t` on come after, and few others; none is its
+    /// start. Cost: O(log records).
+    pub fn tip_before(storage: &dyn Storage, name: &str, t: u64) -> Result<Option<Tip>> {
+        let header = LogHeader::load(storage, name)?;
+        let end = storage.size(name)?.unwrap_or_default();
+        let framer = Framer::new(header.log);
+        tip_before(
+            &mut Sectors::new(storage, name, &framer, end).scattered(),
+            t,
+        )
     }
 
     /// Opens a log and gives each record from `start` on to `visit`, in order.

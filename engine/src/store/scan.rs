@@ -29,6 +29,8 @@ pub(super) struct Sectors<'s> {
     framer: &'s Framer,
     end: u64,
     chunk: Vec<u8>,
+    /// How much is read at a time.
+    chunk_bytes: u64,
     chunk_at: u64,
 }
 
@@ -45,7 +47,16 @@ impl<'s> Sectors<'s> {
             framer,
             end,
             chunk: Vec::new(),
+            chunk_bytes: LOG_READ_BYTES as u64,
             chunk_at: 0,
+        }
+    }
+
+    /// The same, for looks at sectors far from one another.
+    pub(super) fn scattered(self) -> Self {
+        Sectors {
+            chunk_bytes: 4 * SECTOR_BYTES as u64,
+            ..self
         }
     }
 
@@ -55,7 +66,7 @@ impl<'s> Sectors<'s> {
         let sector_end = at.saturating_add(SECTOR_BYTES as u64).min(self.end);
         let chunk_end = self.chunk_at + self.chunk.len() as u64;
         if at < self.chunk_at || sector_end > chunk_end {
-            let range = at..at.saturating_add(LOG_READ_BYTES as u64).min(self.end);
+            let range = at..at.saturating_add(self.chunk_bytes).min(self.end);
             self.chunk = self.storage.read(self.name, range)?.unwrap_or_default();
             self.chunk_at = at;
         }
@@ -157,6 +168,44 @@ pub(super) fn last_group(sectors: &mut Sectors<'_>) -> Result<Option<Tip>> {
         number = first - 1;
     }
     Ok(None)
+}
+
+/// The tip before a group that starts before `t` and is the last such one: all records from `t` on
+/// come after it. None is the start of the log. Cost: O(log groups).
+pub(super) fn tip_before(sectors: &mut Sectors<'_>, t: u64) -> Result<Option<Tip>> {
+    let (mut low, mut high) = (1, sectors.end / SECTOR_BYTES as u64);
+    let mut last = 1;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let Found::Whole(sector) = sectors.sector(middle)? else {
+            // Never written, or damaged: who reads from an earlier place finds out.
+            high = middle;
+            continue;
+        };
+        let start = middle.saturating_sub(u64::from(sector.index));
+        let Found::Whole(first) = sectors.sector(start)? else {
+            return Ok(None);
+        };
+        match RecordHeader::decode(first.body) {
+            Some(header) if header.t < t => {
+                last = start;
+                low = start
+                    .saturating_add(u64::from(header.sectors))
+                    .max(middle + 1);
+            }
+            Some(_) => high = start,
+            None => return Ok(None),
+        }
+    }
+    if last <= 1 {
+        return Ok(None);
+    }
+    let start = last - 1 - sectors.index_in_group(last - 1)?;
+    let mut body = Vec::new();
+    match read_group(sectors, start, &mut body)? && start > 0 && !is_seal(&body) {
+        true => tip_of_group(sectors, &body, start).map(Some),
+        false => Ok(None),
+    }
 }
 
 fn tip_of_group(sectors: &mut Sectors<'_>, body: &[u8], first: u64) -> Result<Tip> {
