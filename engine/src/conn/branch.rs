@@ -7,10 +7,11 @@ use uuid::Uuid;
 use super::Conn;
 use super::checkpoint::Checkpoint;
 use super::database::Database;
-use super::history::{self, ChainReport, Commit, TxEntry, Wanted};
+use super::history::{self, ChainReport, Commit, TxEntry};
 use super::journal::write_first;
 use super::lineage::Lineage;
 use super::queue::Upon;
+use super::record::{self, Wanted};
 use super::reference::{MAIN, Place, Ref};
 use crate::datom::TX0;
 use crate::db::{Db, Options, TimePoint};
@@ -171,7 +172,7 @@ impl Conn {
             return Ok(Some(db));
         }
         let place = database.place();
-        let located = history::locate(place, Wanted::id(commit))?;
+        let located = record::locate(place, Wanted::id(commit))?;
         located
             .map(|located| located.db(place, db.options()))
             .transpose()
@@ -258,7 +259,7 @@ fn head_of(database: &Database, branch: &Keyword) -> Result<Option<Ref>> {
 fn start_at(database: &Database, wanted: Wanted) -> Result<Option<Ref>> {
     let place = database.place();
     let options = Options::clone(database.db()?.options());
-    let located = history::locate(place, wanted)?;
+    let located = record::locate(place, wanted)?;
     located
         .map(|located| located.start(place, &options))
         .transpose()
@@ -301,7 +302,7 @@ fn commits_of(place: &Place, parents: &[BranchPoint]) -> Result<Vec<Uuid>> {
         let commit = match parent {
             BranchPoint::Branch(branch) => head_commit(&place.of(branch))?,
             BranchPoint::Commit(commit) => {
-                history::locate(place, Wanted::id(*commit))?.map(|_| *commit)
+                record::locate(place, Wanted::id(*commit))?.map(|_| *commit)
             }
         };
         let commit = commit.ok_or_else(|| {

@@ -2,24 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::archive::{archived, each_archived};
-use super::lineage::{gone, read_pieces};
+use super::lineage::gone;
 use super::payload::{self, Values};
-use super::reference::{Piece, Place, Ref};
-use super::replay::Replay;
+use super::record::{Stand, Wanted, all_refs, each_record, find, t_of};
+use super::reference::{Place, Ref};
 use crate::datom::{Datom, TX0, TxId};
-use crate::db::{Db, Options, TimePoint};
-use crate::error::{Code, Error, Result};
-use crate::fault;
-use crate::index::{Dictionary, Digest, Interner};
-use crate::root::{self, Root};
-use crate::store::{Log, OnDamage, Origin, RecordView, Start, Storage, Tip};
-use crate::transact;
-use crate::value::Keyword;
+use crate::db::{Db, TimePoint};
+use crate::error::{Code, Result};
+use crate::index::Interner;
+use crate::store::RecordView;
 
 /// A commit: what made one transaction last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,269 +70,9 @@ pub struct ChainReport {
     pub errors: Vec<String>,
 }
 
-/// Where a record stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stand {
-    /// In the archive of the root.
-    Archived {
-        /// Whether part of what it said was purged.
-        redacted: bool,
-    },
-    /// In the piece of a log with this number; the own log comes last.
-    Piece(usize),
-}
-
-type VisitRecord<'v> = dyn FnMut(Stand, &RecordView<'_>) -> Result<ControlFlow<()>> + 'v;
-
-/// The records of one branch from `from_t` on and perhaps some before, oldest first, until `visit`
-/// has seen enough. Cost: O(log records + those given).
-fn each_record(
-    place: &Place,
-    reference: &Ref,
-    from_t: u64,
-    visit: &mut VisitRecord<'_>,
-) -> Result<()> {
-    if let Some(root) = reference.root {
-        let (root, dictionary) = archive_of(place, root)?;
-        let mut archived =
-            |record: &RecordView<'_>, redacted| visit(Stand::Archived { redacted }, record);
-        let read = each_archived(&place.segments, &root, &dictionary, from_t, &mut archived);
-        if read?.is_break() {
-            return Ok(());
-        }
-    }
-    let mut enough = false;
-    let pieces = reference.base.iter().map(Some).chain([None]).enumerate();
-    for (at, piece) in pieces {
-        let mut stop = |record: RecordView<'_>| match visit(Stand::Piece(at), &record)? {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => {
-                enough = true;
-                Err(Error::new(Code::QueryCanceled, "enough was read"))
-            }
-        };
-        let read = match piece {
-            Some(piece) => read_piece(&place.storage, piece, from_t, &mut stop),
-            None => read_own(&place.storage, reference, from_t, &mut stop),
-        };
-        match read {
-            _ if enough => return Ok(()),
-            read => read?,
-        }
-    }
-    Ok(())
-}
-
-/// A root and the dictionary that its archived records need.
-fn archive_of(place: &Place, root: Digest) -> Result<(Root, Dictionary)> {
-    let root = root::load(&*place.storage, root)?;
-    let runs = root.dictionary.iter();
-    let runs: Vec<_> = runs
-        .map(|part| place.segments.values(&part.stamp, part.start, part.len))
-        .collect();
-    Ok((root, Dictionary::of_stored(&runs)))
-}
-
-fn read_piece(
-    storage: &Arc<dyn Storage>,
-    piece: &Piece,
-    from_t: u64,
-    visit: &mut dyn FnMut(RecordView<'_>) -> Result<()>,
-) -> Result<()> {
-    let Piece { log, after, upto } = piece;
-    if upto.t < from_t {
-        return Ok(());
-    }
-    let mut after = *after;
-    if from_t > after.map_or(0, |after| after.t + 1) {
-        let sought = Log::tip_before(&**storage, log, from_t)?;
-        let later = sought.filter(|tip| after.is_none_or(|after| after.t < tip.t));
-        after = later.or(after);
-    }
-    Log::read_between(Arc::clone(storage), log, after, upto, visit)
-}
-
-fn read_own(
-    storage: &Arc<dyn Storage>,
-    reference: &Ref,
-    from_t: u64,
-    visit: &mut dyn FnMut(RecordView<'_>) -> Result<()>,
-) -> Result<()> {
-    let name = &reference.log;
-    let mut read = || -> Result<()> {
-        let sought = match from_t {
-            0 => None,
-            t => Log::tip_before(&**storage, name, t)?,
-        };
-        let start = sought.map_or(Start::First, Start::After);
-        Log::open(Arc::clone(storage), name, start, OnDamage::Refuse, visit).map(|_| ())
-    };
-    match read() {
-        // There is none before the first write.
-        Err(error) if error.code() == Code::DbDoesNotExist => Ok(()),
-        read => read,
-    }
-}
-
-/// The refs of all branches, that of `place` first.
-fn all_refs(place: &Place) -> Result<Vec<(Keyword, Ref)>> {
-    let mut refs = place.all()?;
-    refs.sort_by_key(|(branch, _)| *branch != place.branch);
-    Ok(refs)
-}
-
-/// A commit that is looked for.
-#[derive(Clone, Copy)]
-pub(super) struct Wanted {
-    id: Uuid,
-    /// Its t, where that is known: then only the records about it are read.
-    t: Option<u64>,
-}
-
-impl Wanted {
-    /// The commit of that id.
-    pub(super) fn id(id: Uuid) -> Wanted {
-        Wanted { id, t: None }
-    }
-
-    /// The commit of a database value, if it has one.
-    pub(super) fn of(db: &Db) -> Option<Wanted> {
-        db.commit_id().map(|id| Wanted {
-            id,
-            t: Some(t_of(db.max_tx())),
-        })
-    }
-}
-
-/// Where a commit is to be had.
-pub(super) enum Located {
-    /// At the end of these pieces.
-    Live(Ref),
-    /// Among the archived records of this branch, at a t: its value is made from the first on.
-    Archived(Ref, u64),
-}
-
-impl Located {
-    /// The database value of the commit.
-    ///
-    /// Cost: O(datoms since the root), or O(datoms since the first transaction) if archived.
-    pub(super) fn db(&self, place: &Place, options: &Options) -> Result<Db> {
-        let (reference, last) = match self {
-            Located::Live(Ref { root, base, .. }) => {
-                return read_pieces(place, options, *root, base);
-            }
-            Located::Archived(reference, last) => (reference, *last),
-        };
-        let mut replay = Replay::upon(&transact::create(options.clone()));
-        each_record(place, reference, 0, &mut |stand, record| {
-            match stand {
-                Stand::Archived { redacted: true } => replay.add_redacted(record)?,
-                _ => replay.add(record)?,
-            }
-            Ok(match record.t < last {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            })
-        })?;
-        Ok(replay.finish())
-    }
-
-    /// A ref whose branch starts at the commit; where that is archived, a root is written for it.
-    pub(super) fn start(self, place: &Place, options: &Options) -> Result<Ref> {
-        if let Located::Live(start) = self {
-            return Ok(start);
-        }
-        let db = self.db(place, options)?;
-        let Located::Archived(reference, last) = self else {
-            return Err(Error::new(
-                Code::Internal,
-                "an archived commit was live before",
-            ));
-        };
-        let (mut records, mut epoch) = (Vec::new(), 0);
-        each_record(place, &reference, 0, &mut |_, record| {
-            if record.t > last {
-                return Ok(ControlFlow::Break(()));
-            }
-            epoch = record.epoch;
-            records.push(archived(record));
-            Ok(ControlFlow::Continue(()))
-        })?;
-        let commit = db.commit_id().unwrap_or_default();
-        let at = root::Position {
-            commit,
-            t: last,
-            epoch,
-        };
-        let mut records = records.into_iter();
-        let storage = &*place.storage;
-        let written =
-            fault::catch(|| root::write(storage, &place.segments, &db, None, at, &mut records))?;
-        let origin = Origin {
-            commit,
-            t: last,
-            epoch,
-        };
-        Ok(Ref::fresh(Some(written.digest), Vec::new(), origin))
-    }
-}
-
-/// Where a commit of any branch is to be had, if there is such a commit.
-pub(super) fn locate(place: &Place, wanted: Wanted) -> Result<Option<Located>> {
-    find(place, wanted, |reference, stand, record| {
-        let Stand::Piece(at) = stand else {
-            return Ok(Located::Archived(reference.clone(), record.t));
-        };
-        let (log, after) = match reference.base.get(at) {
-            Some(piece) => (piece.log.clone(), piece.after),
-            None => (reference.log.clone(), None),
-        };
-        let upto = record.tip();
-        let before = reference.base.iter().take(at).cloned();
-        let base = before.chain([Piece { log, after, upto }]).collect();
-        let Tip {
-            commit, t, epoch, ..
-        } = upto;
-        Ok(Located::Live(Ref::fresh(
-            reference.root,
-            base,
-            Origin { commit, t, epoch },
-        )))
-    })
-}
-
 /// The commits that a commit of any branch follows, if there is such a commit.
 pub(super) fn parents_of(place: &Place, wanted: Wanted) -> Result<Option<Vec<Uuid>>> {
     find(place, wanted, |_, _, record| Ok(commit_of(record)?.parents))
-}
-
-/// What is made of the record of a commit, if any branch has it.
-fn find<T>(
-    place: &Place,
-    wanted: Wanted,
-    make: impl Fn(&Ref, Stand, &RecordView<'_>) -> Result<T>,
-) -> Result<Option<T>> {
-    let mut failed = None;
-    for (_, reference) in all_refs(place)? {
-        let mut found = None;
-        let from_t = wanted.t.unwrap_or(0);
-        let read = each_record(place, &reference, from_t, &mut |stand, record| {
-            if record.commit == wanted.id {
-                found = Some(make(&reference, stand, record)?);
-            }
-            let passed = wanted.t.is_some_and(|t| record.t >= t);
-            Ok(match found.is_some() || passed {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            })
-        });
-        if found.is_some() {
-            return Ok(found);
-        }
-        // Damage to one branch does not hide what another one has.
-        failed = failed.or(read.err());
-    }
-    failed.map_or(Ok(None), Err)
 }
 
 fn commit_of(record: &RecordView<'_>) -> Result<Commit> {
@@ -440,11 +174,6 @@ pub(super) fn tx_range(
     Ok(entries)
 }
 
-/// The t of a transaction that is named by its entity or by its t.
-fn t_of(tx: TxId) -> u64 {
-    u64::try_from(if tx.0 >= TX0 { tx.0 - TX0 } else { tx.0 }).unwrap_or(0)
-}
-
 /// Computes the id of every commit of a branch anew.
 ///
 /// - `db`: the value that the branch is said to have; its commit must be among them.
@@ -509,7 +238,7 @@ mod tests {
     use crate::conn::reference::MAIN;
     use crate::conn::tests::{add, branch, branch_config, code, head, memory};
     use crate::conn::{Conn, create_database};
-    use crate::store::FileStorage;
+    use crate::store::{FileStorage, Storage};
 
     #[test]
     fn transactions_are_read_from_the_log() {

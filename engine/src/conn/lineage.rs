@@ -300,6 +300,7 @@ mod tests {
     use crate::conn::journal::Journal;
     use crate::conn::listen::Listeners;
     use crate::conn::queue::{Request, Upon};
+    use crate::conn::record;
     use crate::conn::settings::Settings;
     use crate::conn::tests::{
         add, add_to, branch, branch_config, code, head, numbers, open_main, place_of, set,
@@ -329,7 +330,7 @@ mod tests {
         let head = Head::of(&journal);
         let answers = journal.commit(&requests.iter().collect::<Vec<_>>(), 0, &head);
         let second = answers[1].as_ref().unwrap().db_after.commit_id().unwrap();
-        let start = history::locate(&place, history::Wanted::id(second))
+        let start = record::locate(&place, record::Wanted::id(second))
             .unwrap()
             .unwrap();
         let start = start.start(&place, &options).unwrap();

@@ -23,6 +23,7 @@ mod merge;
 mod object;
 mod payload;
 mod queue;
+mod record;
 mod reference;
 mod registry;
 mod replay;
