@@ -127,24 +127,21 @@ impl Encoding {
         rows: usize,
         palette: &[u64],
     ) -> Result<Vec<u64>> {
-        let mut column = join_planes(planes, rows);
         let base = self.base as u64;
-        if self.step != 1 && self.relative == Relative::ToBase {
-            column
-                .iter_mut()
-                .for_each(|n| *n = n.wrapping_mul(self.step));
-        }
-        match self.relative {
-            Relative::ToBase => column.iter_mut().for_each(|n| *n = n.wrapping_add(base)),
-            Relative::ToRowBefore => {
-                let mut last = base;
-                for n in &mut column {
-                    let difference = (*n >> 1) ^ (*n & 1).wrapping_neg();
-                    last = last.wrapping_add(difference.wrapping_mul(self.step));
-                    *n = last;
-                }
+        let mut column = match (self.relative, self.step) {
+            (Relative::ToBase, 1) => join_planes(planes, rows, |n| base.wrapping_add(n)),
+            (Relative::ToBase, step) => {
+                join_planes(planes, rows, |n| base.wrapping_add(n.wrapping_mul(step)))
             }
-        }
+            (Relative::ToRowBefore, step) => {
+                let mut last = base;
+                join_planes(planes, rows, |n| {
+                    let difference = (n >> 1) ^ (n & 1).wrapping_neg();
+                    last = last.wrapping_add(difference.wrapping_mul(step));
+                    last
+                })
+            }
+        };
         match self.numbers {
             Numbers::Bits => {}
             Numbers::Decimal { exponent } => {
@@ -166,17 +163,33 @@ impl Encoding {
     }
 }
 
-fn join_planes(planes: &[&[u8]], rows: usize) -> Vec<u64> {
-    let Some((first, rest)) = planes.split_first() else {
-        return vec![0; rows];
-    };
-    let mut column: Vec<u64> = first.iter().map(|&byte| u64::from(byte)).collect();
-    for (plane, shift) in rest.iter().zip((8..).step_by(8)) {
-        for (n, &byte) in column.iter_mut().zip(*plane) {
-            *n |= u64::from(byte) << shift;
+/// The rows of the planes put together, each through `undo`: one pass for as many as most need.
+fn join_planes(planes: &[&[u8]], rows: usize, mut undo: impl FnMut(u64) -> u64) -> Vec<u64> {
+    match planes {
+        [] => (0..rows).map(|_| undo(0)).collect(),
+        [a] => a.iter().map(|&a| undo(u64::from(a))).collect(),
+        [a, b] => {
+            let pairs = a.iter().zip(*b);
+            pairs
+                .map(|(&a, &b)| undo(u64::from(a) | u64::from(b) << 8))
+                .collect()
+        }
+        [a, b, c] => {
+            let triples = a.iter().zip(*b).zip(*c);
+            let join = |a: u8, b: u8, c: u8| u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16;
+            triples.map(|((&a, &b), &c)| undo(join(a, b, c))).collect()
+        }
+        [low, rest @ ..] => {
+            let mut column: Vec<u64> = low.iter().map(|&byte| u64::from(byte)).collect();
+            for (plane, shift) in rest.iter().zip((8..).step_by(8)) {
+                for (n, &byte) in column.iter_mut().zip(*plane) {
+                    *n |= u64::from(byte) << shift;
+                }
+            }
+            column.iter_mut().for_each(|n| *n = undo(*n));
+            column
         }
     }
-    column
 }
 
 /// The shortest encoding of a column's numbers. There is at least one row.
@@ -220,7 +233,7 @@ fn power_of_ten(exponent: u8) -> f64 {
 fn relative_to_base(column: &[u64], numbers: Numbers) -> Encoded {
     let base = column.iter().map(|&n| n as i64).min().unwrap_or(0);
     let offsets: Vec<u64> = column.iter().map(|n| n.wrapping_sub(base as u64)).collect();
-    let step = common_step(offsets.iter().copied());
+    let step = greatest_step(offsets.iter().copied());
     let small = offsets.iter().map(|offset| offset / step).collect();
     finish(small, numbers, Relative::ToBase, base, step)
 }
@@ -236,7 +249,7 @@ fn relative_to_row_before(column: &[u64], numbers: Numbers) -> Encoded {
             difference
         })
         .collect();
-    let step = common_step(differences.iter().map(|n| n.unsigned_abs()));
+    let step = greatest_step(differences.iter().map(|n| n.unsigned_abs()));
     let small = differences
         .iter()
         .map(|&n| {
@@ -252,7 +265,7 @@ fn relative_to_row_before(column: &[u64], numbers: Numbers) -> Encoded {
 }
 
 /// The greatest number that divides all; 1 where all are 0.
-fn common_step(numbers: impl Iterator<Item = u64>) -> u64 {
+fn greatest_step(numbers: impl Iterator<Item = u64>) -> u64 {
     let mut step = 0u64;
     for n in numbers {
         if step == 0 || n % step != 0 {

@@ -143,7 +143,7 @@ pub(super) struct Expected<'a> {
 
 impl SegmentFile {
     /// Reads and verifies the footer.
-    pub(super) fn open(storage: Arc<dyn Storage>, stamp: SegmentStamp) -> Result<SegmentFile> {
+    pub(super) fn verified(storage: Arc<dyn Storage>, stamp: SegmentStamp) -> Result<SegmentFile> {
         let footer = storage
             .read(&name(stamp.digest), stamp.footer_at..stamp.bytes)?
             .ok_or_else(|| stamp.missing())?;
@@ -387,7 +387,7 @@ mod tests {
         let stamp = file
             .finish(storage.as_ref(), SegmentKind::Rows, ROWS as u64, b"")
             .unwrap();
-        let file = SegmentFile::open(storage, stamp).unwrap();
+        let file = SegmentFile::verified(storage, stamp).unwrap();
         let (block, bytes) = file.read(0).unwrap();
         let expected = Expected {
             schema: &schema,

@@ -135,7 +135,7 @@ impl<S: FromFile> Lazy<S> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
         }
-        let file = SegmentFile::open(self.storage.clone(), self.stamp)?;
+        let file = SegmentFile::verified(self.storage.clone(), self.stamp)?;
         let opened = S::from_file(file)?;
         Ok(self.opened.get_or_init(|| opened))
     }
