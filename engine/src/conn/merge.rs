@@ -67,7 +67,7 @@ impl Conn {
         let head = ours.commit_id().unwrap_or_default();
         let known = self.commits_behind(head, commit)?;
         let mut report = MergeReport {
-            base: newest_common(&known, head, commit),
+            base: merge_base(&known, head, commit),
             report: None,
             conflicts: Vec::new(),
             renumbered: Vec::new(),
@@ -130,7 +130,7 @@ impl Conn {
 
 /// The newest commit that two commits follow, themselves included, and that no other such commit
 /// follows. Where there are several, as after merges in both directions, the latest of them.
-fn newest_common(known: &HashMap<Uuid, Commit>, ours: Uuid, theirs: Uuid) -> Option<Uuid> {
+fn merge_base(known: &HashMap<Uuid, Commit>, ours: Uuid, theirs: Uuid) -> Option<Uuid> {
     let here = behind(known, vec![ours]);
     let there = behind(known, vec![theirs]);
     let common: HashSet<Uuid> = here.intersection(&there).copied().collect();

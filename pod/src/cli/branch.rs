@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use datalith_engine::Value;
 use datalith_engine::conn::{BranchPoint, Conn, MergeReport};
 use datalith_engine::datom::TX0;
 use datalith_engine::diff::{Conflict, Strategy};
-use datalith_engine::{Keyword, Value};
 
 use super::arguments::{BranchAction, CreateBranch, DeleteBranch, Look, MergeBranch, Side};
 use super::database;
@@ -49,14 +49,14 @@ fn create(arguments: &CreateBranch) -> Result<(), Fault> {
         Some(state) => State::parse(state).point(&conn)?,
         None => BranchPoint::Branch(conn.config().branch().clone()),
     };
-    conn.create_branch(&from, &name(&arguments.name))?;
+    conn.create_branch(&from, &database::branch_name(&arguments.name)?)?;
     conn.release();
     Ok(())
 }
 
 fn delete(arguments: &DeleteBranch) -> Result<(), Fault> {
     let conn = database::connect(&arguments.place)?;
-    conn.delete_branch(&name(&arguments.name))?;
+    conn.delete_branch(&database::branch_name(&arguments.name)?)?;
     conn.release();
     Ok(())
 }
@@ -105,8 +105,4 @@ fn summary(merged: &MergeReport) -> Value {
         ),
         keyed("renumbered", Value::map(renumbered)),
     ])
-}
-
-fn name(text: &str) -> Keyword {
-    Keyword::new(text.strip_prefix(':').unwrap_or(text))
 }

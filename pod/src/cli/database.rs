@@ -3,7 +3,7 @@
 use datalith_engine::conn::{self, Config, Conn};
 use datalith_engine::datom::{TX0, TxId};
 use datalith_engine::db::TimePoint;
-use datalith_engine::{Code, Db, Value, edn};
+use datalith_engine::{Code, Db, Keyword, Value, edn};
 
 use super::arguments::{Creation, Moment, Place};
 use super::fault::Fault;
@@ -18,14 +18,20 @@ pub(crate) fn connect(place: &Place) -> Result<Conn, Fault> {
 pub(crate) fn connect_to(place: &str, branch: Option<&str>) -> Result<Conn, Fault> {
     let mut config = config(place, &[])?;
     if let Some(branch) = branch {
-        config = config.with("branch", branch_value(branch))?;
+        config = config.with("branch", Value::Keyword(branch_name(branch)?))?;
     }
     Ok(Conn::connect(&config)?)
 }
 
 /// The name of a branch as an argument gives it, with or without its colon.
-pub(crate) fn branch_value(name: &str) -> Value {
-    Value::keyword(name.strip_prefix(':').unwrap_or(name))
+pub(crate) fn branch_name(text: &str) -> Result<Keyword, Fault> {
+    let name = text.strip_prefix(':').unwrap_or(text);
+    match edn::read(&format!(":{name}")) {
+        Ok(Value::Keyword(keyword)) if keyword.as_str() == name => Ok(keyword),
+        _ => Err(Fault::Usage(format!(
+            "{text}: a branch is named as keywords are, such as draft or team/draft"
+        ))),
+    }
 }
 
 /// Connects to a database, made first where that was asked for and there is none.

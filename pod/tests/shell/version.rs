@@ -54,6 +54,11 @@ fn branches_go_their_own_ways_and_come_together() {
     let listed: Vec<String> = list.lines().map(column).collect();
     assert_eq!(listed, ["branch t", ":db 3", ":draft 2", ":old 1"]);
     place.run(&["branch", "delete", "old", "--db", "db"]);
+    let misnamed = place.fail(&["branch", "create", "a b", "--db", "db"]);
+    assert!(
+        misnamed.starts_with("2 error: a b: a branch is named"),
+        "{misnamed}"
+    );
     let gone = place.fail(&["diff", "--db", "db", "db", "old"]);
     assert_eq!(
         gone,
