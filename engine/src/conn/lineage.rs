@@ -347,8 +347,9 @@ mod tests {
     #[test]
     fn handles_follow_a_branch_from_log_to_log() {
         let dir = tempfile::tempdir().unwrap();
-        let storages: [Arc<dyn Storage>; 2] = [
+        let storages: [Arc<dyn Storage>; 3] = [
             Arc::new(MemoryStorage::default()),
+            Arc::new(SimStorage::objects(3)),
             Arc::new(FileStorage::at(dir.path().join("db"))),
         ];
         for storage in storages {
@@ -490,7 +491,10 @@ mod tests {
                 Fault::After(Code::Storage),
                 Fault::Before(Code::Storage),
             ];
-            let sim = Arc::new(SimStorage::seeded(seed));
+            let sim = Arc::new(match seed % 2 {
+                0 => SimStorage::seeded(seed),
+                _ => SimStorage::objects(seed),
+            });
             sim.fail_at(at, Times::Once, faults[seed as usize % 3]);
             let (_, main, other) = lived(&sim);
             let storage: Arc<dyn Storage> = Arc::new(sim.crash());
