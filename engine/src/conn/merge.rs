@@ -177,9 +177,12 @@ fn missing(commit: Uuid) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::conn::{Config, create_database};
+    use crate::conn::{Config, create_database, create_database_at};
     use crate::edn;
+    use crate::store::{MemoryStorage, Storage};
     use crate::value::Keyword;
 
     fn connect(id: Uuid, branch: &str) -> Conn {
@@ -307,5 +310,49 @@ mod tests {
         assert_eq!(facts(&main), "1 :n 19, 2 :n 1");
         let chain = main.verify_chain().unwrap();
         assert_eq!((chain.commits, chain.errors.len()), (22, 0));
+    }
+
+    #[test]
+    fn branches_share_what_lies_in_segments() {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let config = Config::memory(Uuid::from_u128(7));
+        create_database_at(&storage, &config).unwrap();
+        let main = Conn::connect_at(Arc::clone(&storage), &config).unwrap();
+        let person = |n: i64| format!("[:db/add {n} :name \"n{n}\"]");
+        let schema = "{:db/ident :name :db/valueType :db.type/string \
+            :db/cardinality :db.cardinality/one :db/unique :db.unique/identity}";
+        let people: Vec<String> = (100..20_000).map(person).collect();
+        transact(&main, &format!("[{schema} {}]", people.join(" ")));
+        main.checkpoint().unwrap();
+        let side = Keyword::new("side");
+        let head = BranchPoint::Branch(Keyword::new("db"));
+        main.create_branch(&head, &side).unwrap();
+        let config = config.with("branch", Value::Keyword(side)).unwrap();
+        let side = Conn::connect_at(Arc::clone(&storage), &config).unwrap();
+        transact(&main, "[{:name \"here\"}]");
+        transact(
+            &side,
+            "[{:name \"there\"} [:db/add 9000 :name \"changed\"]]",
+        );
+
+        let (a, b) = (main.db().unwrap(), side.db().unwrap());
+        let found = diff::diff(&a, &b).unwrap();
+        assert_eq!((found.only_a().len(), found.only_b().len()), (3, 3));
+        // Of three chunks the last two: what was there before lies in one segment for both.
+        assert!(
+            found.rows_looked_at() < 2 * 14_000,
+            "{}",
+            found.rows_looked_at()
+        );
+        main.checkpoint().unwrap();
+        side.checkpoint().unwrap();
+
+        let from = BranchPoint::Branch(Keyword::new("side"));
+        let merged = main.merge_branch(&from, Strategy::Fail, None).unwrap();
+        assert_eq!(merged.renumbered.len(), 1);
+        let db = main.db().unwrap();
+        let name = |name: &str| db.entid(&edn::read(&format!("[:name \"{name}\"]")).unwrap());
+        let found = ["here", "there", "changed"].map(|text| name(text).unwrap().map(|e| e.0));
+        assert_eq!(found, [Some(20_000), Some(20_001), Some(9_000)]);
     }
 }

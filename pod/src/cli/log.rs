@@ -85,6 +85,10 @@ pub(crate) fn verify_chain(arguments: &Look) -> Result<(), Fault> {
             Value::Long(report.commits as i64),
         ),
         (
+            Value::keyword("redacted"),
+            Value::Long(report.redacted as i64),
+        ),
+        (
             Value::keyword("errors"),
             Value::vector(report.errors.iter().map(|error| Value::str(error))),
         ),

@@ -82,6 +82,10 @@ pub(crate) fn verify_chain(call: &Call<'_>) -> Result<Value> {
             Value::Long(report.commits as i64),
         ),
         (
+            Value::keyword("redacted"),
+            Value::Long(report.redacted as i64),
+        ),
+        (
             Value::keyword("errors"),
             Value::vector(report.errors.into_iter().map(Value::from)),
         ),

@@ -488,7 +488,8 @@ pub static OPERATIONS: &[Operation] = &[
         name: "verify-chain",
         arglists: "([conn])",
         doc: "Whether every commit of this branch is what its id says: :status (:ok, :mismatch \
-              or :incomplete), :commits, and :errors in words.",
+              or :incomplete), :commits, :redacted (of these, how many a purge \
+              left nothing to check of), and :errors in words.",
         run: Run::Value(commit::verify_chain),
         ..VERSIONING
     },

@@ -122,6 +122,6 @@ fn the_log_counts_what_each_transaction_did() {
     );
     assert_eq!(
         place.run(&["verify-chain", "--db", "db"]),
-        "{:status :ok, :commits 3, :errors []}\n"
+        "{:status :ok, :commits 3, :redacted 0, :errors []}\n"
     );
 }
