@@ -85,6 +85,12 @@ pub const CHECKPOINT_LOG_BYTES: u64 = 16 << 20;
 pub const NOVELTY_LOG_BYTES: u64 = 256 << 20;
 /// Bytes of logs behind a root that the last connection of a process leaves to others.
 pub const RELEASE_LOG_BYTES: u64 = 2 << 20;
+/// Longest wait for a checkpoint or a collection of somebody else, in milliseconds.
+pub const MAINTENANCE_WAIT_MS: u64 = 60_000;
+/// Objects younger than this are not collected, in milliseconds, unless asked.
+pub const GC_MIN_AGE_MS: u64 = 0;
+/// The same where a store's locks cannot be trusted: longer than anybody reads without looking.
+pub const GC_UNLOCKED_AGE_MS: u64 = 3_600_000;
 /// Longest root, in bytes.
 pub const ROOT_BYTES: u64 = 1 << 30;
 /// Datoms of the log that are gathered before they are applied at once.

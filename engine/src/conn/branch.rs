@@ -10,12 +10,14 @@ use super::database::Database;
 use super::history::{self, ChainReport, Commit, TxEntry};
 use super::journal::write_first;
 use super::lineage::Lineage;
+use super::pin::hold_still;
 use super::queue::Upon;
 use super::record::{self, Wanted};
 use super::reference::{MAIN, Place, Ref};
 use crate::datom::TX0;
 use crate::db::{Db, Options, TimePoint};
 use crate::error::{Code, Error, Result};
+use crate::root;
 use crate::store::{Log, Origin, WriterLease};
 use crate::transact::{TxData, TxReport};
 use crate::value::{Keyword, Value};
@@ -72,16 +74,22 @@ impl Conn {
         if found.reference.is_some() {
             return Err(exists());
         }
-        let start = match from {
-            BranchPoint::Branch(branch) => head_of(&database, branch)?,
-            BranchPoint::Commit(commit) => start_at(&database, Wanted::id(*commit))?,
-        };
-        let start = start.ok_or_else(|| {
-            let message = "From does not point to an existing branch or commit.";
-            Error::new(Code::BranchSource, message).with("from", from.to_value())
-        })?;
-        let swapped = place.swap(found.bytes.as_deref(), Some(&start))?;
-        swapped.map(|_| ()).ok_or_else(exists)
+        loop {
+            let start = match from {
+                BranchPoint::Branch(branch) => head_of(&database, branch)?,
+                BranchPoint::Commit(commit) => start_at(&database, Wanted::id(*commit))?,
+            };
+            let start = start.ok_or_else(|| {
+                let message = "From does not point to an existing branch or commit.";
+                Error::new(Code::BranchSource, message).with("from", from.to_value())
+            })?;
+            // What the branch starts from is still there, and stays until the ref needs it.
+            let _still = hold_still(&*place.storage)?;
+            if is_there(&place, &start)? {
+                let swapped = place.swap(found.bytes.as_deref(), Some(&start))?;
+                return swapped.map(|_| ()).ok_or_else(exists);
+            }
+        }
     }
 
     /// Deletes a branch and ends the connections of this process to it.
@@ -263,6 +271,18 @@ fn start_at(database: &Database, wanted: Wanted) -> Result<Option<Ref>> {
     located
         .map(|located| located.start(place, &options))
         .transpose()
+}
+
+/// Whether everything that a ref needs is there: it may be collected where no ref needs it yet.
+fn is_there(place: &Place, start: &Ref) -> Result<bool> {
+    let root = start.root.map(root::name);
+    let logs = start.base.iter().map(|piece| piece.log.clone());
+    for name in root.into_iter().chain(logs) {
+        if place.storage.size(&name)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The own log of a branch, open at its end; none before the first write.

@@ -10,16 +10,17 @@ use std::thread;
 use super::archive::archived;
 use super::database::Database;
 use super::journal::Settled;
+use super::payload;
+use super::pin::MAINTENANCE;
+use super::purge::{Purges, Used};
 use super::reference::Piece;
 use crate::error::{Code, Error, Result};
 use crate::fault;
 use crate::limits::{CHECKPOINT_LOG_BYTES, NOVELTY_LOG_BYTES, RELEASE_LOG_BYTES};
-use crate::root;
+use crate::root::{self, Reuse};
 use crate::segment::ArchivedRecord;
 use crate::store::{LockAttempt, Log};
-
-/// The lock of whoever writes or removes segments.
-pub(super) const MAINTENANCE: &str = "maintenance";
+use crate::transact;
 
 /// What became of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,11 @@ impl Database {
             LockAttempt::Taken(lock) => lock,
             LockAttempt::Busy(_) => return Ok(Checkpoint::Busy),
         };
+        self.checkpoint_under_maintenance()
+    }
+
+    /// The same for who holds the lock of segments already.
+    pub(super) fn checkpoint_under_maintenance(&self) -> Result<Checkpoint> {
         let settled = self.settled()?;
         if settled.pieces.is_empty() {
             return Ok(Checkpoint::NothingNew);
@@ -57,22 +63,73 @@ impl Database {
     }
 
     /// Writes a root of a settled state.
-    pub(super) fn write_root(&self, settled: &Settled) -> Result<root::Written> {
+    fn write_root(&self, settled: &Settled) -> Result<root::Written> {
         let place = self.place();
         let records = records_of(&place.storage, &settled.pieces)?;
-        let at = root::Position {
-            commit: settled.head.commit,
-            t: settled.head.t,
-            epoch: settled.head.epoch,
-        };
+        let mut unswept = settled.opened.as_ref().is_some_and(|root| root.unswept);
+        for record in &records {
+            unswept = unswept || !payload::read_stripped(&record.body)?.purges.is_empty();
+        }
         root::write(
             &*place.storage,
             &place.segments,
             &settled.db,
-            settled.opened.as_deref(),
-            at,
+            (settled.opened.as_deref(), Reuse::Shared),
+            settled.root_position(unswept),
             &mut records.into_iter().map(Ok),
         )
+    }
+
+    /// Writes a root without anything that was purged; none if nothing was since the last sweep.
+    fn write_swept_root(&self, settled: &Settled) -> Result<Option<root::Written>> {
+        let place = self.place();
+        let Some(root) = settled.opened.as_deref().filter(|root| root.unswept) else {
+            return Ok(None);
+        };
+        let all = || {
+            let parts = root.archive.iter();
+            parts.flat_map(|part| {
+                place
+                    .segments
+                    .transactions(&part.stamp)
+                    .range(part.first..part.last + 1)
+            })
+        };
+        let mut purges = Purges::default();
+        all().try_for_each(|record| purges.note(&record?))?;
+        if purges.spans_past() {
+            all().try_for_each(|record| purges.note_ends(&record?))?;
+        }
+        let origin = transact::create(settled.db.options().as_ref().clone());
+        let mut used = Used::by(&settled.db, &origin);
+        let redacted = || all().map(|record| purges.redact(record?));
+        redacted().try_for_each(|record| used.mark_record(&record?))?;
+        let mut records = redacted().map(|record| used.redact(record?));
+        let reuse = Reuse::Purged {
+            live: &|id| used.is_used(id),
+        };
+        let written = root::write(
+            &*place.storage,
+            &place.segments,
+            &settled.db,
+            (Some(root), reuse),
+            settled.root_position(false),
+            &mut records,
+        )?;
+        Ok(Some(written))
+    }
+
+    /// Takes what was purged out of archive and dictionary. All novelty is in segments before.
+    pub(super) fn sweep(&self) -> Result<bool> {
+        let settled = self.settled()?;
+        if !settled.pieces.is_empty() {
+            // Somebody wrote since: a later sweep does it.
+            return Ok(false);
+        }
+        match fault::catch(|| self.write_swept_root(&settled))? {
+            None => Ok(false),
+            Some(written) => self.adopt(&written, None).map(|()| true),
+        }
     }
 
     /// Begins a checkpoint if one is due, and waits for it where novelty grows without bounds.
@@ -132,5 +189,113 @@ fn records_of(
             "pieces of a log hold no records",
         )),
         false => Ok(records),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::conn::branch::BranchPoint;
+    use crate::conn::history::ChainStatus;
+    use crate::conn::{Config, Conn, create_database_at};
+    use crate::db::{Db, Index, datoms};
+    use crate::edn;
+    use crate::store::{MemoryStorage, Storage};
+    use crate::transact::TxData;
+    use crate::value::{Keyword, Value};
+
+    fn config() -> Config {
+        Config::memory(Uuid::from_u128(7))
+    }
+
+    fn transact(conn: &Conn, text: &str) {
+        let data = TxData::from_value(&edn::read(text).unwrap()).unwrap();
+        conn.transact(&data).unwrap();
+    }
+
+    fn store() -> (Arc<dyn Storage>, Conn) {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        create_database_at(&storage, &config()).unwrap();
+        let conn = Conn::connect_at(Arc::clone(&storage), &config()).unwrap();
+        transact(
+            &conn,
+            "[{:db/ident :name :db/valueType :db.type/string :db/cardinality :db.cardinality/one :db/unique :db.unique/identity}
+              {:db/ident :age :db/valueType :db.type/long :db/cardinality :db.cardinality/one}]",
+        );
+        (storage, conn)
+    }
+
+    fn all(db: &Db) -> Vec<String> {
+        let datoms = datoms(&db.history().unwrap(), Index::Eavt, &[]).unwrap();
+        datoms.iter().map(|datom| format!("{datom:?}")).collect()
+    }
+
+    #[test]
+    fn checkpoint_changes_nothing_that_anybody_sees() {
+        let (storage, conn) = store();
+        let mut states = Vec::new();
+        for n in 0..12 {
+            transact(
+                &conn,
+                &format!(
+                    "[{{:name \"a{n}\" :age {n}}} {{:name \"a{}\" :age {}}}]",
+                    n / 2,
+                    100 + n
+                ),
+            );
+            if n % 3 == 1 {
+                assert_eq!(conn.checkpoint().unwrap(), Checkpoint::Done);
+                assert_eq!(conn.checkpoint().unwrap(), Checkpoint::NothingNew);
+            }
+            states.push((
+                conn.db().unwrap().commit_id().unwrap(),
+                all(&conn.db().unwrap()),
+            ));
+        }
+        let now = conn.db().unwrap();
+        assert_eq!(conn.tx_range(None, None, None).unwrap().len(), 13);
+        let reader = Conn::connect_at(storage, &config()).unwrap();
+        assert_eq!(all(&reader.db().unwrap()), all(&now));
+        for (commit, state) in &states {
+            let db = reader.commit_as_db(*commit).unwrap().unwrap();
+            assert_eq!((db.commit_id(), &all(&db)), (Some(*commit), state));
+        }
+        let report = reader.verify_chain().unwrap();
+        assert_eq!(
+            (report.status, report.commits, report.redacted),
+            (ChainStatus::Ok, 13, 0),
+            "{report:?}"
+        );
+        assert_eq!(reader.branch_history().unwrap().len(), 13);
+
+        // A reader sees what is written after its root was replaced.
+        transact(&conn, "[{:name \"late\"}]");
+        conn.checkpoint().unwrap();
+        transact(&conn, "[{:name \"later\"}]");
+        assert_eq!(all(&reader.db().unwrap()), all(&conn.db().unwrap()));
+    }
+
+    #[test]
+    fn branch_from_an_archived_commit_goes_its_own_way() {
+        let (storage, conn) = store();
+        transact(&conn, "[{:name \"one\" :age 1}]");
+        let then = conn.db().unwrap();
+        transact(&conn, "[{:name \"two\" :age 2}]");
+        conn.checkpoint().unwrap();
+        let side = Keyword::new("side");
+        conn.create_branch(&BranchPoint::Commit(then.commit_id().unwrap()), &side)
+            .unwrap();
+        let config = config().with("branch", Value::Keyword(side)).unwrap();
+        let branch = Conn::connect_at(Arc::clone(&storage), &config).unwrap();
+        assert_eq!(all(&branch.db().unwrap()), all(&then));
+        transact(&branch, "[{:name \"three\" :age 3}]");
+        branch.checkpoint().unwrap();
+        transact(&branch, "[{:name \"four\" :age 4}]");
+        let again = Conn::connect_at(storage, &config).unwrap();
+        assert_eq!(all(&again.db().unwrap()), all(&branch.db().unwrap()));
+        assert_eq!(again.verify_chain().unwrap().status, ChainStatus::Ok);
+        assert_eq!(all(&conn.db().unwrap()).len(), all(&then).len() + 3);
     }
 }

@@ -16,7 +16,7 @@ use crate::db::{Db, Options};
 use crate::error::{Code, Error, Result};
 use crate::index::Digest;
 use crate::limits::{GROUP_BYTES, LEASE_HELD_MS, LOG_RECORD_BYTES};
-use crate::root::{Root, Written};
+use crate::root::{self, Root, Written};
 use crate::store::{Entry, Log, Origin, Put, Storage, WriterLease, commit_id};
 use crate::transact::{Transaction, TxData, TxReport};
 use crate::value::Value;
@@ -302,6 +302,18 @@ pub(super) struct Settled {
     /// The place of the last record behind the root.
     pub(super) position: Option<Position>,
     pub(super) db: Db,
+}
+
+impl Settled {
+    /// Where a root of this state stands.
+    pub(super) fn root_position(&self, unswept: bool) -> root::Position {
+        root::Position {
+            commit: self.head.commit,
+            t: self.head.t,
+            epoch: self.head.epoch,
+            unswept,
+        }
+    }
 }
 
 fn t_of(db: &Db) -> u64 {

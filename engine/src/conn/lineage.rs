@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::reference::{MAIN, Piece, Place, Position, Ref, pieces_after};
+use super::pin::hold_still;
+use super::reference::{Found, MAIN, Piece, Place, Position, Ref, pieces_after};
 use super::replay::Replay;
 use super::settings;
 use crate::db::{Db, Options};
@@ -113,6 +114,13 @@ impl Lineage {
     pub(super) fn adopt(&mut self, written: &Written) {
         self.root = Some(Arc::clone(&written.root));
         self.db = written.rebase(&self.db);
+        let Place {
+            storage,
+            segments,
+            pins,
+            ..
+        } = &self.place;
+        pins.renew(storage, segments);
     }
 
     /// Changes the ref, under the lease, to one that makes the same value; refused if it is no
@@ -143,7 +151,15 @@ impl Lineage {
     fn read_on(&mut self, lease: Option<&WriterLease>) -> Result<()> {
         let mut failed: Option<Error> = None;
         for _ in 0..ATTEMPTS {
-            let found = self.place.load()?;
+            let mut found = self.place.load()?;
+            let has_root =
+                |found: &Found| found.reference.as_ref().is_some_and(|r| r.root.is_some());
+            let mut still = None;
+            if has_root(&found) && (self.stale || found.bytes != self.seen) {
+                // Nothing of the root is removed before it is opened and pinned.
+                still = hold_still(&*self.place.storage)?;
+                found = self.place.load()?;
+            }
             let reference = found.reference.ok_or_else(|| gone(&self.place))?;
             let changed = found.bytes != self.seen;
             match failed.take() {
@@ -154,6 +170,7 @@ impl Lineage {
             let from_start = self.stale;
             let read = self.read(reference, changed, lease);
             self.stale = read.is_err();
+            drop(still);
             match read {
                 // What was read of the log is no longer there, or what the ref named was collected
                 // while it was read: what the ref says now decides.
@@ -248,6 +265,7 @@ pub(super) fn open_root(
         return Ok((None, transact::create(options.clone())));
     };
     let opened = root::open(&*place.storage, &place.segments, root, options)?;
+    place.pins.renew(&place.storage, &place.segments);
     Ok((Some(opened.root), opened.db))
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use super::columns::{
-    put_bits, put_datoms, read_attribute, read_cell, read_datoms, read_kind, values_of,
+    Ids, Trusted, put_bits, put_datoms, read_attribute, read_cell, read_datoms, read_kind,
 };
 use crate::bytes::{Cursor, malformed, put_value, put_varint, put_zigzag, read_value};
 use crate::datom::{EntityId, TX0, TxId};
@@ -148,6 +148,40 @@ pub(super) fn around_values(payload: &[u8]) -> Result<(&[u8], &[u8])> {
     Ok((before, &payload[payload.len() - cursor.left()..]))
 }
 
+/// What a payload without its values says.
+pub(super) struct Stripped {
+    /// What it purged before its datoms.
+    pub(super) purges: Vec<Purge>,
+    /// Its datoms.
+    pub(super) datoms: Vec<IndexDatom>,
+}
+
+/// Reads a payload whose values were cut out.
+pub(super) fn read_stripped(body: &[u8]) -> Result<Stripped> {
+    let mut cursor = Cursor::new(body);
+    let tx = read_heading(&mut cursor)?.tx;
+    let (head, _) = value_ids(body)?;
+    let mut cursor = Cursor::new(&body[head..]);
+    let count = cursor.count(1)?;
+    let purges: Result<Vec<Purge>> = (0..count)
+        .map(|_| read_purge(&mut cursor, &Trusted))
+        .collect();
+    let mut datoms = Vec::new();
+    let purges = purges?;
+    read_datoms(&mut cursor, tx, &Trusted, &mut datoms)?;
+    Ok(Stripped { purges, datoms })
+}
+
+/// A payload whose values were cut out, with other datoms and no purges.
+pub(super) fn with_datoms(body: &[u8], datoms: &[IndexDatom]) -> Result<Vec<u8>> {
+    let tx = heading(body)?.tx;
+    let (head, _) = value_ids(body)?;
+    let mut out = body[..head].to_vec();
+    put_varint(&mut out, 0);
+    put_datoms(&mut out, tx, datoms);
+    Ok(out)
+}
+
 /// How many bytes of a payload stand before its values, and the ids of these.
 pub(super) fn value_ids(payload: &[u8]) -> Result<(usize, Range<u32>)> {
     let mut cursor = Cursor::new(payload);
@@ -193,7 +227,7 @@ pub(super) fn read(
 
 fn read_values(cursor: &mut Cursor<'_>, interner: &mut Interner) -> Result<()> {
     let before = cursor.varint()?;
-    if before != values_of(interner) {
+    if before != interner.len() {
         return Err(malformed("it continues another dictionary"));
     }
     let count = cursor.count(1)?;
@@ -235,23 +269,23 @@ fn put_purge(out: &mut Vec<u8>, purge: &Purge) {
     }
 }
 
-fn read_purge(cursor: &mut Cursor<'_>, interner: &Interner) -> Result<Purge> {
+fn read_purge(cursor: &mut Cursor<'_>, ids: &impl Ids) -> Result<Purge> {
     match cursor.byte()? {
         PURGE_DATOM => {
             let e = EntityId(cursor.zigzag()?);
-            let a = read_attribute(cursor, interner)?;
+            let a = read_attribute(cursor, ids)?;
             let kind = read_kind(cursor)?;
             Ok(Purge::Datom {
                 e,
                 a,
-                v: read_cell(cursor, kind, &mut 0, interner)?,
+                v: read_cell(cursor, kind, &mut 0, ids)?,
             })
         }
         PURGE_ATTRIBUTE => {
             let e = EntityId(cursor.zigzag()?);
             Ok(Purge::Attribute {
                 e,
-                a: read_attribute(cursor, interner)?,
+                a: read_attribute(cursor, ids)?,
             })
         }
         PURGE_PAST => Ok(Purge::PastUpTo(TxId(cursor.zigzag()?))),

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::archive::{archived, each_archived};
+use super::archive::{REDACTED, archived, each_archived};
 use super::lineage::read_pieces;
+use super::payload;
+use super::pin::maintain;
 use super::reference::{Piece, Place, Ref};
 use super::replay::Replay;
 use crate::datom::{TX0, TxId};
@@ -15,7 +17,7 @@ use crate::db::{Db, Options};
 use crate::error::{Code, Error, Result};
 use crate::fault;
 use crate::index::{Dictionary, Digest};
-use crate::root::{self, Root};
+use crate::root::{self, Reuse, Root};
 use crate::store::{Log, OnDamage, Origin, RecordView, Start, Storage, Tip};
 use crate::transact;
 use crate::value::Keyword;
@@ -199,13 +201,19 @@ impl Located {
                 "an archived commit was live before",
             ));
         };
-        let (mut records, mut epoch) = (Vec::new(), 0);
-        each_record(place, &reference, 0, &mut |_, record| {
+        let _maintenance = maintain(&*place.storage, "a branch from an archived commit")?;
+        let (mut records, mut epoch, mut unswept) = (Vec::new(), 0, false);
+        each_record(place, &reference, 0, &mut |stand, record| {
             if record.t > last {
                 return Ok(ControlFlow::Break(()));
             }
             epoch = record.epoch;
-            records.push(archived(record));
+            let mut kept = archived(record)?;
+            if stand == (Stand::Archived { redacted: true }) {
+                kept.flags |= REDACTED;
+            }
+            unswept |= !payload::read_stripped(&kept.body)?.purges.is_empty();
+            records.push(Ok(kept));
             Ok(ControlFlow::Continue(()))
         })?;
         let commit = db.commit_id().unwrap_or_default();
@@ -213,11 +221,14 @@ impl Located {
             commit,
             t: last,
             epoch,
+            unswept,
         };
         let mut records = records.into_iter();
         let storage = &*place.storage;
-        let written =
-            fault::catch(|| root::write(storage, &place.segments, &db, None, at, &mut records))?;
+        let written = fault::catch(|| {
+            let reuse = (None, Reuse::Shared);
+            root::write(storage, &place.segments, &db, reuse, at, &mut records)
+        })?;
         let origin = Origin {
             commit,
             t: last,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::object::{self, Form};
+use super::pin::Pins;
 use crate::error::{Code, Error, Result};
 use crate::index::Digest;
 use crate::segment::Segments;
@@ -62,6 +63,8 @@ pub(super) struct Place {
     pub(super) storage: Arc<dyn Storage>,
     /// What reads its segments.
     pub(super) segments: Segments,
+    /// What is told to whoever collects garbage.
+    pub(super) pins: Pins,
     /// The database: its first log. A ref of another one is left from a database deleted before.
     pub(super) database: String,
     pub(super) branch: Keyword,
@@ -80,6 +83,7 @@ impl Place {
     pub(super) fn new(storage: Arc<dyn Storage>, database: String, branch: Keyword) -> Place {
         Place {
             segments: Segments::new(Arc::clone(&storage)),
+            pins: Pins::default(),
             storage,
             database,
             branch,

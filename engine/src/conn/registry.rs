@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use uuid::Uuid;
 
 use super::Config;
-use super::checkpoint::MAINTENANCE;
 use super::config::Backend;
 use super::connection::release_connections_to;
 use super::consistency;
 use super::database::Database;
+use super::pin::MAINTENANCE;
 use super::reference::{self, MAIN};
 use super::settings::{self, Settings};
 use crate::edn;

@@ -41,7 +41,7 @@ impl Part {
     fn end(&self) -> u32 {
         match self {
             Part::Memory(run) => run.start + run.values.len() as u32,
-            Part::Stored(run) => run.start() + run.len(),
+            Part::Stored(run) => run.start() + run.count(),
         }
     }
 
@@ -224,13 +224,13 @@ impl Dictionary {
     pub fn stored_len(&self) -> u32 {
         self.stored()
             .last()
-            .map_or(0, |run| run.start() + run.len())
+            .map_or(0, |run| run.start() + run.count())
     }
 
     /// The same dictionary with its first values in segments; `runs` hold no others.
     #[must_use]
     pub fn rebased(&self, runs: &[Arc<dyn StoredValues>]) -> Dictionary {
-        let end = runs.last().map_or(0, |run| run.start() + run.len());
+        let end = runs.last().map_or(0, |run| run.start() + run.count());
         let mut parts: Vec<Part> = runs.iter().cloned().map(Part::Stored).collect();
         for part in self.runs.iter() {
             match part {

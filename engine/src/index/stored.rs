@@ -70,7 +70,7 @@ pub trait StoredValues: Send + Sync + fmt::Debug {
     fn start(&self) -> u32;
 
     /// How many values it has; their ids follow one another.
-    fn len(&self) -> u32;
+    fn count(&self) -> u32;
 
     /// The value with an id, read on first touch and kept.
     fn value(&self, id: u32) -> Result<&Value>;

@@ -28,6 +28,7 @@ impl Root {
         put_varint(&mut out, self.epoch);
         put_zigzag(&mut out, self.max_eid);
         put_zigzag(&mut out, self.max_tx);
+        out.push(u8::from(self.unswept));
         put_value(&mut out, &self.schema)?;
         put_varint(&mut out, self.segments.len() as u64);
         self.segments.iter().for_each(|stamp| stamp.put(&mut out));
@@ -61,6 +62,7 @@ impl Root {
         let commit = Uuid::from_bytes(cursor.array()?);
         let [t, epoch] = [cursor.varint()?, cursor.varint()?];
         let [max_eid, max_tx] = [cursor.zigzag()?, cursor.zigzag()?];
+        let unswept = cursor.byte()? != 0;
         let schema = read_value(&mut cursor)?;
         let segments = list(&mut cursor, SegmentStamp::BYTES, SegmentStamp::read)?;
         let dictionary = list(&mut cursor, SegmentStamp::BYTES, |cursor| {
@@ -94,6 +96,7 @@ impl Root {
             epoch,
             max_eid,
             max_tx,
+            unswept,
             schema,
             segments,
             dictionary,

@@ -11,7 +11,7 @@ mod open;
 mod write;
 
 pub use open::{Opened, load, open};
-pub use write::{Position, Written, write};
+pub use write::{Position, Reuse, Written, write};
 
 use uuid::Uuid;
 
@@ -32,6 +32,8 @@ pub struct Root {
     pub max_eid: i64,
     /// The latest transaction.
     pub max_tx: i64,
+    /// Whether something was purged that may still stand in its dictionary or archive.
+    pub unswept: bool,
     /// What [`Schema::kept`](crate::schema::Schema::kept) says.
     pub schema: Value,
     /// The segments of its leaves.

@@ -31,9 +31,18 @@ impl Store {
             commit: Uuid::from_u128(db.max_tx().0 as u128),
             t: (db.max_tx().0 - TX0) as u64,
             epoch: 1,
+            unswept: false,
         };
         let mut none = std::iter::empty();
-        write(&*self.storage, &self.segments, db, previous, at, &mut none).unwrap()
+        write(
+            &*self.storage,
+            &self.segments,
+            db,
+            (previous, Reuse::Shared),
+            at,
+            &mut none,
+        )
+        .unwrap()
     }
 
     fn open(&self, written: &Written) -> Db {

@@ -31,6 +31,8 @@ pub struct Position {
     pub t: u64,
     /// The epoch of its writer.
     pub epoch: u64,
+    /// See [`Root::unswept`].
+    pub unswept: bool,
 }
 
 /// A root that was written, and what of the database value now lies in segments.
@@ -56,31 +58,48 @@ impl Written {
     }
 }
 
+/// What of the segments of an earlier root may stay.
+pub enum Reuse<'r> {
+    /// Whatever is still of use.
+    Shared,
+    /// Nothing that holds what the value does not: of the dictionary only the ids that `live` says
+    /// are used, of the archive only the records given.
+    Purged {
+        /// Whether an id of the dictionary is used by what stays.
+        live: &'r (dyn Fn(u32) -> bool + Sync),
+    },
+}
+
 /// Writes a root and the segments it needs, all durable when the call returns.
 ///
 /// - `previous`: the root that `db` descends from, whose segments are shared.
-/// - `records`: of the log since `previous`, in order.
+/// - `records`: of the log since `previous`, in order; since the first under [`Reuse::Purged`].
 /// - Nobody sees the root until a ref names it; if the call fails, what it wrote is garbage.
 /// - Cost: O(rows of leaves that changed since `previous`). Memory: a segment's rows per thread.
 pub fn write(
     storage: &dyn Storage,
     segments: &Segments,
     db: &Db,
-    previous: Option<&Root>,
+    (previous, reuse): (Option<&Root>, Reuse<'_>),
     at: Position,
     records: &mut dyn Iterator<Item = Result<ArchivedRecord>>,
 ) -> Result<Written> {
     let db = &db.origin();
-    let leaves = LeafTable::of(db, previous);
+    let leaves = LeafTable::of(db, previous, &reuse);
     let (stamps, places) = leaves.write(storage, at.commit)?;
-    let dictionary = write_dictionary(storage, db.dictionary(), previous)?;
-    let archive = write_archive(storage, segments, previous, records)?;
+    let dictionary = match &reuse {
+        Reuse::Shared => write_dictionary(storage, db.dictionary(), previous)?,
+        Reuse::Purged { live } => purge_dictionary(storage, db.dictionary(), live)?,
+    };
+    let kept = previous.filter(|_| matches!(reuse, Reuse::Shared));
+    let archive = write_archive(storage, segments, kept, records)?;
     let root = Root {
         commit: at.commit,
         t: at.t,
         epoch: at.epoch,
         max_eid: db.max_eid(),
         max_tx: db.max_tx().0,
+        unswept: at.unswept,
         schema: db.schema().kept(),
         segments: stamps,
         attributes: leaves.attributes(db, &places),
@@ -109,7 +128,7 @@ struct LeafTable {
 }
 
 impl LeafTable {
-    fn of(db: &Db, previous: Option<&Root>) -> LeafTable {
+    fn of(db: &Db, previous: Option<&Root>, reuse: &Reuse<'_>) -> LeafTable {
         let mut attributes: Vec<AttrId> = db.attribute_ids().collect();
         attributes.sort_unstable();
         let runs = attributes
@@ -130,10 +149,14 @@ impl LeafTable {
         {
             *live.entry(place.0.segment).or_default() += place.1 as u64;
         }
-        // A segment most of which nobody needs is written anew.
+        // A segment most of which nobody needs is written anew; to purge, any with such a part.
+        let share = match reuse {
+            Reuse::Shared => 2,
+            Reuse::Purged { .. } => 1,
+        };
         let stamps = previous.map_or(&[][..], |root| &root.segments);
         let is_live =
-            |stamp: &&SegmentStamp| 2 * live.get(&stamp.digest).unwrap_or(&0) >= stamp.rows;
+            |stamp: &&SegmentStamp| share * live.get(&stamp.digest).unwrap_or(&0) >= stamp.rows;
         let kept = stamps.iter().filter(is_live).zip(0..);
         LeafTable {
             attributes,
@@ -289,6 +312,26 @@ fn write_dictionary(
         parts.pop();
     }
     let mut values = dictionary.values_from(start);
+    while start < end {
+        let len = (end - start).min(SEGMENT_VALUES);
+        let stamp = write_values(storage, start, values.by_ref().take(len as usize))?;
+        parts.push(DictionaryPart { start, len, stamp });
+        start += len;
+    }
+    Ok(parts)
+}
+
+/// Writes all values that are used, and nothing in the place of the others.
+fn purge_dictionary(
+    storage: &dyn Storage,
+    dictionary: &Dictionary,
+    live: &dyn Fn(u32) -> bool,
+) -> Result<Vec<DictionaryPart>> {
+    let end = dictionary.len();
+    let values = dictionary.values_from(0).zip(0..);
+    let mut values = values.map(|(value, id)| value.filter(|_| live(id)));
+    let mut parts = Vec::new();
+    let mut start = 0;
     while start < end {
         let len = (end - start).min(SEGMENT_VALUES);
         let stamp = write_values(storage, start, values.by_ref().take(len as usize))?;

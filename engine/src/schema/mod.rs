@@ -75,6 +75,12 @@ impl Schema {
         self.entity_idents.get(&e)
     }
 
+    /// The ids of all names that attributes have or had.
+    pub fn ids(&self) -> impl Iterator<Item = AttrId> + '_ {
+        let names = self.names.values().chain(self.lasting_ids.values());
+        self.attributes.keys().chain(names).copied()
+    }
+
     /// All idents with their entities, attributes and enums alike, in no order.
     pub fn idents(&self) -> impl Iterator<Item = (&Keyword, EntityId)> {
         self.idents.iter().map(|(ident, e)| (ident, *e))

@@ -36,6 +36,13 @@ impl Segments {
         }))
     }
 
+    /// The segments that somebody holds a leaf or a run of.
+    pub fn alive(&self) -> Vec<SegmentStamp> {
+        let mut alive = lock(&self.0.rows).alive();
+        alive.extend(lock(&self.0.values).alive());
+        alive
+    }
+
     /// A leaf of a segment of rows: `chunks` chunks from the `first` on. Reads nothing.
     pub fn leaf(&self, stamp: &SegmentStamp, first: u32, chunks: u32) -> Arc<dyn StoredLeaf> {
         Arc::new(Leaf {
@@ -87,6 +94,14 @@ impl<S> Default for Open<S> {
 }
 
 impl<S> Open<S> {
+    fn alive(&self) -> Vec<SegmentStamp> {
+        let alive = self.by_stamp.iter();
+        alive
+            .filter(|(_, shared)| shared.strong_count() > 0)
+            .map(|(stamp, _)| *stamp)
+            .collect()
+    }
+
     fn share(&mut self, stamp: &SegmentStamp, make: impl FnOnce() -> S) -> Arc<S> {
         if let Some(shared) = self.by_stamp.get(stamp).and_then(Weak::upgrade) {
             return shared;
@@ -188,7 +203,7 @@ impl StoredValues for DictionaryRun {
         self.start
     }
 
-    fn len(&self) -> u32 {
+    fn count(&self) -> u32 {
         self.len
     }
 

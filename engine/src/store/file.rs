@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use super::memory::missing;
-use super::storage::{Listed, LockAttempt, Put, Storage, TURN, WriterLock, check_name};
+use super::storage::{
+    HeldLock, Listed, LockAttempt, PINS, Put, Storage, TURN, WriterLock, check_name,
+};
 use crate::error::{Code, Error, Result};
 use crate::limits::LOG_READ_BYTES;
 
@@ -284,6 +286,43 @@ impl Storage for FileStorage {
             Ok(Put::Done)
         };
         swap().map_err(|e| failed("change of", name, &e))
+    }
+
+    fn held(&self, prefix: &str) -> Result<Vec<HeldLock>> {
+        let mut held = Vec::new();
+        for (path, file_name) in self.walk(prefix)? {
+            let Some(name) = file_name.strip_suffix(".lock") else {
+                continue;
+            };
+            let look = || {
+                let Some(file) = present(File::open(&path))? else {
+                    return Ok(None);
+                };
+                match file.try_lock() {
+                    Ok(()) => {
+                        // Its holder is dead, or about to take it: that one looks whether it has.
+                        if name.starts_with(PINS) {
+                            present(fs::remove_file(&path))?;
+                        }
+                        Ok(None)
+                    }
+                    Err(TryLockError::WouldBlock) => {
+                        let mut holder = String::new();
+                        file.take(LOG_READ_BYTES as u64)
+                            .read_to_string(&mut holder)?;
+                        Ok(Some(holder))
+                    }
+                    Err(TryLockError::Error(e)) => Err(e),
+                }
+            };
+            let holder = look().map_err(|e| failed("look at the lock of", name, &e))?;
+            held.extend(holder.map(|holder| HeldLock {
+                name: name.to_owned(),
+                holder,
+            }));
+        }
+        held.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(held)
     }
 
     fn try_lock(&self, name: &str, holder: &str) -> Result<LockAttempt> {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::storage::{Listed, LockAttempt, Put, Storage, WriterLock, check_name};
+use super::storage::{HeldLock, Listed, LockAttempt, Put, Storage, WriterLock, check_name};
 use crate::error::{Code, Error, Result};
 
 /// A store in memory; a clone is the same store.
@@ -156,6 +156,22 @@ impl Storage for MemoryStorage {
         let object = Object::made_of(bytes.to_vec());
         contents.objects.insert(name.to_owned(), object);
         Ok(Put::Done)
+    }
+
+    fn held(&self, prefix: &str) -> Result<Vec<HeldLock>> {
+        let contents = self.contents();
+        let held = contents
+            .locks
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix));
+        let mut held: Vec<HeldLock> = held
+            .map(|(name, holder)| HeldLock {
+                name: name.clone(),
+                holder: holder.clone(),
+            })
+            .collect();
+        held.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(held)
     }
 
     fn try_lock(&self, name: &str, holder: &str) -> Result<LockAttempt> {

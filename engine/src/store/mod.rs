@@ -20,4 +20,4 @@ pub use log::{Log, OnDamage, Origin, Recovery, Start};
 pub use memory::MemoryStorage;
 pub use record::{Appended, FORMAT_VERSION, LogPosition, RecordView, Tip, commit_id};
 pub use sim::{Fault, SimStorage, Times};
-pub use storage::{Listed, LockAttempt, Locks, Put, Storage, WriterLock};
+pub use storage::{HeldLock, Listed, LockAttempt, Locks, PINS, Put, Storage, WriterLock};

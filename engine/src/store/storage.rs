@@ -81,6 +81,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// it keeps anybody out is said by [`Storage::locks`].
     fn try_lock(&self, name: &str, holder: &str) -> Result<LockAttempt>;
 
+    /// The locks whose names start with `prefix` and that somebody holds, with what the holders
+    /// said. None where locks cannot be trusted. Locks under [`PINS`] are taken once each: what
+    /// their dead holders left is removed.
+    fn held(&self, prefix: &str) -> Result<Vec<HeldLock>>;
+
     /// What a lock of this store is worth.
     fn locks(&self) -> Locks {
         Locks::Exclude
@@ -106,6 +111,18 @@ pub struct Listed {
     /// Milliseconds since it last changed, by the clock that stamps the objects of the store; 0 for
     /// a stamp in the future.
     pub age_ms: u64,
+}
+
+/// Where the names of locks start that are taken once each.
+pub const PINS: &str = "pins/";
+
+/// A lock that somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldLock {
+    /// Its name.
+    pub name: String,
+    /// What its holder said; empty while it is only just taken.
+    pub holder: String,
 }
 
 /// What became of a conditional write.
@@ -247,7 +264,14 @@ mod tests {
             panic!("held")
         };
         assert_eq!(holder, "me");
+        let held = HeldLock {
+            name: "log/a".to_owned(),
+            holder: "me".to_owned(),
+        };
+        assert_eq!(s.held("log/").unwrap(), [held]);
+        assert_eq!(s.held("pins/").unwrap(), []);
         drop(lock);
+        assert_eq!(s.held("").unwrap(), []);
         assert!(matches!(
             s.try_lock("log/a", "you").unwrap(),
             LockAttempt::Taken(_)

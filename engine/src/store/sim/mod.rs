@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use self::disk::{Change, Disk, Late, LatePut};
 use self::fault::{answer, failed};
 use super::memory::{MemoryStorage, missing};
-use super::storage::{Listed, LockAttempt, Locks, Put, Storage, WriterLock, check_name};
+use super::storage::{HeldLock, Listed, LockAttempt, Locks, Put, Storage, WriterLock, check_name};
 use crate::error::{Code, Error, Result};
 
 pub use self::fault::{Fault, Times};
@@ -347,6 +347,13 @@ impl Storage for SimStorage {
         match self.manner {
             Manner::File => self.live.try_lock(name, holder),
             Manner::Object => Ok(LockAttempt::Taken(Box::new(Granted))),
+        }
+    }
+
+    fn held(&self, prefix: &str) -> Result<Vec<HeldLock>> {
+        match self.manner {
+            Manner::File => self.live.held(prefix),
+            Manner::Object => Ok(Vec::new()),
         }
     }
 

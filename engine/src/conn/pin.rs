@@ -1,0 +1,134 @@
+//! Pins: which segments an open database reads, told to whoever collects garbage.
+//!
+//! A pin is a lock under a name of its own that lists segments; a process that dies leaves none.
+//! Opening a root and removing objects exclude each other ([`hold_still`]), so a root that was
+//! opened is pinned before anything of it can go.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::error::{Code, Error, Result};
+use crate::index::Digest;
+use crate::limits::MAINTENANCE_WAIT_MS;
+use crate::segment::{self, Segments};
+use crate::store::{HeldLock, LockAttempt, PINS, Storage, WriterLock};
+
+/// The lock under which objects are removed, roots opened, and branches made from others.
+const COLLECT: &str = "collect";
+/// Attempts to take a pin that somebody else took for a dead one's.
+const ATTEMPTS: usize = 8;
+/// The lock of whoever writes or removes segments.
+pub(super) const MAINTENANCE: &str = "maintenance";
+/// Longest wait for a lock.
+const WAIT: Duration = Duration::from_millis(MAINTENANCE_WAIT_MS);
+/// Between two attempts at a lock.
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// The newest pin of a connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pins(Arc<Mutex<Option<Pin>>>);
+
+#[derive(Debug)]
+struct Pin {
+    storage: Arc<dyn Storage>,
+    name: String,
+    lock: Option<Box<dyn WriterLock>>,
+}
+
+impl Pins {
+    /// Pins the segments that are held now, in place of those that were pinned before.
+    ///
+    /// A store that takes no locks, as one that can only be read, has no pins: what is read there
+    /// may be collected.
+    pub(super) fn renew(&self, storage: &Arc<dyn Storage>, segments: &Segments) {
+        let mut pinned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = segments.alive();
+        let digests = alive.iter().map(|stamp| stamp.digest);
+        // The old one is given up when the new one stands.
+        *pinned = Pin::take(storage, digests);
+    }
+}
+
+impl Pin {
+    fn take(storage: &Arc<dyn Storage>, digests: impl Iterator<Item = Digest>) -> Option<Pin> {
+        let digests: Vec<String> = digests.map(|digest| digest.to_string()).collect();
+        if digests.is_empty() {
+            return None;
+        }
+        let text = format!("segments {};", digests.join(" "));
+        for _ in 0..ATTEMPTS {
+            let name = format!("{PINS}{}", Uuid::new_v4().simple());
+            let Ok(LockAttempt::Taken(lock)) = storage.try_lock(&name, &text) else {
+                continue;
+            };
+            let pin = Pin {
+                storage: Arc::clone(storage),
+                lock: Some(lock),
+                name,
+            };
+            // Who looks for dead pins may have found it between its making and its locking.
+            match storage.held(&pin.name) {
+                Ok(held) if held.iter().any(|held| held.name == pin.name) => return Some(pin),
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        // Given up first: then its file is nobody's, and whoever collects removes it if we cannot.
+        self.lock = None;
+        let _ = self.storage.delete(&self.name);
+    }
+}
+
+/// The objects that a pin needs; none if its holder has not said all of it yet.
+pub(super) fn pinned(held: &HeldLock) -> Option<Vec<String>> {
+    let digests = held.holder.strip_prefix("segments ")?.strip_suffix(';')?;
+    let digests = digests.split(' ');
+    digests
+        .map(|hex| Digest::parse(hex).map(segment::name))
+        .collect()
+}
+
+/// Waits for the lock of whoever writes or removes segments. Fails with [`Code::Locked`].
+pub(super) fn maintain(storage: &dyn Storage, what: &str) -> Result<Box<dyn WriterLock>> {
+    let holder = format!("{what} by process {}", std::process::id());
+    wait(|| storage.try_lock(MAINTENANCE, &holder))
+}
+
+/// Keeps others from removing objects, opening roots and making branches, for moments.
+///
+/// None where the store takes no locks. Fails with [`Code::Locked`].
+pub(super) fn hold_still(storage: &dyn Storage) -> Result<Option<Box<dyn WriterLock>>> {
+    let mut takes_locks = true;
+    let lock = wait(|| {
+        let attempt = storage.try_lock(COLLECT, "a collection");
+        takes_locks = attempt.is_ok();
+        attempt
+    });
+    match lock {
+        Err(_) if !takes_locks => Ok(None),
+        lock => lock.map(Some),
+    }
+}
+
+fn wait(mut attempt: impl FnMut() -> Result<LockAttempt>) -> Result<Box<dyn WriterLock>> {
+    let start = Instant::now();
+    loop {
+        match attempt()? {
+            LockAttempt::Taken(lock) => return Ok(lock),
+            LockAttempt::Busy(_) if start.elapsed() < WAIT => thread::sleep(PAUSE),
+            LockAttempt::Busy(holder) => {
+                let message = format!("the store is busy with {holder}");
+                return Err(Error::new(Code::Locked, message).with("holder", holder));
+            }
+        }
+    }
+}
