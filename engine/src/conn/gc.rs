@@ -281,7 +281,11 @@ mod tests {
         conn.create_branch(&BranchPoint::Branch(Keyword::new("db")), &side)
             .unwrap();
         for n in 0..300 {
-            transact(&conn, &format!("[{{:name \"n{n}\" :number {}}}]", n + 1000));
+            let (name, number) = (format!("[:name \"n{n}\"]"), n + 1000);
+            transact(
+                &conn,
+                &format!("[[:db/add {name} :number {number}] [:db/add {name} :name \"m{n}\"]]"),
+            );
         }
         conn.checkpoint().unwrap();
         reader.db().unwrap();

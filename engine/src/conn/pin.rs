@@ -17,7 +17,7 @@ use crate::segment::{self, Segments};
 use crate::store::{HeldLock, LockAttempt, PINS, Storage, WriterLock};
 
 /// The lock under which objects are removed, roots opened, and branches made from others.
-const COLLECT: &str = "collect";
+pub(super) const COLLECT: &str = "collect";
 /// Attempts to take a pin that somebody else took for a dead one's.
 const ATTEMPTS: usize = 8;
 /// The lock of whoever writes or removes segments.

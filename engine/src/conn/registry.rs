@@ -12,13 +12,13 @@ use super::config::Backend;
 use super::connection::release_connections_to;
 use super::consistency;
 use super::database::Database;
-use super::pin::MAINTENANCE;
+use super::pin::{COLLECT, MAINTENANCE};
 use super::reference::{self, MAIN};
 use super::settings::{self, Settings};
 use crate::edn;
 use crate::error::{Code, Error, Result};
 use crate::limits::EDN_TEXT_BYTES;
-use crate::store::{FileStorage, MemoryStorage, Put, Storage, read_text};
+use crate::store::{FileStorage, MemoryStorage, PINS, Put, Storage, read_text};
 use crate::transact::TxData;
 use crate::value::{Keyword, Value};
 
@@ -130,12 +130,15 @@ pub fn delete_database(config: &Config) -> Result<()> {
                         storage.delete(&format!("{name}.next"))?;
                     }
                 }
-                for prefix in ["root/", "segment/", "pins/"] {
+                for prefix in ["root/", "segment/"] {
                     for name in storage.list(prefix)? {
                         storage.delete(&name)?;
                     }
                 }
+                // Of the pins those of the dead go; who still reads is on its own.
+                storage.held(PINS)?;
                 storage.delete(MAINTENANCE)?;
+                storage.delete(COLLECT)?;
                 storage.remove_empty()?;
             }
         }
