@@ -62,6 +62,8 @@ impl Conn {
 
 fn collect(place: &Place, min_age_ms: u64) -> Result<GcReport> {
     let storage = &*place.storage;
+    // Of what this process has let go of, its pin still tells.
+    place.pins.renew(&place.storage, &place.segments);
     let mut garbage = Vec::new();
     let mut report = GcReport::default();
     let marked = mark(place)?;

@@ -82,6 +82,8 @@ impl Journal {
 
     fn publish(&self, head: &Head) {
         head.publish(self.db(), self.seen());
+        // Now that the value before is gone, what only it needed need not be pinned.
+        self.lineage.pin_less();
     }
 
     /// The newest value and its place, everything before it durable; for what builds upon it.

@@ -3,6 +3,7 @@
 //! Reading on is cheap: while the ref stays, only the log's new records are read. Where the ref
 //! changed but still holds what was read, the rest of it is read; else all of it, from the root.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::pin::hold_still;
@@ -31,6 +32,8 @@ pub(super) struct Lineage {
     pub(super) reference: Ref,
     /// The root the ref names.
     pub(super) root: Option<Arc<Root>>,
+    /// Whether pins still say what an older root needs.
+    pins_older: Cell<bool>,
     /// The branch's own log; none before the first write.
     pub(super) log: Option<Log>,
     pub(super) db: Db,
@@ -48,6 +51,7 @@ impl Lineage {
         let (root, db) = open_root(&place, None, &options)?;
         let mut lineage = Lineage {
             root,
+            pins_older: Cell::new(false),
             place,
             options,
             lock,
@@ -103,6 +107,15 @@ impl Lineage {
             .map(|Piece { log, upto, .. }| Position { log, tip: upto })
     }
 
+    /// Gives up what only older values needed, once nobody is shown them any more.
+    pub(super) fn pin_less(&self) {
+        if self.pins_older.replace(false) {
+            self.place
+                .pins
+                .renew(&self.place.storage, &self.place.segments);
+        }
+    }
+
     /// Bytes of logs behind the root.
     pub(super) fn novelty_bytes(&self) -> u64 {
         let pieces = self.pieces();
@@ -121,6 +134,7 @@ impl Lineage {
             ..
         } = &self.place;
         pins.renew(storage, segments);
+        self.pins_older.set(true);
     }
 
     /// Changes the ref, under the lease, to one that makes the same value; refused if it is no
@@ -193,6 +207,7 @@ impl Lineage {
         self.stale = true;
         if rest.is_none() {
             (self.root, self.db) = open_root(&self.place, next.root, &self.options)?;
+            self.pins_older.set(true);
         }
         let kept = self
             .log
