@@ -20,6 +20,8 @@ pub const TRANSIT_DEPTH: usize = 512;
 pub const TRANSIT_TOKENS: usize = 16_000_000;
 /// Most conflicts of a merge that its error lists.
 pub const CONFLICTS_SHOWN: usize = 100;
+/// Most values of an entity that a conflict about the whole of it shows.
+pub const CONFLICT_FACTS: usize = 1_000;
 /// Most datoms in which two database values may differ for their difference to be listed.
 pub const DIFF_DATOMS: usize = 10_000_000;
 /// Most datoms of one transaction.

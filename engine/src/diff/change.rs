@@ -3,22 +3,25 @@
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::Diff;
 use crate::datom::{AttrId, Datom, EntityId, TX0};
 use crate::db::Db;
 use crate::schema::{Attribute, BuiltIn, TupleKind};
-use crate::value::{Keyword, Value};
+use crate::value::{Keyword, Set, Value};
 
 /// An entity (a number, or a tempid for a new one) and an attribute by name.
 pub(super) type Key = (Value, Value);
 
+/// Attributes of one entity by name, with a value each.
+pub(super) type Facts = IndexSet<(Value, Value), FixedState>;
+
 /// What happened to the values of one attribute of one entity.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Change {
-    pub(super) removed: Vec<Value>,
-    pub(super) added: Vec<Value>,
+    pub(super) removed: Set,
+    pub(super) added: Set,
 }
 
 impl Change {
@@ -46,7 +49,7 @@ impl Changes {
             let key = base.key(&datom);
             if let Some(key) = key.filter(|(_, name)| !base.is_composite(name)) {
                 let value = base.named_enum(&key.1, datom.v);
-                changes.at(key).removed.push(value);
+                changes.at(key).removed.insert(value);
             }
         }
         for datom in diff.only_b() {
@@ -57,7 +60,7 @@ impl Changes {
             if side.is_composite(&key.1) {
                 changes.tuples.push((key, value));
             } else {
-                changes.at(key).added.push(value);
+                changes.at(key).added.insert(value);
             }
         }
         changes
@@ -71,14 +74,17 @@ impl Changes {
         self.by_key.get(key).filter(|change| !change.is_empty())
     }
 
-    /// Takes out all changes of one entity, and all that make others refer to it or no longer.
-    pub(super) fn forget_entity(&mut self, e: &Value, is_ref: impl Fn(&Value) -> bool) {
+    /// Takes out all changes of entities, and all that make others refer to them or no longer.
+    pub(super) fn forget(&mut self, entities: &Set, is_ref: impl Fn(&Value) -> bool) {
+        if entities.is_empty() {
+            return;
+        }
         for (key, change) in &mut self.by_key {
-            if key.0 == *e {
+            if entities.contains(&key.0) {
                 *change = Change::default();
             } else if is_ref(&key.1) {
-                change.removed.retain(|value| value != e);
-                change.added.retain(|value| value != e);
+                change.removed.retain(|value| !entities.contains(value));
+                change.added.retain(|value| !entities.contains(value));
             }
         }
     }
@@ -142,9 +148,9 @@ impl Side<'_> {
     }
 
     /// The values shown for an entity and an attribute.
-    pub(super) fn values(&self, key: &Key) -> Vec<Value> {
+    pub(super) fn values(&self, key: &Key) -> Set {
         let (Value::Long(e), Some(a)) = (&key.0, self.attribute(&key.1)) else {
-            return Vec::new();
+            return Set::default();
         };
         let rows = self.db.rows_of(EntityId(*e), a).into_iter();
         rows.map(|row| self.named_enum(&key.1, self.db.value(row.v)))
@@ -152,7 +158,10 @@ impl Side<'_> {
     }
 
     /// Everything shown of an entity: names and values.
-    pub(super) fn facts(&self, e: i64) -> Vec<(Value, Value)> {
+    pub(super) fn facts(&self, e: &Value) -> Facts {
+        let Some(e) = e.as_long() else {
+            return Facts::default();
+        };
         let rows = self.db.rows_of_entity(EntityId(e)).into_iter();
         rows.map(|(a, row)| (self.name(a), self.db.value(row.v)))
             .map(|(name, value)| {
@@ -163,7 +172,10 @@ impl Side<'_> {
     }
 
     /// The entities and ref attributes that refer to an entity.
-    pub(super) fn referring(&self, e: i64) -> Vec<Key> {
+    pub(super) fn referring(&self, e: &Value) -> Vec<Key> {
+        let Some(e) = e.as_long() else {
+            return Vec::new();
+        };
         let rows = self.db.rows_referring_to(EntityId(e)).into_iter();
         rows.map(|(a, row)| (Value::Long(row.e), self.name(a)))
             .collect()

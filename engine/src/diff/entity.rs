@@ -8,7 +8,7 @@ use foldhash::fast::FixedState;
 use super::change::{Changes, Side, is_known_tx};
 use crate::datom::{EntityId, TX0};
 use crate::schema::{TupleKind, Unique, ValueType};
-use crate::value::{Keyword, Value};
+use crate::value::{Keyword, Set, Value};
 
 /// What stands for the transaction that a merge makes.
 const THIS_TX: &str = "datomic.tx";
@@ -83,7 +83,7 @@ impl Renaming {
         let mut changes = Changes::default();
         for ((e, name), change) in theirs.by_key {
             let added = change.added.into_iter();
-            let added: Vec<Value> = added.map(|value| self.value(sides, &name, value)).collect();
+            let added: Set = added.map(|value| self.value(sides, &name, value)).collect();
             let here = changes.at((self.entity(e), name));
             here.removed.extend(change.removed);
             here.added.extend(added);

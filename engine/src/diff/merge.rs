@@ -101,8 +101,8 @@ impl Forms {
         let name = attribute_name(sides, &key.1);
         let declared = sides.ours.declared(&key.1);
         let replaces = declared.is_none_or(|known| !known.is_many() && known.unique.is_none());
-        let added: Vec<&Value> = change.added.iter().filter(|v| !here.contains(v)).collect();
-        let left = change.removed.iter().filter(|v| !change.added.contains(v));
+        let added: Vec<&Value> = change.added.iter().filter(|v| !here.contains(*v)).collect();
+        let left = change.removed.iter().filter(|v| !change.added.contains(*v));
         for value in left {
             if here.contains(value) && (added.is_empty() || !replaces) {
                 let form = form("db/retract", &key.0, &name, value);

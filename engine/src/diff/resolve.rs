@@ -1,17 +1,14 @@
 //! Where two sides of a merge disagree, and what a strategy makes of it.
 
-use std::collections::HashSet;
-
 use foldhash::fast::FixedState;
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
 use super::change::{Change, Changes, Key, Side, shapes_schema};
 use super::conflict::{Conflict, ConflictKind, Strategy};
 use super::entity::{Sides, owner};
+use crate::limits;
 use crate::schema::Unique;
-use crate::value::Value;
-
-type Entities = IndexSet<Value, FixedState>;
+use crate::value::{Set, Value};
 
 /// A merge at work: both sides' changes, theirs in our terms and changed by what is resolved.
 pub(super) struct Resolver<'a> {
@@ -43,23 +40,25 @@ impl Resolver<'_> {
         let gone_here = entities(&self.ours, |change| &change.removed);
         let touched_here = touched(&self.ours, |name| ours.is_ref(name));
         let touched_there = touched(&self.theirs, |name| theirs.is_ref(name));
-        for e in gone_there.intersection(&touched_here) {
-            if theirs.is_gone(e) && !ours.is_gone(e) {
-                self.entity_conflict(e, ConflictKind::EntityRetracted);
-                match self.strategy {
-                    Strategy::Theirs => self.retract_here(e),
-                    _ => self.theirs.forget_entity(e, |name| theirs.is_ref(name)),
-                }
-            }
+        let there = gone_there.intersection(&touched_here);
+        let there: Set = there
+            .filter(|e| theirs.is_gone(e) && !ours.is_gone(e))
+            .cloned()
+            .collect();
+        let here = gone_here.intersection(&touched_there);
+        let here: Set = here
+            .filter(|e| ours.is_gone(e) && !theirs.is_gone(e))
+            .cloned()
+            .collect();
+        for e in there.iter().chain(&here) {
+            self.entity_conflict(e, ConflictKind::EntityRetracted);
         }
-        for e in gone_here.intersection(&touched_there) {
-            if ours.is_gone(e) && !theirs.is_gone(e) {
-                self.entity_conflict(e, ConflictKind::EntityRetracted);
-                match self.strategy {
-                    Strategy::Theirs => self.restore_here(e),
-                    _ => self.theirs.forget_entity(e, |name| theirs.is_ref(name)),
-                }
-            }
+        if self.strategy == Strategy::Theirs {
+            there.iter().for_each(|e| self.retract_here(e));
+            self.restore_here(&here);
+        } else {
+            self.theirs.forget(&there, |name| theirs.is_ref(name));
+            self.theirs.forget(&here, |name| theirs.is_ref(name));
         }
     }
 
@@ -72,62 +71,53 @@ impl Resolver<'_> {
         let touched_here = touched(&self.ours, |name| ours.is_ref(name));
         let touched_there = touched(&self.theirs, |name| theirs.is_ref(name));
         let there = changed_there.intersection(&touched_here);
-        let replaced: Entities = there
-            .filter(|e| self.is_replaced(e, &theirs))
-            .chain(
-                changed_here
-                    .intersection(&touched_there)
-                    .filter(|e| self.is_replaced(e, &ours)),
-            )
+        let there = there.filter(|e| self.is_replaced(e, &theirs));
+        let here = changed_here.intersection(&touched_there);
+        let here = here.filter(|e| self.is_replaced(e, &ours));
+        let replaced: Set = there
+            .chain(here)
+            .filter(|e| !ours.is_gone(e) && !theirs.is_gone(e))
             .cloned()
             .collect();
         for e in &replaced {
-            if !ours.is_gone(e) && !theirs.is_gone(e) {
-                self.entity_conflict(e, ConflictKind::EntityReplaced);
-                if self.strategy == Strategy::Theirs {
-                    self.retract_here(e);
-                    self.restore_here(e);
-                    for key in theirs.referring(e.as_long().unwrap_or_default()) {
-                        push_new(&mut self.theirs.at(key).added, e.clone());
-                    }
-                } else {
-                    self.theirs.forget_entity(e, |name| theirs.is_ref(name));
-                }
+            self.entity_conflict(e, ConflictKind::EntityReplaced);
+        }
+        if self.strategy != Strategy::Theirs {
+            return self.theirs.forget(&replaced, |name| theirs.is_ref(name));
+        }
+        replaced.iter().for_each(|e| self.retract_here(e));
+        self.restore_here(&replaced);
+        for e in &replaced {
+            for key in theirs.referring(e) {
+                self.theirs.at(key).added.insert(e.clone());
             }
         }
     }
 
     /// Whether nothing of what an entity was is left on a side, or what named it names another.
     fn is_replaced(&self, e: &Value, side: &Side<'_>) -> bool {
-        let number = e.as_long().unwrap_or_default();
-        let now = side.facts(number);
-        let before = self.sides.base.facts(number);
+        let now = side.facts(e);
+        let before = self.sides.base.facts(e);
         let mut named = before.iter().filter(|(name, _)| {
             let declared = self.sides.base.declared(name);
             declared.is_some_and(|known| known.unique == Some(Unique::Identity))
         });
         let has_moved = |(name, value): &(Value, Value)| {
-            owner(side, name, value).is_some_and(|owner| owner != number)
+            owner(side, name, value).is_some_and(|owner| e.as_long() != Some(owner))
         };
         let is_left = |fact: &(Value, Value)| now.contains(fact);
         before.len() > 1 && !before.iter().any(is_left) || named.any(has_moved)
     }
 
     fn entity_conflict(&mut self, e: &Value, kind: ConflictKind) {
-        let shown = |side: &Side<'_>| {
-            let facts = side.facts(e.as_long().unwrap_or_default());
-            let mut map = crate::value::Map::default();
-            for (name, value) in facts {
-                let whole = match map.swap_remove(&name) {
-                    None => value,
-                    Some(Value::Set(set)) => Value::set(set.iter().cloned().chain([value])),
-                    Some(first) => Value::set([first, value]),
-                };
-                map.insert(name, whole);
+        let whole = |side: &Side<'_>| {
+            let mut by_name: IndexMap<Value, Set, FixedState> = IndexMap::default();
+            for (name, value) in side.facts(e).into_iter().take(limits::CONFLICT_FACTS) {
+                by_name.entry(name).or_default().insert(value);
             }
-            match map.is_empty() {
+            match by_name.is_empty() {
                 true => Value::Nil,
-                false => Value::from(map),
+                false => Value::map(by_name.into_iter().map(|(name, set)| (name, shown(set)))),
             }
         };
         self.conflicts.push(Conflict {
@@ -135,9 +125,9 @@ impl Resolver<'_> {
             entity: e.clone(),
             identity: self.identity(e),
             attribute: Value::Nil,
-            base: shown(&self.sides.base),
-            ours: shown(&self.sides.ours),
-            theirs: shown(&self.sides.theirs),
+            base: whole(&self.sides.base),
+            ours: whole(&self.sides.ours),
+            theirs: whole(&self.sides.theirs),
             resolution: self.settled(),
         });
     }
@@ -145,41 +135,43 @@ impl Resolver<'_> {
     /// Takes an entity that they retracted out of our side, with all that refers to it.
     fn retract_here(&mut self, e: &Value) {
         let ours = self.sides.ours;
-        let number = e.as_long().unwrap_or_default();
-        for (name, value) in ours.facts(number) {
+        for (name, value) in ours.facts(e) {
             if !ours.is_composite(&name) {
-                push_new(&mut self.theirs.at((e.clone(), name)).removed, value);
+                self.theirs.at((e.clone(), name)).removed.insert(value);
             }
         }
-        for (from, name) in ours.referring(number) {
-            push_new(&mut self.theirs.at((from, name)).removed, e.clone());
+        for key in ours.referring(e) {
+            self.theirs.at(key).removed.insert(e.clone());
         }
     }
 
-    /// Brings an entity that we retracted back as it is on their side, with what refers to it.
-    fn restore_here(&mut self, e: &Value) {
+    /// Brings entities that we retracted back as they are on their side, with what refers to them.
+    fn restore_here(&mut self, gone: &Set) {
         let theirs = self.sides.theirs;
-        let number = e.as_long().unwrap_or_default();
-        let before = self.sides.base.facts(number);
-        // What is there since stands among their changes already, under our names.
-        for (name, value) in theirs.facts(number) {
-            let was_before = before.contains(&(name.clone(), value.clone()));
-            if was_before && !theirs.is_composite(&name) {
-                push_new(&mut self.theirs.at((e.clone(), name)).added, value);
+        for e in gone {
+            let before = self.sides.base.facts(e);
+            // What is there since stands among their changes already, under our names.
+            for fact in theirs.facts(e) {
+                if before.contains(&fact) && !theirs.is_composite(&fact.0) {
+                    self.theirs.at((e.clone(), fact.0)).added.insert(fact.1);
+                }
             }
         }
-        let refs = self.ours.by_key.iter();
-        let lost: Vec<Key> = refs
-            .filter(|((_, name), change)| {
-                change.removed.contains(e)
-                    && theirs.is_ref(name)
-                    && (change.added.is_empty() || theirs.is_many(name))
-            })
-            .map(|(key, _)| key.clone())
-            .filter(|key| theirs.values(key).contains(e))
-            .collect();
-        for key in lost {
-            push_new(&mut self.theirs.at(key).added, e.clone());
+        let mut lost: Vec<(Key, Value)> = Vec::new();
+        for (key, change) in &self.ours.by_key {
+            let may_return = change.added.is_empty() || theirs.is_many(&key.1);
+            if !may_return || !theirs.is_ref(&key.1) || change.removed.is_disjoint(gone) {
+                continue;
+            }
+            let there = theirs.values(key);
+            let removed = change
+                .removed
+                .iter()
+                .filter(|e| gone.contains(*e) && there.contains(*e));
+            lost.extend(removed.map(|e| (key.clone(), e.clone())));
+        }
+        for (key, e) in lost {
+            self.theirs.at(key).added.insert(e);
         }
     }
 
@@ -187,7 +179,7 @@ impl Resolver<'_> {
     fn values(&mut self) {
         let both = |key: &&Key| self.theirs.get(key).is_some() && self.ours.get(key).is_some();
         let keys: Vec<Key> = self.theirs.by_key.keys().filter(both).cloned().collect();
-        let settled: Entities = self.conflicts.iter().map(|c| c.entity.clone()).collect();
+        let settled: Set = self.conflicts.iter().map(|c| c.entity.clone()).collect();
         for key in keys {
             if self.sides.ours.is_many(&key.1) || settled.contains(&key.0) {
                 continue;
@@ -195,18 +187,18 @@ impl Resolver<'_> {
             let (Some(ours), Some(theirs)) = (self.ours.get(&key), self.theirs.get(&key)) else {
                 continue;
             };
-            let kind = match (ours.added.as_slice(), theirs.added.as_slice()) {
-                ([], []) => continue,
-                (ours, theirs) if ours == theirs => continue,
-                ([_, ..], []) if self.went_with_target(theirs, &key.1, Strategy::Theirs) => {
+            let kind = match (ours.added.is_empty(), theirs.added.is_empty()) {
+                (true, true) => continue,
+                _ if ours.added == theirs.added => continue,
+                (false, true) if self.went_with_target(theirs, &key.1, Strategy::Theirs) => {
                     *self.theirs.at(key) = Change::default();
                     continue;
                 }
-                ([], [_, ..]) if self.went_with_target(ours, &key.1, Strategy::Ours) => continue,
+                (true, false) if self.went_with_target(ours, &key.1, Strategy::Ours) => continue,
                 _ if shapes_schema(&key.1) && key.1 != Value::keyword("db/doc") => {
                     ConflictKind::Schema
                 }
-                ([], _) | (_, []) => ConflictKind::EditRetract,
+                (true, _) | (_, true) => ConflictKind::EditRetract,
                 _ => ConflictKind::EditEdit,
             };
             self.value_conflict(&key, kind, self.settled());
@@ -252,9 +244,7 @@ impl Resolver<'_> {
             let change = self.theirs.get(&key).cloned().unwrap_or_default();
             let mut merged = ours.values(&key);
             merged.retain(|value| !change.removed.contains(value));
-            for value in change.added {
-                push_new(&mut merged, value);
-            }
+            merged.extend(change.added);
             if merged.len() > 1 {
                 // Only the narrower side can be kept, and only where it is ours.
                 let keeps_ours = self.strategy == Strategy::Ours && !ours.is_many(&key.1);
@@ -280,6 +270,7 @@ impl Resolver<'_> {
             );
         }
         let parts = given.len();
+        let changed: Set = self.theirs.by_key.keys().map(|(e, _)| e.clone()).collect();
         given.extend(self.theirs.tuples.iter().cloned());
         for (at, (key, value)) in given.into_iter().enumerate() {
             let is_unique = |side: &Side<'_>| {
@@ -298,13 +289,15 @@ impl Resolver<'_> {
                     change.removed.contains(&value) && !change.added.contains(&value)
                 })
             };
-            let tuple_follows = at >= parts && self.theirs.by_key.keys().any(|(e, _)| *e == holder);
+            let tuple_follows = at >= parts && changed.contains(&holder);
             if holder == key.0 || is_freed(&self.theirs) || tuple_follows {
                 continue;
             }
             self.unique_conflict(&key, &value, &holder, at < parts);
             match self.strategy {
-                Strategy::Theirs => push_new(&mut self.theirs.at(there).removed, value),
+                Strategy::Theirs => {
+                    self.theirs.at(there).removed.insert(value);
+                }
                 _ => *self.theirs.at(key) = Change::default(),
             }
         }
@@ -329,9 +322,7 @@ impl Resolver<'_> {
         let theirs_change = self.theirs.get(key).cloned().unwrap_or_default();
         let mut theirs = base.clone();
         theirs.retain(|value| !theirs_change.removed.contains(value));
-        for value in theirs_change.added {
-            push_new(&mut theirs, value);
-        }
+        theirs.extend(theirs_change.added);
         self.conflicts.push(Conflict {
             kind,
             entity: key.0.clone(),
@@ -346,12 +337,9 @@ impl Resolver<'_> {
 
     /// A lookup ref by which an entity is known on our side, or was before.
     fn identity(&self, e: &Value) -> Value {
-        let Some(number) = e.as_long() else {
-            return Value::Nil;
-        };
         let sides = [self.sides.ours, self.sides.base];
         let identity = sides.into_iter().find_map(|side| {
-            let facts = side.facts(number).into_iter();
+            let facts = side.facts(e).into_iter();
             let mut names = facts.filter(|(name, _)| {
                 let declared = side.declared(name);
                 declared.is_some_and(|known| known.unique.is_some()) && !side.is_composite(name)
@@ -365,35 +353,26 @@ impl Resolver<'_> {
 }
 
 /// One value as it is, several as a set.
-fn shown(values: Vec<Value>) -> Value {
-    match <[Value; 1]>::try_from(values) {
-        Ok([value]) => value,
-        Err(values) if values.is_empty() => Value::Nil,
-        Err(values) => Value::set(values),
+fn shown(mut values: Set) -> Value {
+    match values.len() {
+        0 | 1 => values.pop().unwrap_or_default(),
+        _ => Value::set(values),
     }
 }
 
-fn push_new(values: &mut Vec<Value>, value: Value) {
-    if !values.contains(&value) {
-        values.push(value);
-    }
-}
-
-fn entities(changes: &Changes, of: impl Fn(&Change) -> &Vec<Value>) -> Entities {
+fn entities(changes: &Changes, of: impl Fn(&Change) -> &Set) -> Set {
     let changes = changes.by_key.iter();
     let some = changes.filter(|(_, change)| !of(change).is_empty());
     some.map(|((e, _), _)| e.clone()).collect()
 }
 
 /// The entities that got a value, and those that others began to refer to.
-fn touched(changes: &Changes, is_ref: impl Fn(&Value) -> bool) -> Entities {
+fn touched(changes: &Changes, is_ref: impl Fn(&Value) -> bool) -> Set {
     let mut touched = entities(changes, |change| &change.added);
-    let mut refs: HashSet<Value, FixedState> = HashSet::default();
     for ((_, name), change) in &changes.by_key {
         if is_ref(name) {
-            refs.extend(change.added.iter().cloned());
+            touched.extend(change.added.iter().cloned());
         }
     }
-    touched.extend(refs);
     touched
 }
