@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Check that every commit of a branch is what its id says
     VerifyChain(Look),
+    /// Remove files that nothing needs, and purged data from those that stay
+    Gc(Look),
 }
 
 /// Which database.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use datalith_engine::Value;
-use datalith_engine::conn::{ChainStatus, Conn, TxEntry};
+use datalith_engine::conn::{ChainStatus, Conn, GcOptions, TxEntry};
 use datalith_engine::datom::{Datom, Op, TxId};
 use datalith_engine::db::TimePoint;
 
@@ -67,6 +67,24 @@ fn newest(conn: &Conn, arguments: &Log) -> Result<Vec<TxEntry>, Fault> {
     let extra = entries.len().saturating_sub(arguments.limit);
     entries.drain(..extra);
     Ok(entries)
+}
+
+/// Removes what nothing needs.
+pub(crate) fn gc(arguments: &Look) -> Result<(), Fault> {
+    let conn = database::connect(&arguments.place)?;
+    let report = conn.gc_storage(GcOptions::default())?;
+    let value = Value::map([
+        (
+            Value::keyword("removed"),
+            Value::Long(report.removed.len() as i64),
+        ),
+        (Value::keyword("bytes"), Value::Long(report.bytes as i64)),
+        (Value::keyword("kept"), Value::Long(report.kept as i64)),
+    ]);
+    Ok(output::show_value(
+        &value,
+        Format::chosen(arguments.printing.format),
+    )?)
 }
 
 /// Checks the commits of a branch; failing if one is not what its id says.

@@ -62,5 +62,6 @@ fn perform(command: &Command) -> Result<(), Fault> {
         Command::Log(arguments) => log::log(arguments),
         Command::Diff(arguments) => difference::diff(arguments),
         Command::VerifyChain(arguments) => log::verify_chain(arguments),
+        Command::Gc(arguments) => log::gc(arguments),
     }
 }

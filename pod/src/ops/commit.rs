@@ -1,9 +1,9 @@
 //! What is known of commits and transactions: ids, parents, the log, differences, proof.
 
-use datalith_engine::conn::{ChainStatus, Commit, TxEntry};
+use datalith_engine::conn::{ChainStatus, Commit, GcOptions, TxEntry};
 use datalith_engine::datom::{Datom, TX0, TxId};
 use datalith_engine::db::TimePoint;
-use datalith_engine::{Result, Value, diff};
+use datalith_engine::{Code, Error, Result, Value, diff};
 use uuid::Uuid;
 
 use crate::ops::call::Call;
@@ -90,6 +90,21 @@ pub(crate) fn verify_chain(call: &Call<'_>) -> Result<Value> {
             Value::vector(report.errors.into_iter().map(Value::from)),
         ),
     ]))
+}
+
+/// `gc-storage`
+pub(crate) fn gc_storage(call: &Call<'_>) -> Result<Value> {
+    let conn = call.session.handles.connection(call.arg(0))?;
+    let min_age_ms = match call.arg(2).get("min-age-ms") {
+        None | Some(Value::Nil) => None,
+        Some(Value::Long(ms)) if *ms >= 0 => Some(*ms as u64),
+        Some(other) => {
+            let message = format!("{other} is no age: :min-age-ms is milliseconds");
+            return Err(Error::new(Code::PodArguments, message));
+        }
+    };
+    let report = conn.gc_storage(GcOptions { min_age_ms })?;
+    Ok(Value::set(report.removed.into_iter().map(Value::from)))
 }
 
 fn ids(commits: &[Uuid]) -> Value {

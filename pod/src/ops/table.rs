@@ -494,6 +494,18 @@ pub static OPERATIONS: &[Operation] = &[
         ..VERSIONING
     },
     Operation {
+        name: "gc-storage",
+        arglists: "([conn] [conn remove-before] [conn remove-before {:keys [min-age-ms]}])",
+        args_min: 1,
+        args_max: 3,
+        doc: "Removes every file that no branch, commit or open database needs, and takes what \
+              was purged from this branch out of all of its files. Safe beside readers and \
+              writers. Answers with the set of names removed. Commits cost next to nothing, so \
+              all of them stay, whatever remove-before says.",
+        run: Run::Value(commit::gc_storage),
+        ..VERSIONING
+    },
+    Operation {
         name: "listen",
         arglists: "([conn f] [conn key f])",
         args_min: 2,
