@@ -31,6 +31,25 @@ pub struct MergeReport {
     pub renumbered: Vec<(EntityId, EntityId)>,
 }
 
+/// What is to be merged with what.
+struct Sides {
+    /// The newest commit that both follow.
+    base: Option<Uuid>,
+    ours: Db,
+    /// Our commit; nil before the first.
+    head: Uuid,
+    theirs: Db,
+    /// Their commit.
+    commit: Uuid,
+}
+
+impl Sides {
+    /// Whether our side follows theirs already.
+    fn is_followed(&self) -> bool {
+        self.base == Some(self.commit)
+    }
+}
+
 impl Conn {
     /// Brings what a branch or commit did since it parted from this branch here, as one
     /// transaction whose commit follows both. What both sides changed in different ways is for
@@ -56,43 +75,68 @@ impl Conn {
         Err(moved.unwrap_or_else(|| Error::new(Code::Fenced, "the branch never stood still")))
     }
 
+    /// What [`Conn::merge_branch`] would do now, without doing it; none if the branch follows that
+    /// commit already. Errors: as there.
+    pub fn plan_merge(&self, from: &BranchPoint, strategy: Strategy) -> Result<Option<MergePlan>> {
+        let sides = self.sides(from)?;
+        match sides.is_followed() {
+            true => Ok(None),
+            false => self.plan(&sides, strategy).map(Some),
+        }
+    }
+
     fn try_merge(
         &self,
         from: &BranchPoint,
         strategy: Strategy,
         meta: Option<Value>,
     ) -> Result<MergeReport> {
-        let (theirs, commit) = self.value_of(from)?;
-        let ours = self.db()?;
-        let head = ours.commit_id().unwrap_or_default();
-        let known = self.commits_behind(head, commit)?;
+        let sides = self.sides(from)?;
         let mut report = MergeReport {
-            base: merge_base(&known, head, commit),
+            base: sides.base,
             report: None,
             conflicts: Vec::new(),
             renumbered: Vec::new(),
         };
-        if report.base == Some(commit) {
+        if sides.is_followed() {
             return Ok(report);
         }
-        let base = match report.base {
-            Some(base) => self.commit_as_db(base)?.ok_or_else(|| missing(base))?,
-            None => transact::create((**ours.options()).clone()),
-        };
-        let plan = diff::merge(&base, &ours, &theirs, strategy)?;
+        let plan = self.plan(&sides, strategy)?;
         let data = TxData {
             data: plan.tx_data.clone(),
             meta,
         };
         let upon = Upon {
-            parents: vec![commit],
-            head: Some(head),
+            parents: vec![sides.commit],
+            head: Some(sides.head),
         };
         let made = self.transact_upon(&data, upon)?;
         report.renumbered = renumbered(&plan, &made);
         report.conflicts = plan.conflicts;
         report.report = Some(made);
         Ok(report)
+    }
+
+    fn sides(&self, from: &BranchPoint) -> Result<Sides> {
+        let (theirs, commit) = self.value_of(from)?;
+        let ours = self.db()?;
+        let head = ours.commit_id().unwrap_or_default();
+        let known = self.commits_behind(head, commit)?;
+        Ok(Sides {
+            base: merge_base(&known, head, commit),
+            ours,
+            head,
+            theirs,
+            commit,
+        })
+    }
+
+    fn plan(&self, sides: &Sides, strategy: Strategy) -> Result<MergePlan> {
+        let base = match sides.base {
+            Some(base) => self.commit_as_db(base)?.ok_or_else(|| missing(base))?,
+            None => transact::create((**sides.ours.options()).clone()),
+        };
+        diff::merge(&base, &sides.ours, &sides.theirs, strategy)
     }
 
     /// The database value that is to be merged, and its commit.
@@ -234,7 +278,11 @@ mod tests {
         let (main, other) = branches(&["[{:db/id 1 :age 30 :name \"Ann\"}]"]);
         transact(&main, "[[:db/add 1 :age 31] {:name \"Cid\"}]");
         transact(&other, "[[:db/add 1 :city \"Rome\"] {:name \"Dan\"}]");
+        let from = BranchPoint::Branch(Keyword::new("other"));
+        let plan = main.plan_merge(&from, Strategy::Fail).unwrap().unwrap();
+        assert_eq!(plan.tx_data.as_sequential().map(<[Value]>::len), Some(2));
         let merged = merge(&main, "other", Strategy::Fail).unwrap();
+        assert!(main.plan_merge(&from, Strategy::Fail).unwrap().is_none());
         let all = "1 :age 31, 1 :city \"Rome\", 1 :name \"Ann\", 2 :name \"Cid\", 3 :name \"Dan\"";
         assert_eq!(facts(&main), all);
         assert_eq!(merged.renumbered, [(EntityId(2), EntityId(3))]);

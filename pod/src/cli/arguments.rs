@@ -311,6 +311,7 @@ Examples:
   datalith branch create draft --db notes.db
   datalith transact --db notes.db --branch draft '[{:note/text \"Maybe\"}]'
   datalith diff --db notes.db db draft
+  datalith branch merge draft --db notes.db --dry-run
   datalith branch merge draft --db notes.db
   datalith branch merge draft --db notes.db --strategy theirs
   datalith branch create before --from 17 --db notes.db
@@ -364,6 +365,9 @@ pub(crate) struct MergeBranch {
     /// other side
     #[arg(long, value_enum, default_value = "fail")]
     pub(crate) strategy: Side,
+    /// Show the transaction that the merge would be, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]

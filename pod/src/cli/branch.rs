@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use datalith_engine::Value;
-use datalith_engine::conn::{BranchPoint, Conn, MergeReport};
+use datalith_engine::conn::{BranchPoint, MergeReport};
 use datalith_engine::datom::TX0;
 use datalith_engine::diff::{Conflict, Strategy};
+
+use crate::ops::plan_value;
 
 use super::arguments::{BranchAction, CreateBranch, DeleteBranch, Look, MergeBranch, Side};
 use super::database;
@@ -67,22 +69,24 @@ fn merge(arguments: &MergeBranch) -> Result<(), Fault> {
         Side::Ours => Strategy::Ours,
         Side::Theirs => Strategy::Theirs,
     };
-    let conn = database::connect(&arguments.place)?;
-    let merged = merge_from(&conn, &arguments.from, strategy)?;
-    conn.release();
-    output::show_value(&summary(&merged), Format::chosen(arguments.printing.format))
-}
-
-fn merge_from(conn: &Conn, from: &str, strategy: Strategy) -> Result<MergeReport, Fault> {
-    let from = match State::parse(from) {
+    let from = match State::parse(&arguments.from) {
         State::Branch(branch) => BranchPoint::Branch(branch),
         State::Commit(commit) => BranchPoint::Commit(commit),
         State::Point(_) => {
-            let message = format!("{from}: expected a branch or the id of a commit");
+            let given = &arguments.from;
+            let message = format!("{given}: expected a branch or the id of a commit");
             return Err(Fault::Usage(message));
         }
     };
-    Ok(conn.merge_branch(&from, strategy, None)?)
+    let conn = database::connect(&arguments.place)?;
+    let shown = if arguments.dry_run {
+        let plan = conn.plan_merge(&from, strategy)?;
+        plan.as_ref().map(plan_value).unwrap_or_default()
+    } else {
+        summary(&conn.merge_branch(&from, strategy, None)?)
+    };
+    conn.release();
+    output::show_value(&shown, Format::chosen(arguments.printing.format))
 }
 
 /// What a person wants to know of a merge; no `tx` where there was nothing to merge.

@@ -1,7 +1,7 @@
 //! Branches: made, dropped, put elsewhere, merged; and the database values of their commits.
 
 use datalith_engine::conn::{BranchPoint, MergeReport};
-use datalith_engine::diff::{Conflict, Strategy};
+use datalith_engine::diff::{Conflict, MergePlan, Strategy};
 use datalith_engine::{Code, Db, Error, Keyword, Result, Value};
 use uuid::Uuid;
 
@@ -56,15 +56,40 @@ pub(crate) fn merge_db(call: &Call<'_>) -> Result<Value> {
 /// `merge!`: three ways.
 pub(crate) fn merge(call: &Call<'_>) -> Result<Value> {
     let conn = call.session.handles.connection(call.arg(0))?;
-    let from = point(call.arg(1))?;
-    let options = call.arg(2);
-    if !options.is_nil() && options.as_map().is_none() {
-        return Err(call.bad_argument("a map with :strategy and :tx-meta", options));
-    }
-    let strategy = Strategy::from_value(options.get("strategy").unwrap_or(&Value::Nil))?;
-    let meta = options.get("tx-meta").filter(|meta| !meta.is_nil());
+    let (from, strategy) = (point(call.arg(1))?, strategy(call)?);
+    let meta = call.arg(2).get("tx-meta").filter(|meta| !meta.is_nil());
     let merged = conn.merge_branch(&from, strategy, meta.cloned())?;
     Ok(merge_value(&merged))
+}
+
+/// `merge-plan`: nil if there is nothing to merge.
+pub(crate) fn merge_plan(call: &Call<'_>) -> Result<Value> {
+    let conn = call.session.handles.connection(call.arg(0))?;
+    let plan = conn.plan_merge(&point(call.arg(1))?, strategy(call)?)?;
+    Ok(plan.as_ref().map(plan_value).unwrap_or_default())
+}
+
+/// The `:strategy` of the options.
+fn strategy(call: &Call<'_>) -> Result<Strategy> {
+    let options = call.arg(2);
+    if !options.is_nil() && options.as_map().is_none() {
+        return Err(call.bad_argument("a map of options, such as {:strategy :ours}", options));
+    }
+    Strategy::from_value(options.get("strategy").unwrap_or(&Value::Nil))
+}
+
+/// What a merge would do.
+pub(crate) fn plan_value(plan: &MergePlan) -> Value {
+    let renamed = plan.renamed.iter();
+    let renamed = renamed.map(|(e, name)| (Value::Long(e.0), name.clone()));
+    Value::map([
+        (Value::keyword("tx-data"), plan.tx_data.clone()),
+        (
+            Value::keyword("conflicts"),
+            Value::vector(plan.conflicts.iter().map(Conflict::to_value)),
+        ),
+        (Value::keyword("renamed"), Value::map(renamed)),
+    ])
 }
 
 /// What became of a merge: `nil` under `:report` if there was nothing to merge.

@@ -17,5 +17,6 @@ mod session;
 pub mod table;
 mod view;
 
+pub(crate) use branch::plan_value;
 pub use call::{Call, Face};
 pub use session::Session;

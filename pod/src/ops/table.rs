@@ -425,6 +425,17 @@ pub static OPERATIONS: &[Operation] = &[
         ..VERSIONING
     },
     Operation {
+        name: "merge-plan",
+        arglists: "([conn from] [conn from {:keys [strategy]}])",
+        args_min: 2,
+        args_max: 3,
+        doc: "What merge! would do now, without doing it: :tx-data (which merge-db takes too), \
+              :conflicts and :renamed, the entities made there that get tempids or are others \
+              here. Nil if there is nothing to merge.",
+        run: Run::Value(branch::merge_plan),
+        ..VERSIONING
+    },
+    Operation {
         name: "commit-id",
         arglists: "([db])",
         doc: "The id of the commit that made this database value; nil if none did.",

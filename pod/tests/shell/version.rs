@@ -38,6 +38,10 @@ fn branches_go_their_own_ways_and_come_together() {
         place.run(&["diff", "--db", "db", "db", "draft", "--format", "csv"]),
         "side,e,a,v,tx\n-,1,:age,31,536870914\n+,1,:age,30,536870913\n+,2,:name,Bob,536870914\n"
     );
+    assert_eq!(
+        place.run(&["branch", "merge", "draft", "--db", "db", "--dry-run"]),
+        "{:tx-data [[:db/add 2 :name \"Bob\"]], :conflicts [], :renamed {}}\n"
+    );
     let merged = place.run(&["branch", "merge", "draft", "--db", "db"]);
     assert!(
         merged.starts_with("{:tx 536870915, :commit #uuid"),
