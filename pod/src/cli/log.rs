@@ -81,10 +81,7 @@ pub(crate) fn gc(arguments: &Look) -> Result<(), Fault> {
         (Value::keyword("bytes"), Value::Long(report.bytes as i64)),
         (Value::keyword("kept"), Value::Long(report.kept as i64)),
     ]);
-    Ok(output::show_value(
-        &value,
-        Format::chosen(arguments.printing.format),
-    )?)
+    output::show_value(&value, Format::chosen(arguments.printing.format))
 }
 
 /// Checks the commits of a branch; failing if one is not what its id says.
