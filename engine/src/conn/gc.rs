@@ -304,4 +304,25 @@ mod tests {
         assert_eq!(all(&again.db().unwrap()), all(&conn.db().unwrap()));
         assert_eq!(conn.gc_storage(NOW).unwrap().removed, Vec::<String>::new());
     }
+
+    #[test]
+    fn value_that_nobody_could_pin_expires() {
+        let (storage, _, conn) = store(Arc::new(MemoryStorage::default()));
+        transact(&conn, "[{:name \"old\" :number 1}]");
+        conn.checkpoint().unwrap();
+        let place = conn.database().unwrap().place().clone();
+        let digest = place.load().unwrap().reference.unwrap().root.unwrap();
+        // As in a folder that can only be read.
+        let segments = Segments::new(Arc::clone(&storage));
+        segments.set_pinned(false);
+        let options = crate::db::Options::default();
+        let held = root::open(&*storage, &segments, digest, &options)
+            .unwrap()
+            .db;
+        for name in storage.list("segment/").unwrap() {
+            storage.delete(&name).unwrap();
+        }
+        let read = datoms(&held, Index::Eavt, &[]);
+        assert_eq!(read.unwrap_err().code(), Code::SnapshotExpired);
+    }
 }

@@ -49,6 +49,7 @@ impl Pins {
         let digests = alive.iter().map(|stamp| stamp.digest);
         // The old one is given up when the new one stands.
         *pinned = Pin::take(storage, digests);
+        segments.set_pinned(alive.is_empty() || pinned.is_some());
     }
 }
 

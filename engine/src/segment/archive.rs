@@ -12,7 +12,7 @@ use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use uuid::Uuid;
 
-use super::file::{Expected, FileWriter, SegmentFile};
+use super::file::{Expected, FileWriter, SegmentReader};
 use super::open::{FromFile, Lazy};
 use super::stamp::{SegmentKind, SegmentStamp};
 use crate::bytes::{Cursor, malformed, put_varint};
@@ -250,13 +250,13 @@ impl Records {
 /// A segment of transactions whose directory is read.
 #[derive(Debug)]
 pub(super) struct TransactionsSegment {
-    file: SegmentFile,
+    file: SegmentReader,
     fences: Vec<RecordFence>,
     schema: SchemaRef,
 }
 
 impl FromFile for TransactionsSegment {
-    fn from_file(file: SegmentFile) -> Result<TransactionsSegment> {
+    fn from_file(file: SegmentReader) -> Result<TransactionsSegment> {
         let fences = file.directory(read_fences)?;
         let records: u64 = fences.iter().map(|fence| u64::from(fence.records)).sum();
         let stamp = file.stamp();

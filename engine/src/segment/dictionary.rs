@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use uuid::Uuid;
 
 use super::bits;
-use super::file::{Expected, SegmentFile};
+use super::file::{Expected, SegmentReader};
 use super::open::FromFile;
 use super::values::{Form, ValuesDirectory, schema};
 use crate::bytes::{Cursor, malformed, read_value};
@@ -19,7 +19,7 @@ use crate::value::{Keyword, Symbol, Value, stable_hash};
 /// A run of the dictionary whose directory is read. Pages are read on first touch and kept.
 #[derive(Debug)]
 pub(super) struct ValuesSegment {
-    file: SegmentFile,
+    file: SegmentReader,
     directory: ValuesDirectory,
     schema: SchemaRef,
     pages: Box<[OnceLock<ValuePage>]>,
@@ -39,7 +39,7 @@ struct BucketPage {
 }
 
 impl FromFile for ValuesSegment {
-    fn from_file(file: SegmentFile) -> Result<ValuesSegment> {
+    fn from_file(file: SegmentReader) -> Result<ValuesSegment> {
         let directory = file.directory(ValuesDirectory::read)?;
         let (pages, bucket_pages) = (directory.pages(), directory.bucket_pages());
         let stamp = file.stamp();

@@ -121,7 +121,7 @@ fn footer_start(bytes: &[u8]) -> Option<usize> {
 
 /// A segment whose footer is verified.
 #[derive(Debug)]
-pub(super) struct SegmentFile {
+pub(super) struct SegmentReader {
     storage: Arc<dyn Storage>,
     stamp: SegmentStamp,
     blocks: Vec<Block>,
@@ -141,9 +141,12 @@ pub(super) struct Expected<'a> {
     pub(super) columns: Vec<usize>,
 }
 
-impl SegmentFile {
+impl SegmentReader {
     /// Reads and verifies the footer.
-    pub(super) fn verified(storage: Arc<dyn Storage>, stamp: SegmentStamp) -> Result<SegmentFile> {
+    pub(super) fn verified(
+        storage: Arc<dyn Storage>,
+        stamp: SegmentStamp,
+    ) -> Result<SegmentReader> {
         let footer = storage
             .read(&name(stamp.digest), stamp.footer_at..stamp.bytes)?
             .ok_or_else(|| stamp.missing())?;
@@ -161,7 +164,7 @@ impl SegmentFile {
         if sums.len() != blocks.len() {
             return Err(stamp.corrupt(format!("{} batches", sums.len()), blocks.len().to_string()));
         }
-        Ok(SegmentFile {
+        Ok(SegmentReader {
             storage,
             stamp,
             blocks,
@@ -387,7 +390,7 @@ mod tests {
         let stamp = file
             .finish(storage.as_ref(), SegmentKind::Rows, ROWS as u64, b"")
             .unwrap();
-        let file = SegmentFile::verified(storage, stamp).unwrap();
+        let file = SegmentReader::verified(storage, stamp).unwrap();
         let (block, bytes) = file.read(0).unwrap();
         let expected = Expected {
             schema: &schema,

@@ -1,14 +1,15 @@
 //! The segments of a store, opened once each and shared by all that read them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::archive::Transactions;
 use super::dictionary::ValuesSegment;
-use super::file::SegmentFile;
+use super::file::SegmentReader;
 use super::rows::RowsSegment;
-use super::stamp::SegmentStamp;
-use crate::error::Result;
+use super::stamp::{SegmentStamp, name};
+use crate::error::{Code, Error, Result};
 use crate::index::{Chunk, ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues};
 use crate::store::Storage;
 use crate::value::Value;
@@ -24,6 +25,8 @@ struct Shared {
     storage: Arc<dyn Storage>,
     rows: Mutex<Open<Lazy<RowsSegment>>>,
     values: Mutex<Open<Lazy<ValuesSegment>>>,
+    /// Whether what is held may be collected.
+    unpinned: Arc<AtomicBool>,
 }
 
 impl Segments {
@@ -33,7 +36,14 @@ impl Segments {
             storage,
             rows: Mutex::default(),
             values: Mutex::default(),
+            unpinned: Arc::default(),
         }))
+    }
+
+    /// Says whether somebody keeps what is held from being collected. If not, what is missing has
+    /// expired: [`Code::SnapshotExpired`] instead of [`Code::MissingSegment`].
+    pub fn set_pinned(&self, pinned: bool) {
+        self.0.unpinned.store(!pinned, Ordering::Relaxed);
     }
 
     /// The segments that somebody holds a leaf or a run of.
@@ -67,7 +77,10 @@ impl Segments {
     }
 
     fn share<S>(&self, open: &Mutex<Open<Lazy<S>>>, stamp: &SegmentStamp) -> Arc<Lazy<S>> {
-        lock(open).share(stamp, || Lazy::of(self.0.storage.clone(), *stamp))
+        lock(open).share(stamp, || Lazy {
+            unpinned: Arc::clone(&self.0.unpinned),
+            ..Lazy::of(self.0.storage.clone(), *stamp)
+        })
     }
 }
 
@@ -118,7 +131,7 @@ impl<S> Open<S> {
 
 /// What can be made of a verified file.
 pub(super) trait FromFile: Sized {
-    fn from_file(file: SegmentFile) -> Result<Self>;
+    fn from_file(file: SegmentReader) -> Result<Self>;
 }
 
 /// A segment that is opened on first touch. A failure is not kept: the next touch tries again.
@@ -128,6 +141,7 @@ pub(super) struct Lazy<S> {
     pub(super) stamp: SegmentStamp,
     opened: OnceLock<S>,
     opening: Mutex<()>,
+    unpinned: Arc<AtomicBool>,
 }
 
 impl<S> Lazy<S> {
@@ -137,11 +151,26 @@ impl<S> Lazy<S> {
             stamp,
             opened: OnceLock::new(),
             opening: Mutex::new(()),
+            unpinned: Arc::default(),
         }
     }
 }
 
 impl<S: FromFile> Lazy<S> {
+    /// Reads something of the segment; what is missing of an unpinned one has expired.
+    fn read<'s, T>(&'s self, read: impl FnOnce(&'s S) -> Result<T>) -> Result<T> {
+        self.get().and_then(read).map_err(|error| {
+            if error.code() != Code::MissingSegment || !self.unpinned.load(Ordering::Relaxed) {
+                return error;
+            }
+            let message = format!(
+                "the database value has expired: {} was collected; take a new one",
+                name(self.stamp.digest)
+            );
+            Error::new(Code::SnapshotExpired, message).with("file", name(self.stamp.digest))
+        })
+    }
+
     pub(super) fn get(&self) -> Result<&S> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
@@ -150,7 +179,7 @@ impl<S: FromFile> Lazy<S> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
         }
-        let file = SegmentFile::verified(self.storage.clone(), self.stamp)?;
+        let file = SegmentReader::verified(self.storage.clone(), self.stamp)?;
         let opened = S::from_file(file)?;
         Ok(self.opened.get_or_init(|| opened))
     }
@@ -166,11 +195,13 @@ struct Leaf {
 
 impl StoredLeaf for Leaf {
     fn fences(&self) -> Result<Vec<ChunkFence>> {
-        self.segment.get()?.fences(self.first, self.chunks)
+        self.segment
+            .read(|segment| segment.fences(self.first, self.chunks))
     }
 
     fn chunk(&self, at: usize) -> Result<Chunk> {
-        self.segment.get()?.chunk(self.first as usize + at)
+        self.segment
+            .read(|segment| segment.chunk(self.first as usize + at))
     }
 
     fn place(&self) -> LeafPlace {
@@ -191,10 +222,11 @@ struct DictionaryRun {
 }
 
 impl DictionaryRun {
-    fn opened(&self) -> Result<&ValuesSegment> {
-        let segment = self.segment.get()?;
-        segment.expect_ids(self.start, self.len)?;
-        Ok(segment)
+    fn read<'s, T>(&'s self, read: impl FnOnce(&'s ValuesSegment) -> Result<T>) -> Result<T> {
+        self.segment.read(|segment| {
+            segment.expect_ids(self.start, self.len)?;
+            read(segment)
+        })
     }
 }
 
@@ -208,11 +240,11 @@ impl StoredValues for DictionaryRun {
     }
 
     fn value(&self, id: u32) -> Result<&Value> {
-        self.opened()?.value(id)
+        self.read(|segment| segment.value(id))
     }
 
     fn find(&self, hash: u64, value: &Value) -> Result<Option<u32>> {
-        self.opened()?.find(hash, value)
+        self.read(|segment| segment.find(hash, value))
     }
 
     fn segment(&self) -> Digest {

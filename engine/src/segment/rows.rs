@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::codec::{Encoded, Encoding, Numbers, encode, encode_doubles};
 use super::directory::{ChunkEntry, Directory, E, EXTRA, Layout};
-use super::file::{Expected, FileWriter, SegmentFile};
+use super::file::{Expected, FileWriter, SegmentReader};
 use super::open::FromFile;
 use super::stamp::{SegmentKind, SegmentStamp};
 use crate::bytes::malformed;
@@ -280,13 +280,13 @@ impl Draft {
 /// A segment of rows whose directory is read.
 #[derive(Debug)]
 pub(super) struct RowsSegment {
-    file: SegmentFile,
+    file: SegmentReader,
     directory: Directory,
     schema: SchemaRef,
 }
 
 impl FromFile for RowsSegment {
-    fn from_file(file: SegmentFile) -> Result<RowsSegment> {
+    fn from_file(file: SegmentReader) -> Result<RowsSegment> {
         let directory = file.directory(Directory::read)?;
         let rows: u64 = directory
             .chunks
