@@ -1,6 +1,10 @@
-//! Rows to transactions, many rows at a time.
+//! Rows to transactions, many rows at a time: read and made into forms on one thread, transacted on
+//! another.
 
 use std::io::Write;
+use std::panic::resume_unwind;
+use std::sync::mpsc;
+use std::thread;
 
 use datalith_engine::conn::Conn;
 use datalith_engine::transact::TxData;
@@ -14,6 +18,9 @@ use crate::cli::fault::Fault;
 
 /// Most rows left out that are told one by one.
 const TOLD_ROWS: usize = 100;
+
+/// Batches that are read while others are transacted.
+const BATCHES_AHEAD: usize = 1;
 
 /// Loads rows into one database.
 pub(super) struct Load<'a> {
@@ -45,64 +52,61 @@ impl<'a> Load<'a> {
     /// Loads all rows of a file.
     pub(super) fn run(
         &mut self,
-        mut source: Source,
-        mut plan: Plan,
+        source: Source,
+        plan: Plan,
         bar: &ProgressBar,
     ) -> Result<(), Fault> {
         if self.arguments.files.len() == 1 && !source.columns.is_empty() {
             plan.check_names(&source.columns)?;
         }
-        loop {
-            let mut rows: Vec<Row> = Vec::new();
-            while rows.len() < self.arguments.batch as usize {
-                let Some(row) = source.next()? else { break };
-                rows.push(row);
-            }
-            if rows.is_empty() {
-                return Ok(());
-            }
-            let schema = plan.learn(&source.columns, &rows, &self.conn.db()?)?;
-            if !schema.is_empty() {
-                self.transact(Value::from(schema))?;
-            }
-            self.load(rows, &plan, &source, bar)?;
-        }
+        let name = source.name.clone();
+        let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+        let reading = Reading {
+            source,
+            plan,
+            conn: self.conn,
+            rows: self.arguments.batch as usize,
+            sender,
+        };
+        thread::scope(|scope| {
+            let reading = scope.spawn(|| reading.run());
+            // Where this ends early, the receiver goes, and with it the thread that reads.
+            let loaded = batches.into_iter().try_for_each(|batch| match batch {
+                Batch::Schema { schema, done } => {
+                    self.transact(Value::from(schema))?;
+                    // There is nobody left to tell where reading has ended.
+                    let _ = done.send(());
+                    Ok(())
+                }
+                Batch::Rows(rows) => self.load(rows, &name, bar),
+            });
+            let read = reading.join().unwrap_or_else(|panic| resume_unwind(panic));
+            loaded.and(read)
+        })
     }
 
     /// Transacts rows; where one cannot be read, those before it are transacted first.
-    fn load(
-        &mut self,
-        rows: Vec<Row>,
-        plan: &Plan,
-        source: &Source,
-        bar: &ProgressBar,
-    ) -> Result<(), Fault> {
-        let tell = |line, message: &str| format!("{}, line {line}: {message}", source.name);
+    fn load(&mut self, rows: Vec<FormRow>, name: &str, bar: &ProgressBar) -> Result<(), Fault> {
         let mut forms: Vec<(u64, Value)> = Vec::with_capacity(rows.len());
-        for Row { line, content } in rows {
-            let form = content.and_then(|content| match content {
-                Content::Form(form) => Ok(form),
-                Content::Cells(cells) => plan.form(cells, &source.columns),
-            });
+        for (line, form) in rows {
             match form {
-                Ok(Value::Map(entries)) if entries.is_empty() => {}
                 Ok(form) => forms.push((line, form)),
                 Err(message) => {
                     if !self.arguments.keep_going {
-                        self.transact_rows(&forms, source, bar)?;
+                        self.transact_rows(&forms, name, bar)?;
                     }
-                    self.leave_out(&tell(line, &message), bar)?;
+                    self.leave_out(&format!("{name}, line {line}: {message}"), bar)?;
                 }
             }
         }
-        self.transact_rows(&forms, source, bar)
+        self.transact_rows(&forms, name, bar)
     }
 
     /// Transacts forms together; where the transaction is refused, in halves, down to the row.
     fn transact_rows(
         &mut self,
         forms: &[(u64, Value)],
-        source: &Source,
+        name: &str,
         bar: &ProgressBar,
     ) -> Result<(), Fault> {
         let Some((line, _)) = forms.first() else {
@@ -115,12 +119,12 @@ impl<'a> Load<'a> {
             }
             Err(error) if !is_about_rows(&error) => Err(error.into()),
             Err(error) if forms.len() == 1 => {
-                self.leave_out(&format!("{}, line {line}: {error}", source.name), bar)
+                self.leave_out(&format!("{name}, line {line}: {error}"), bar)
             }
             Err(_) => {
                 let (before, after) = forms.split_at(forms.len() / 2);
-                self.transact_rows(before, source, bar)?;
-                self.transact_rows(after, source, bar)
+                self.transact_rows(before, name, bar)?;
+                self.transact_rows(after, name, bar)
             }
         }
     }
@@ -151,6 +155,74 @@ impl<'a> Load<'a> {
             let _ = writeln!(std::io::stderr(), "{told}");
         });
         Ok(())
+    }
+}
+
+/// A row with its line: its form, or why there is none.
+type FormRow = (u64, Result<Value, String>);
+
+/// What is to be transacted next.
+enum Batch {
+    /// Attributes that the rows behind it need.
+    Schema {
+        schema: Vec<Value>,
+        /// Told when they are there.
+        done: mpsc::Sender<()>,
+    },
+    /// The forms of rows.
+    Rows(Vec<FormRow>),
+}
+
+/// The thread that reads.
+struct Reading<'a> {
+    source: Source,
+    plan: Plan,
+    conn: &'a Conn,
+    /// Rows of a batch.
+    rows: usize,
+    sender: mpsc::SyncSender<Batch>,
+}
+
+impl Reading<'_> {
+    /// Reads to the end, or until nobody wants more.
+    fn run(mut self) -> Result<(), Fault> {
+        loop {
+            let mut rows: Vec<Row> = Vec::new();
+            while rows.len() < self.rows {
+                let Some(row) = self.source.next()? else {
+                    break;
+                };
+                rows.push(row);
+            }
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let db = self.conn.db()?;
+            let schema = self.plan.learn(&self.source.columns, &rows, &db)?;
+            if !schema.is_empty() {
+                let (done, learned) = mpsc::channel();
+                let sent = self.sender.send(Batch::Schema { schema, done });
+                if sent.is_err() || learned.recv().is_err() {
+                    return Ok(());
+                }
+            }
+            let forms = rows.into_iter().filter_map(|row| self.form(row)).collect();
+            if self.sender.send(Batch::Rows(forms)).is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The form of a row; none of an empty one.
+    fn form(&self, Row { line, content }: Row) -> Option<FormRow> {
+        let form = content.and_then(|content| match content {
+            Content::Form(form) => Ok(form),
+            Content::Cells(cells) => self.plan.form(cells, &self.source.columns),
+        });
+        match form {
+            Ok(Value::Map(entries)) if entries.is_empty() => None,
+            form => Some((line, form)),
+        }
     }
 }
 

@@ -112,7 +112,7 @@ fn kind_of(file: &Path, arguments: &Import) -> Result<Kind, Fault> {
 }
 
 /// The bytes of a file, counted by a bar that only a person at a terminal sees.
-fn open(file: &Path) -> Result<(Box<dyn Read>, ProgressBar), Fault> {
+fn open(file: &Path) -> Result<(Box<dyn Read + Send>, ProgressBar), Fault> {
     let is_seen = io::stderr().is_terminal();
     let hidden = |bar: ProgressBar| if is_seen { bar } else { ProgressBar::hidden() };
     if is_stdin(file) {

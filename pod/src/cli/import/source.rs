@@ -37,9 +37,9 @@ pub(super) struct Source {
 }
 
 enum Reader {
-    Csv(Box<csv::Reader<Box<dyn Read>>>),
+    Csv(Box<csv::Reader<Box<dyn Read + Send>>>),
     Lines {
-        lines: BufReader<Box<dyn Read>>,
+        lines: BufReader<Box<dyn Read + Send>>,
         line: u64,
     },
     Forms(std::vec::IntoIter<(u64, Value)>),
@@ -48,7 +48,7 @@ enum Reader {
 impl Source {
     /// Reads the beginning: a header row, or all of an EDN file.
     pub(super) fn new(
-        mut bytes: Box<dyn Read>,
+        mut bytes: Box<dyn Read + Send>,
         kind: Kind,
         name: String,
         delimiter: char,
@@ -109,7 +109,7 @@ impl Source {
 }
 
 fn next_record(
-    reader: &mut csv::Reader<Box<dyn Read>>,
+    reader: &mut csv::Reader<Box<dyn Read + Send>>,
     columns: usize,
     name: &str,
 ) -> Result<Option<Row>, Fault> {
@@ -150,7 +150,7 @@ fn next_record(
 }
 
 fn next_line(
-    lines: &mut BufReader<Box<dyn Read>>,
+    lines: &mut BufReader<Box<dyn Read + Send>>,
     line: &mut u64,
     columns: &mut Vec<String>,
     name: &str,
