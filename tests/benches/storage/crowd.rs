@@ -55,7 +55,7 @@ pub(crate) fn person(id: i64) -> Person {
         name,
         last_name,
         age: below(100) as i64,
-        height: 1.4 + below(70) as f64 / 100.0,
+        height: (140 + below(70)) as f64 / 100.0,
         born_ms: below(20_000) as i64 * 86_400_000,
         is_active: below(4) > 0,
         score: below(1_000_000) as i64,

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use datalith_engine::conn::{Config, Conn, TxData, create_database};
+use datalith_engine::conn::{Config, Conn, GcOptions, TxData, create_database};
 use datalith_engine::{Result, Value};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
@@ -77,8 +77,7 @@ impl Place {
             let forms = batch.map(|id| crowd::person(id).form());
             conn.transact(&TxData::new(Value::vector(forms)))?;
         }
-        conn.checkpoint()?;
-        conn.release_all();
+        finish(&conn)?;
         File::create(mark).expect("a file can be made");
         report_load(millions, cpu_time() - cpu, wall.elapsed());
         Ok(path)
@@ -93,10 +92,18 @@ impl Place {
             let report = conn.transact(&TxData::new(Value::vector(forms)))?;
             datoms += report.tx_data.len();
         }
-        conn.checkpoint()?;
-        conn.release_all();
+        finish(&conn)?;
         Ok((path, datoms))
     }
+}
+
+/// Leaves all in segments and nothing else, and lets go.
+pub(crate) fn finish(conn: &Conn) -> Result<()> {
+    conn.gc_storage(GcOptions {
+        min_age_ms: Some(0),
+    })?;
+    conn.release_all();
+    Ok(())
 }
 
 fn report_load(millions: i64, cpu: Duration, wall: Duration) {

@@ -17,7 +17,9 @@ const DEBIAN_PEERS: &str = "Datahike 76 MB, Datalevin 62 MB";
 
 /// Measures all data sets.
 pub(crate) fn run(place: &Place, millions: &[i64]) -> Result<()> {
-    println!("\nsize: the whole directory after a checkpoint; peers as one wide table");
+    println!(
+        "\nsize: the whole directory after checkpoint and collection; peers as one wide table"
+    );
     println!(
         "{:<14}{:>12}{:>14}{:>10}{:>14}{:>14}{:>14}",
         "data", "datoms", "bytes", "B/datom", "Parquet", "DuckDB", "x DuckDB"

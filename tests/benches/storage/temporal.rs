@@ -10,7 +10,7 @@ use datalith_engine::{Result, Value, edn};
 
 use crate::command::cpu_time;
 use crate::data;
-use crate::place::{Place, config, drop_cache};
+use crate::place::{Place, config, drop_cache, finish};
 
 /// Runs of a query on a connection; the least counts.
 const WARM_RUNS: usize = 100;
@@ -59,8 +59,7 @@ pub(crate) fn run(place: &Place) -> Result<()> {
     let conn = Conn::connect(&config(&path)?)?;
     let before = conn.db()?.max_tx();
     conn.transact(&TxData::new(Value::vector(ages)))?;
-    conn.checkpoint()?;
-    conn.release_all();
+    finish(&conn)?;
     for ((name, text), expected) in QUERIES.iter().zip(expected) {
         let mut warm = [0.0; 3];
         let mut cold = [0.0; 3];
