@@ -101,3 +101,9 @@ pub const REPLAY_DATOMS: usize = 1 << 20;
 pub const SEGMENT_CHUNK_ROWS: usize = 8_192;
 /// Bytes of values or records, before compression, that are read from a segment at a time.
 pub const SEGMENT_PAGE_BYTES: usize = 32 << 10;
+/// Most findings that a check of a store lists.
+pub const VERIFY_FINDINGS: usize = 1_000;
+/// Bytes of records after which a branch that is made anew from them is folded into segments.
+pub const REBUILD_BYTES: usize = 32 << 20;
+/// Bytes of records after which a frame of a dump is full.
+pub const DUMP_FRAME_BYTES: usize = 1 << 20;

@@ -5,16 +5,23 @@
 //! matter, nor how bytes stay; it orders the one, hands it to the other, and publishes the result.
 
 mod archive;
+mod backup;
 mod branch;
 mod checkpoint;
 mod columns;
 mod config;
 mod connection;
 mod consistency;
+#[cfg(test)]
+mod copy_tests;
 mod database;
+mod dump;
 mod environment;
+mod export;
+mod findings;
 mod gc;
 mod history;
+mod import;
 mod journal;
 mod lineage;
 mod listen;
@@ -24,6 +31,7 @@ mod payload;
 mod pin;
 mod purge;
 mod queue;
+mod rebuild;
 mod record;
 mod reference;
 mod registry;
@@ -32,16 +40,24 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod uri;
+mod verify;
+#[cfg(test)]
+mod verify_tests;
 
 pub use crate::transact::{TxData, TxReport};
+pub use backup::{BackupReport, backup_at};
 pub use branch::BranchPoint;
 pub use checkpoint::Checkpoint;
 pub use config::{Backend, Config, StoreId};
 pub use connection::Conn;
+pub use export::{DumpReport, export_at};
+pub use findings::{BranchReport, Finding, Progress, VerifyReport};
 pub use gc::{GcOptions, GcReport};
 pub use history::{ChainReport, ChainStatus, Commit, TxEntry};
+pub use import::{import_at, import_database};
 pub use listen::ListenerId;
 pub use merge::MergeReport;
 pub use registry::{
     create_database, create_database_at, database_exists, delete_database, stored_config,
 };
+pub use verify::{Depth, VerifyOptions, verify_at, verify_database};

@@ -111,7 +111,7 @@ impl Place {
     pub(super) fn load(&self) -> Result<Found> {
         let bytes = self.read()?;
         let stored = match &bytes {
-            Some(bytes) => decode(&self.name(), bytes)?,
+            Some(bytes) => decode(self, bytes)?,
             None => Stored::default(),
         };
         let reference = if stored.database == self.database {
@@ -127,7 +127,7 @@ impl Place {
     /// Replaces the ref if it holds the bytes that were seen, and gives the new ones. None as the
     /// next says that the branch is gone; none as the answer, that the ref holds something else.
     pub(super) fn swap(&self, seen: Option<&[u8]>, next: Option<&Ref>) -> Result<Option<Vec<u8>>> {
-        let bytes = encode(&self.database, next)?;
+        let bytes = encode(self, next)?;
         let put = self.storage.swap_ref(&self.name(), seen, &bytes)?;
         Ok((put == Put::Done).then_some(bytes))
     }
@@ -218,7 +218,7 @@ pub(super) fn name_of(branch: &Keyword) -> String {
 }
 
 /// The branch a name was made of.
-fn branch_of(name: &str) -> Option<Keyword> {
+pub(super) fn branch_of(name: &str) -> Option<Keyword> {
     let mut parts = name.strip_prefix(PREFIX)?.split('_');
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
@@ -236,8 +236,11 @@ struct Stored {
     reference: Option<Ref>,
 }
 
-fn encode(database: &str, reference: Option<&Ref>) -> Result<Vec<u8>> {
-    let mut entries = vec![(Value::keyword("database"), Value::str(database))];
+fn encode(place: &Place, reference: Option<&Ref>) -> Result<Vec<u8>> {
+    let mut entries = vec![
+        (Value::keyword("database"), Value::str(&place.database)),
+        (Value::keyword("ref"), Value::str(&place.name())),
+    ];
     match reference {
         None => entries.push((Value::keyword("deleted"), Value::Bool(true))),
         Some(Ref {
@@ -272,9 +275,13 @@ fn encode(database: &str, reference: Option<&Ref>) -> Result<Vec<u8>> {
         .ok_or_else(too_large)
 }
 
-fn decode(name: &str, bytes: &[u8]) -> Result<Stored> {
-    let map = FORM.decode(name, bytes)?;
-    stored(&map).ok_or_else(|| FORM.damaged(name, "it lacks a part"))
+fn decode(place: &Place, bytes: &[u8]) -> Result<Stored> {
+    let name = place.name();
+    let map = FORM.decode(&name, bytes)?;
+    if map.get("ref").and_then(Value::as_str) != Some(&name) {
+        return Err(FORM.damaged(&name, "it is that of another branch"));
+    }
+    stored(&map).ok_or_else(|| FORM.damaged(&name, "it lacks a part"))
 }
 
 fn stored(map: &Value) -> Option<Stored> {

@@ -69,7 +69,8 @@ pub fn create_database_at(storage: &Arc<dyn Storage>, config: &Config) -> Result
     }
 }
 
-fn check_branch(config: &Config) -> Result<()> {
+/// Refuses to create a database with another branch than the main one.
+pub(super) fn check_branch(config: &Config) -> Result<()> {
     if config.branch().as_str() == MAIN {
         return Ok(());
     }
@@ -197,6 +198,18 @@ pub(super) fn forget_branch(config: &Config, branch: &Keyword) {
     }
 }
 
+/// The store a configuration points to; of databases in memory only those that exist have one.
+pub(super) fn store_of(config: &Config) -> Option<Arc<dyn Storage>> {
+    match storage_of(config) {
+        Some(storage) => Some(Arc::new(storage)),
+        None => {
+            let databases = in_memory();
+            let held = databases.get(&config.store_id().uuid());
+            held.map(|held| Arc::clone(&held.storage))
+        }
+    }
+}
+
 fn storage_of(config: &Config) -> Option<FileStorage> {
     match config.backend() {
         Backend::Memory => None,
@@ -224,12 +237,17 @@ fn create_in_memory(config: &Config, initial: Option<&TxData>) -> Result<()> {
     }
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
     Database::create(&storage, config, initial)?;
-    match in_memory().entry(id) {
-        Entry::Occupied(_) => Err(exists(config)),
+    hold_in_memory(config.clone(), storage)
+}
+
+/// Keeps a database that was made in memory until it is deleted.
+pub(super) fn hold_in_memory(config: Config, storage: Arc<dyn Storage>) -> Result<()> {
+    match in_memory().entry(config.store_id().uuid()) {
+        Entry::Occupied(_) => Err(exists(&config)),
         Entry::Vacant(vacant) => {
             vacant.insert(Held {
                 storage,
-                config: config.clone(),
+                config,
                 open: HashMap::new(),
             });
             Ok(())
@@ -237,7 +255,8 @@ fn create_in_memory(config: &Config, initial: Option<&TxData>) -> Result<()> {
     }
 }
 
-fn exists(config: &Config) -> Error {
+/// The error for a database that is there already.
+pub(super) fn exists(config: &Config) -> Error {
     Error::new(Code::DbAlreadyExists, "Database already exists.").with("config", config.to_value())
 }
 

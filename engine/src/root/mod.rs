@@ -7,9 +7,11 @@
 //! segment holds yet. Which root a branch is at, and when a new one is due, is not its matter.
 
 mod bytes;
+mod check;
 mod open;
 mod write;
 
+pub use check::{Broken, Counts, Print, Prints, check, compare};
 pub use open::{Opened, load, open};
 pub use write::{Position, Reuse, Written, write};
 
