@@ -7,8 +7,8 @@ use super::reference::MAIN;
 use super::tests::{branch, code};
 use super::verify_tests::{config, make, transact};
 use super::{
-    Config, Conn, Depth, VerifyOptions, backup_at, database_exists, export_at, import_at,
-    import_database, verify_at,
+    Config, Conn, Depth, GcOptions, VerifyOptions, backup_at, database_exists, export_at,
+    import_at, import_database, verify_at, verify_database,
 };
 use crate::error::Code;
 use crate::store::{Fault, FileStorage, MemoryStorage, SimStorage, Storage, Times};
@@ -227,4 +227,39 @@ fn a_damaged_segment_is_not_copied() {
         }
     }
     assert!(target.size(&name).unwrap().is_none());
+}
+
+/// What was purged is in no dump, the ids of the commits that said it stay.
+#[test]
+fn a_database_that_was_purged_is_checked_and_copied_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    make(&from);
+    let conn = Conn::connect(&config(&from, MAIN)).unwrap();
+    conn.delete_branch(&branch("side")).unwrap();
+    transact(&conn, "[[:db.purge/entity [:name \"person 3\"]]]");
+    let options = GcOptions {
+        min_age_ms: Some(0),
+    };
+    for _ in 0..2 {
+        check(&store(&from), 1);
+        conn.gc_storage(options).unwrap();
+    }
+    let dump = export(&store(&from));
+    assert!(!dump.windows(8).any(|text| text == b"person 3"));
+    import_database(&config(&to, MAIN), &mut Cursor::new(&dump), &|_| {}).unwrap();
+    check(&store(&to), 1);
+    assert_eq!(export(&store(&to)), dump);
+    let copy = Conn::connect(&config(&to, MAIN)).unwrap();
+    let ids = |conn: &Conn| -> Vec<_> {
+        let commits = conn.branch_history().unwrap().into_iter();
+        commits.map(|commit| commit.id).collect()
+    };
+    assert_eq!(ids(&copy), ids(&conn));
+    copy.gc_storage(options).unwrap();
+    assert_eq!(export(&store(&to)), dump);
+    let report = verify_database(&config(&to, MAIN), &VerifyOptions::default()).unwrap();
+    assert!(report.is_ok() && report.branches[0].redacted > 0 && report.garbage == 0);
+    copy.release();
+    conn.release();
 }
