@@ -86,7 +86,7 @@ pub const CHECKPOINT_LOG_BYTES: u64 = 16 << 20;
 /// Bytes of logs behind a root from which on writers wait for the checkpoint.
 pub const NOVELTY_LOG_BYTES: u64 = 256 << 20;
 /// Bytes of logs behind a root that the last connection of a process leaves to others.
-pub const RELEASE_LOG_BYTES: u64 = 2 << 20;
+pub const RELEASE_LOG_BYTES: u64 = 512 << 10;
 /// Longest wait for a checkpoint or a collection of somebody else, in milliseconds.
 pub const MAINTENANCE_WAIT_MS: u64 = 60_000;
 /// Objects younger than this are not collected, in milliseconds, unless asked.
