@@ -4,12 +4,16 @@ use std::env;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use datalith_engine::conn::{Leave, leave};
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     if env::var_os("BABASHKA_POD").is_some_and(|value| value == "true") {
-        datalith::server::run(Arc::new(datalith::ops::Session::default()))
+        let code = datalith::server::run(Arc::new(datalith::ops::Session::default()));
+        leave(Leave::Promptly);
+        code
     } else {
         datalith::cli::run()
     }

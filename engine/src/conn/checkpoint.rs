@@ -164,7 +164,9 @@ impl Database {
         let mut merger = self.merger().lock().unwrap_or_else(PoisonError::into_inner);
         let _ = merger.take().map(thread::JoinHandle::join);
         drop(merger);
-        if self.keeps_segments() && self.novelty_bytes() >= RELEASE_LOG_BYTES {
+        // Who only read leaves the branch alone.
+        let is_ours = self.has_written() && self.keeps_segments();
+        if is_ours && self.novelty_bytes() >= RELEASE_LOG_BYTES {
             // Who opens it next replays a longer log, or makes the checkpoint.
             let _ = self.checkpoint();
         }

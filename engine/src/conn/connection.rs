@@ -255,6 +255,29 @@ impl Shared {
     }
 }
 
+/// How a process leaves its databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// At once.
+    Promptly,
+    /// With the novelty folded into segments, for who comes next.
+    Tidy,
+}
+
+/// Ends every connection of this process, as before it ends itself.
+pub fn leave(how: Leave) {
+    let all: Vec<Conn> = connections()
+        .drain()
+        .map(|(_, counted)| counted.conn)
+        .collect();
+    for conn in all {
+        match how {
+            Leave::Promptly => drop(conn.shared.end()),
+            Leave::Tidy => conn.shared.close(),
+        }
+    }
+}
+
 /// Ends every connection to a database that goes away.
 pub(super) fn release_connections_to(config: &Config) {
     let mut connections = connections();

@@ -1,7 +1,7 @@
 //! One open branch of a database: its newest value, and the writer that makes the next.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -33,6 +33,8 @@ pub(super) struct Database {
     following: Mutex<()>,
     /// Bytes of logs behind the root.
     novelty: AtomicU64,
+    /// Whether a transaction was made here.
+    wrote: AtomicBool,
     /// The checkpoint at work, if there is one.
     merger: Mutex<Option<JoinHandle<()>>>,
     keeps_segments: bool,
@@ -121,6 +123,7 @@ impl Database {
         };
         Ok(Some(Database {
             head: Head::of(&journal),
+            wrote: AtomicBool::new(false),
             novelty: AtomicU64::new(journal.novelty_bytes()),
             config: config.with("lock-timeout", Value::Long(asked.lock_timeout_ms() as i64))?,
             place,
@@ -184,6 +187,7 @@ impl Database {
             upon,
             listeners: Arc::clone(listeners),
         };
+        self.wrote.store(true, Ordering::Relaxed);
         self.queue.submit(request, |group| self.commit(group))
     }
 
@@ -202,6 +206,11 @@ impl Database {
 
     pub(super) fn merger(&self) -> &Mutex<Option<JoinHandle<()>>> {
         &self.merger
+    }
+
+    /// Whether a transaction was made here.
+    pub(super) fn has_written(&self) -> bool {
+        self.wrote.load(Ordering::Relaxed)
     }
 
     /// Bytes of logs behind the root.

@@ -49,7 +49,7 @@ pub use backup::{BackupReport, backup_at};
 pub use branch::BranchPoint;
 pub use checkpoint::Checkpoint;
 pub use config::{Backend, Config, StoreId};
-pub use connection::Conn;
+pub use connection::{Conn, Leave, leave};
 pub use export::{DumpReport, export_at};
 pub use findings::{BranchReport, Finding, Progress, VerifyReport};
 pub use gc::{GcOptions, GcReport};

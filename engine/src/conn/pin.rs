@@ -71,7 +71,7 @@ impl Pin {
                 name,
             };
             // Who looks for dead pins may have found it between its making and its locking.
-            match storage.held(&pin.name) {
+            match storage.held(PINS) {
                 Ok(held) if held.iter().any(|held| held.name == pin.name) => return Some(pin),
                 Ok(_) => {}
                 Err(_) => return None,

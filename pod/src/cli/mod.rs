@@ -27,6 +27,7 @@ mod table;
 use std::process::ExitCode;
 
 use clap::Parser;
+use datalith_engine::conn::{Leave, leave};
 
 use arguments::{Command, CommandLine};
 use fault::Fault;
@@ -42,7 +43,9 @@ pub fn run() -> ExitCode {
         }
     };
     let performed = datalith_engine::fault::catch(|| Ok(perform(&line.command)));
-    match performed.unwrap_or_else(|error| Err(error.into())) {
+    let performed = performed.unwrap_or_else(|error| Err(error.into()));
+    leave(Leave::Tidy);
+    match performed {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
     }
