@@ -1,5 +1,6 @@
 //! What a user sees, across crates.
 
+mod crash;
 mod golden;
 mod history;
 mod kill;

@@ -61,7 +61,7 @@ impl Lineage {
             db,
             stale: true,
         };
-        lineage.read_on(None)?;
+        lineage.follow()?;
         Ok(Some(lineage))
     }
 

@@ -14,8 +14,9 @@ const DELAY_OPERATIONS_MAX: u64 = 8;
 pub(super) struct Disk {
     /// What is durable, by name; unused where every put is.
     pub(super) durable: BTreeMap<String, Vec<u8>>,
-    /// What changed since its last sync, by name, in order.
-    pub(super) unsynced: BTreeMap<String, Vec<Change>>,
+    /// What changed since its last sync, in order, with names in the order of their first change: a
+    /// seed decides alike whatever the names are.
+    pub(super) unsynced: Vec<(String, Vec<Change>)>,
     /// Puts whose callers were told that they failed, and which may still arrive.
     pub(super) late: Vec<Late>,
     pub(super) faults: Vec<(u64, Times, Fault)>,
@@ -157,10 +158,25 @@ impl Disk {
         bytes
     }
 
+    /// Notes a change that no sync has made durable.
+    pub(super) fn note(&mut self, name: &str, change: Change) {
+        match self.unsynced.iter_mut().find(|(other, _)| other == name) {
+            Some((_, changes)) => changes.push(change),
+            None => self.unsynced.push((name.to_owned(), vec![change])),
+        }
+    }
+
+    /// Takes away what changed in an object since its last sync.
+    pub(super) fn forget(&mut self, name: &str) -> Vec<Change> {
+        let at = self.unsynced.iter().position(|(other, _)| other == name);
+        at.map(|at| self.unsynced.remove(at).1).unwrap_or_default()
+    }
+
     /// Makes durable what changed since the last sync, and no more than that.
     pub(super) fn settle(&mut self, name: &str) {
+        let changes = self.forget(name);
         let bytes = self.durable.entry(name.to_owned()).or_default();
-        for change in self.unsynced.remove(name).unwrap_or_default() {
+        for change in changes {
             match change {
                 Change::Truncate { size } => bytes.truncate(size),
                 Change::Write { at, bytes: new } => {
@@ -173,7 +189,8 @@ impl Disk {
 
     /// A sync that failed: some of it reached the disk, and no later sync tries again.
     pub(super) fn settle_badly(&mut self, name: &str) {
-        if let Some(changes) = self.unsynced.remove(name) {
+        let changes = self.forget(name);
+        if !changes.is_empty() {
             let bytes = self.remains(name, &changes);
             self.durable.insert(name.to_owned(), bytes);
         }

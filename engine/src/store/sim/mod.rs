@@ -69,9 +69,12 @@ impl SimStorage {
         self.disk().faults.push((operation, times, fault));
     }
 
-    /// Forgets the planned faults; what is on its way arrives all the same.
+    /// Forgets the planned faults, and a power cut that came: only the processes died of it. What is
+    /// on its way arrives all the same.
     pub fn heal(&self) {
-        self.disk().faults.clear();
+        let mut disk = self.disk();
+        disk.faults.clear();
+        disk.cut = false;
     }
 
     /// How many changing operations were asked for so far.
@@ -93,7 +96,7 @@ impl SimStorage {
     pub fn tamper(&self, name: &str, bytes: &[u8]) {
         let mut disk = self.disk();
         disk.durable.insert(name.to_owned(), bytes.to_vec());
-        disk.unsynced.remove(name);
+        disk.forget(name);
         self.live.overwrite(name, bytes.to_vec());
     }
 
@@ -176,10 +179,7 @@ impl SimStorage {
             at: at as usize,
             bytes: written.to_vec(),
         };
-        disk.unsynced
-            .entry(name.to_owned())
-            .or_default()
-            .push(change);
+        disk.note(name, change);
         answer(fault, "append to", name).map(|()| Put::Done)
     }
 
@@ -206,7 +206,7 @@ impl SimStorage {
             disk.touch(name);
             if self.manner == Manner::File {
                 disk.durable.insert(name.to_owned(), bytes.to_vec());
-                disk.unsynced.remove(name);
+                disk.forget(name);
             }
         }
         answer(fault, operation, name).map(|()| put)
@@ -261,7 +261,7 @@ impl Storage for SimStorage {
         if effect {
             self.live.delete(name)?;
             disk.durable.remove(name);
-            disk.unsynced.remove(name);
+            disk.forget(name);
         }
         answer(fault, "deletion of", name)
     }
@@ -298,11 +298,7 @@ impl Storage for SimStorage {
                 at: from as usize,
                 bytes,
             };
-            self.disk()
-                .unsynced
-                .entry(name.to_owned())
-                .or_default()
-                .push(again);
+            self.disk().note(name, again);
         }
         self.sync(name)
     }
@@ -330,10 +326,7 @@ impl Storage for SimStorage {
             let change = Change::Truncate {
                 size: size as usize,
             };
-            disk.unsynced
-                .entry(name.to_owned())
-                .or_default()
-                .push(change);
+            disk.note(name, change);
         }
         answer(fault, "truncation of", name)
     }

@@ -1,0 +1,403 @@
+//! Random work on a database, by two processes that know nothing of each other, and what it may have
+//! come to.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use datalith_engine::conn::{BranchPoint, Config, Conn};
+use datalith_engine::db::Db;
+use datalith_engine::store::Storage;
+use datalith_engine::transact::TxData;
+use datalith_engine::{Code, Error, Keyword, Value};
+
+use super::world::{Change, Contents, Late, State, Worlds, data, failure};
+
+/// The branches there may be; the first is there from the start.
+const BRANCHES: [&str; 3] = ["db", "one", "two"];
+/// Processes that work side by side.
+const PROCESSES: u64 = 2;
+/// Numbers of entities.
+const NUMBERS: u64 = 8;
+/// Database values that are kept to be read again.
+const KEPT: usize = 4;
+
+/// What is promised, and was broken.
+pub(super) type Broken = String;
+
+/// What there may be in a store, whoever works on it.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) branches: BTreeMap<&'static str, Worlds>,
+    late: Late,
+    /// What was done and answered, to be told where a promise is broken.
+    pub(super) story: Vec<String>,
+}
+
+impl World {
+    /// After the schema.
+    pub(super) fn new(late: Late) -> World {
+        let mut branches = BTreeMap::from(BRANCHES.map(|name| (name, Worlds::only(None))));
+        branches.insert(BRANCHES[0], Worlds::only(Some(State::with_schema())));
+        World {
+            branches,
+            late,
+            story: Vec::new(),
+        }
+    }
+
+    fn tell<T>(&mut self, what: impl std::fmt::Debug, answer: &Result<T, Error>) {
+        let answer = match answer {
+            Ok(_) => "done".to_owned(),
+            Err(error) => failure(error),
+        };
+        self.story.push(format!("{what:?}: {answer}"));
+    }
+
+    fn branch(&mut self, name: &'static str) -> &mut Worlds {
+        self.branches.get_mut(name).expect("every branch is there")
+    }
+}
+
+/// Whether operations may fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    Faulty,
+    Sound,
+}
+
+/// Processes at work on one store.
+pub(super) struct Stage<'w> {
+    storage: Arc<dyn Storage>,
+    config: Config,
+    world: &'w mut World,
+    health: Health,
+    random: u64,
+    connections: HashMap<(u64, &'static str), Conn>,
+    kept: Vec<(Db, Contents)>,
+}
+
+impl<'w> Stage<'w> {
+    pub(super) fn new(
+        storage: Arc<dyn Storage>,
+        config: &Config,
+        world: &'w mut World,
+        health: Health,
+        seed: u64,
+    ) -> Stage<'w> {
+        Stage {
+            storage,
+            config: config.clone(),
+            world,
+            health,
+            random: seed,
+            connections: HashMap::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// One act of one process.
+    pub(super) fn act(&mut self) -> Result<(), Broken> {
+        let process = self.below(PROCESSES);
+        let branch = self.branch();
+        match self.below(16) {
+            0 => self.look(process, branch),
+            1 => {
+                self.connections.retain(|(owner, _), _| *owner != process);
+                Ok(())
+            }
+            2 => self.create_branch(process, branch),
+            3 => self.delete_branch(process, branch),
+            4 => self.force_branch(process, branch),
+            _ => {
+                let changes = self.changes(branch);
+                self.transact(process, branch, &changes)
+            }
+        }
+    }
+
+    /// A branch that may be there, mostly the first.
+    fn branch(&mut self) -> &'static str {
+        let name = BRANCHES[self.below(5) as usize % BRANCHES.len()];
+        match self.world.branches[name].may_exist() {
+            true => name,
+            false => BRANCHES[0],
+        }
+    }
+
+    fn changes(&mut self, branch: &'static str) -> Vec<Change> {
+        let state = self.world.branches[branch].states().flatten().next();
+        let known: Vec<i64> = state
+            .map(|state| state.numbers().collect())
+            .unwrap_or_default();
+        let first = self.below(NUMBERS);
+        (0..1 + self.below(3))
+            .map(|at| {
+                let k = ((first + at) % NUMBERS) as i64;
+                match self.below(5) {
+                    0 if known.contains(&k) => Change::Retract(k),
+                    1 if known.contains(&k) => Change::Purge(k),
+                    _ => {
+                        let length = [0, 7, 90, 600][self.below(4) as usize];
+                        let text = format!("{}-{}", self.below(1000), "x".repeat(length));
+                        Change::Put(k, text, self.below(4) as i64)
+                    }
+                }
+            })
+            .collect()
+    }
+
+    /// A transaction, and what must be true after its answer.
+    pub(super) fn transact(
+        &mut self,
+        process: u64,
+        branch: &'static str,
+        changes: &[Change],
+    ) -> Result<(), Broken> {
+        let Some(conn) = self.connect(process, branch)? else {
+            return Ok(());
+        };
+        let forms = TxData::new(data(changes).map_err(|e| failure(&e))?);
+        let after = |state: &State| state.after(changes);
+        let report = conn.transact(&forms);
+        self.world.tell((process, branch, changes), &report);
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => {
+                let states: Vec<Option<State>> = self.world.branches[branch]
+                    .states()
+                    .flatten()
+                    .filter_map(after)
+                    .map(Some)
+                    .collect();
+                return self.failed(process, branch, &error, states);
+            }
+        };
+        let worlds = self.world.branch(branch);
+        worlds.happened(after);
+        let contents = Contents::of(&report.db_after)?;
+        worlds
+            .saw(Some(&contents))
+            .map_err(|e| format!("after a transaction on {branch}: {e}"))?;
+        if self.kept.len() < KEPT {
+            self.kept.push((report.db_after, contents));
+        }
+        Ok(())
+    }
+
+    /// What an error says of a change of a branch that would have made it one of `states`.
+    fn failed(
+        &mut self,
+        process: u64,
+        branch: &'static str,
+        error: &Error,
+        states: Vec<Option<State>>,
+    ) -> Result<(), Broken> {
+        self.connections.remove(&(process, branch));
+        self.check_error(error)?;
+        let outcome = error.data().iter().find(|(key, _)| *key == "db/outcome");
+        let outcome = outcome.map(|(_, value)| value.to_string());
+        let late = self.world.late;
+        match (outcome.as_deref(), error.code()) {
+            (_, Code::DbDoesNotExist | Code::BranchDoesNotExist) => self.absent(branch),
+            (Some(":not-committed"), _) => Ok(()),
+            (None, Code::TransactPurge | Code::BranchAlreadyExists | Code::BranchSource) => Ok(()),
+            (Some(":unknown"), _) | (None, Code::Storage | Code::StorageFull) => {
+                self.world.branch(branch).may_have_become(states, late);
+                Ok(())
+            }
+            _ => Err(format!("says nothing of its outcome: {}", failure(error))),
+        }
+    }
+
+    /// Errors that no fault excuses.
+    fn check_error(&self, error: &Error) -> Result<(), Broken> {
+        let damage = matches!(
+            error.code(),
+            Code::CorruptLog | Code::FormatVersion | Code::Internal | Code::MissingSegment
+        );
+        let fault = matches!(error.code(), Code::Storage | Code::StorageFull);
+        if damage || (fault && self.health == Health::Sound) {
+            return Err(failure(error));
+        }
+        Ok(())
+    }
+
+    fn absent(&mut self, branch: &'static str) -> Result<(), Broken> {
+        let saw = self.world.branch(branch).saw(None);
+        saw.map_err(|e| format!("{branch} is not there: {e}"))
+    }
+
+    fn connect(&mut self, process: u64, branch: &'static str) -> Result<Option<Conn>, Broken> {
+        if let Some(conn) = self.connections.get(&(process, branch)) {
+            return Ok(Some(conn.clone()));
+        }
+        let config = self.config.with("branch", Value::keyword(branch));
+        let config = config.map_err(|e| failure(&e))?;
+        match Conn::connect_at(Arc::clone(&self.storage), &config) {
+            Ok(conn) => {
+                self.connections.insert((process, branch), conn.clone());
+                Ok(Some(conn))
+            }
+            Err(error) => {
+                self.check_error(&error)?;
+                if matches!(
+                    error.code(),
+                    Code::DbDoesNotExist | Code::BranchDoesNotExist
+                ) {
+                    self.absent(branch)?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads a branch: what was seen once stays.
+    pub(super) fn look(&mut self, process: u64, branch: &'static str) -> Result<(), Broken> {
+        let Some(conn) = self.connect(process, branch)? else {
+            return Ok(());
+        };
+        let db = conn.db();
+        self.world.tell((process, "look", branch), &db);
+        match db {
+            Ok(db) => {
+                let contents = Contents::of(&db)?;
+                let saw = self.world.branch(branch).saw(Some(&contents));
+                saw.map_err(|e| format!("a look at {branch}: {e}"))
+            }
+            Err(error) => self.failed(process, branch, &error, Vec::new()),
+        }
+    }
+
+    /// What a branch is, if that is known for sure after a look.
+    fn certain(&mut self, process: u64, branch: &'static str) -> Result<Option<State>, Broken> {
+        self.look(process, branch)?;
+        let mut states = self.world.branches[branch].states();
+        Ok(match (states.next(), states.next()) {
+            (Some(state), None) => state.clone(),
+            _ => None,
+        })
+    }
+
+    fn create_branch(&mut self, process: u64, from: &'static str) -> Result<(), Broken> {
+        let new = BRANCHES[1 + self.below(2) as usize];
+        let Some(state) = self.certain(process, from)? else {
+            return Ok(());
+        };
+        let Some(conn) = self.connect(process, from)? else {
+            return Ok(());
+        };
+        let start = BranchPoint::Branch(Keyword::new(from));
+        let created = conn.create_branch(&start, &Keyword::new(new));
+        self.world
+            .tell((process, "create", new, "from", from), &created);
+        match created {
+            Ok(()) => self.world.branch(new).became(vec![Some(state)]),
+            Err(error) => self.failed(process, new, &error, vec![Some(state)])?,
+        }
+        Ok(())
+    }
+
+    fn delete_branch(&mut self, process: u64, branch: &'static str) -> Result<(), Broken> {
+        let Some(conn) = self.connect(process, BRANCHES[0])? else {
+            return Ok(());
+        };
+        if branch == BRANCHES[0] {
+            return Ok(());
+        }
+        let deleted = conn.delete_branch(&Keyword::new(branch));
+        self.world.tell((process, "delete", branch), &deleted);
+        match deleted {
+            Ok(()) => self.world.branch(branch).became(vec![None]),
+            Err(error) => self.failed(process, branch, &error, vec![None])?,
+        }
+        Ok(())
+    }
+
+    fn force_branch(&mut self, process: u64, from: &'static str) -> Result<(), Broken> {
+        let to = BRANCHES[self.below(3) as usize];
+        let Some(state) = self.certain(process, from)? else {
+            return Ok(());
+        };
+        let Some(conn) = self.connect(process, from)? else {
+            return Ok(());
+        };
+        let parent = BranchPoint::Branch(Keyword::new(from));
+        let forced = conn
+            .db()
+            .and_then(|db| conn.force_branch(&db, &Keyword::new(to), &[parent]));
+        self.world.tell((process, "force", to, "to", from), &forced);
+        match forced {
+            Ok(()) => self.world.branch(to).became(vec![Some(state)]),
+            Err(error) => self.failed(process, to, &error, vec![Some(state)])?,
+        }
+        Ok(())
+    }
+
+    /// Values that were read before are the same still.
+    pub(super) fn read_again(&mut self) -> Result<(), Broken> {
+        for (db, contents) in &self.kept {
+            let again = Contents::of(db)?;
+            if again != *contents {
+                return Err(format!(
+                    "a database value changed: {contents:?} to {again:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every branch as a process that was not there before, and writes to each.
+    pub(super) fn examine(&mut self) -> Result<(), Broken> {
+        let process = PROCESSES;
+        if self.world.late == Late::Goes {
+            self.world.branches.values_mut().for_each(Worlds::settle);
+        }
+        for branch in BRANCHES {
+            if !self.world.branches[branch].may_exist() {
+                continue;
+            }
+            self.look(process, branch)?;
+            if let Some(conn) = self.connect(process, branch)? {
+                let chain = conn.verify_chain().map_err(|e| failure(&e))?;
+                if chain.status != datalith_engine::conn::ChainStatus::Ok {
+                    return Err(format!("the chain of {branch}: {chain:?}"));
+                }
+            }
+        }
+        let Some(conn) = self.connect(process, BRANCHES[0])? else {
+            return Err("the database does not open".to_owned());
+        };
+        let listed = conn.branches().map_err(|e| failure(&e))?;
+        let must: Vec<&str> = BRANCHES
+            .into_iter()
+            .filter(|name| self.world.branches[name].may_exist())
+            .collect();
+        let listed: Vec<&str> = listed.iter().map(Keyword::as_str).collect();
+        if listed != must && self.world.late != Late::Comes {
+            return Err(format!("branches {listed:?}, not {must:?}"));
+        }
+        Ok(())
+    }
+
+    /// Makes one more transaction on each branch.
+    pub(super) fn write_on(&mut self) -> Result<(), Broken> {
+        for branch in BRANCHES {
+            if !self.world.branches[branch].may_exist() {
+                continue;
+            }
+            let before = self.world.branches[branch].states().count();
+            for _ in 0..=before {
+                self.transact(PROCESSES, branch, &[Change::Put(99, "last".to_owned(), 0)])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) % end
+    }
+}
