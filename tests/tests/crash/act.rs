@@ -108,6 +108,7 @@ impl<'w> Stage<'w> {
             2 => self.create_branch(process, branch),
             3 => self.delete_branch(process, branch),
             4 => self.force_branch(process, branch),
+            5 | 6 => self.checkpoint(process, branch),
             _ => {
                 let changes = self.changes(branch);
                 self.transact(process, branch, &changes)
@@ -331,6 +332,19 @@ impl<'w> Stage<'w> {
             Err(error) => self.failed(process, to, &error, vec![Some(state)])?,
         }
         Ok(())
+    }
+
+    fn checkpoint(&mut self, process: u64, branch: &'static str) -> Result<(), Broken> {
+        let Some(conn) = self.connect(process, branch)? else {
+            return Ok(());
+        };
+        let done = conn.checkpoint();
+        self.world.tell((process, "checkpoint", branch), &done);
+        match done {
+            Ok(_) => self.look(process, branch),
+            // Nothing that anybody sees has changed, whatever became of it.
+            Err(error) => self.failed(process, branch, &error, Vec::new()),
+        }
     }
 
     /// Values that were read before are the same still.
