@@ -136,10 +136,13 @@ impl Conn {
         let place = database.place().of(branch);
         let lease = lease(&place, &database)?;
         let found = place.load()?;
-        if let Some(reference) = &found.reference
-            && place.storage.size(&reference.log)?.is_some()
-        {
-            // A writer that knows the old ref only is to notice.
+        if let Some(reference) = &found.reference {
+            // A writer that knows the old ref only is to notice, also one that has not made its log.
+            let storage = Arc::clone(&place.storage);
+            match Log::create(storage, &reference.log, reference.origin) {
+                Err(error) if error.code() != Code::DbAlreadyExists => return Err(error),
+                _ => {}
+            }
             let log = Log::open_at_end(Arc::clone(&place.storage), &reference.log)?;
             let mut log = log.under(&place.name());
             log.catch_up(&lease, &mut |_| Ok(()))?;

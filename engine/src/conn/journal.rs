@@ -142,10 +142,11 @@ impl Journal {
         let lineage = &mut self.lineage;
         let moved_on = || Error::new(Code::Fenced, "the branch has gone on from another place");
         let rest = pieces_after(&lineage.pieces(), at).ok_or_else(moved_on)?;
-        if let (Some(log), Some((lease, _))) = (&mut lineage.log, &self.lease) {
+        if let Some((lease, _)) = &self.lease {
             // From here on nobody appends to it; a crash before the swap is made good by the next
-            // writer.
-            log.seal(lease)?;
+            // writer. A log that was not there yet is made: where locks keep nobody out, or the swap
+            // arrives late, a writer that makes it would append to what the branch has left.
+            lineage.own_log()?.seal(lease)?;
         }
         match lineage.swap(Ref::fresh(root, rest, lineage.head()))? {
             Put::Done => Ok(()),

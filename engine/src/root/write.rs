@@ -17,7 +17,7 @@ use crate::limits::{SEGMENT_ROWS, SEGMENT_VALUES};
 use crate::segment::{
     ArchivedRecord, SegmentStamp, SegmentWriter, Segments, write_transactions, write_values,
 };
-use crate::store::Storage;
+use crate::store::{Storage, create_by_content};
 
 /// Rows of an attribute from which on a root keeps what the planner samples.
 const SAMPLED_ROWS: usize = 4_096;
@@ -108,7 +108,7 @@ pub fn write(
     };
     let bytes = root.encode()?;
     let digest = Digest::of(&bytes);
-    storage.create(&name(digest), &bytes)?;
+    create_by_content(storage, &name(digest), &bytes)?;
     let parts = root.dictionary.iter();
     let values = parts.map(|part| segments.values(&part.stamp, part.start, part.len));
     Ok(Written {

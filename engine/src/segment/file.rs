@@ -20,7 +20,7 @@ use crate::bytes::Cursor;
 use crate::edn::base64;
 use crate::error::{Code, Error, Result};
 use crate::index::Digest;
-use crate::store::Storage;
+use crate::store::{Storage, create_by_content};
 
 /// The newest format that this build reads, and the one it writes.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -100,7 +100,7 @@ impl FileWriter {
             rows,
             kind,
         };
-        storage.create(&name(stamp.digest), &bytes)?;
+        create_by_content(storage, &name(stamp.digest), &bytes)?;
         Ok(stamp)
     }
 }

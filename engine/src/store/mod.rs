@@ -20,4 +20,6 @@ pub use log::{Log, OnDamage, Origin, Recovery, Start};
 pub use memory::MemoryStorage;
 pub use record::{Appended, FORMAT_VERSION, LogPosition, RecordView, Tip, commit_id};
 pub use sim::{Fault, SimStorage, Times};
-pub use storage::{HeldLock, Listed, LockAttempt, Locks, PINS, Put, Storage, WriterLock};
+pub use storage::{
+    HeldLock, Listed, LockAttempt, Locks, PINS, Put, Storage, WriterLock, create_by_content,
+};

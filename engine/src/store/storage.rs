@@ -146,6 +146,33 @@ pub enum LockAttempt {
 /// A lock that is held; dropping it gives it up.
 pub trait WriterLock: Send + Sync + fmt::Debug {}
 
+/// Keeps an object whose name is made of its content, durable when the call returns.
+///
+/// One that is there already must be it: [`Code::CorruptSegment`] if its length says otherwise.
+pub fn create_by_content(storage: &dyn Storage, name: &str, bytes: &[u8]) -> Result<()> {
+    // It may be refused because of one that is gone when its length is asked for.
+    for _ in 0..CREATE_ATTEMPTS {
+        if storage.create(name, bytes)? == Put::Done {
+            return Ok(());
+        }
+        match storage.size(name)? {
+            Some(size) if size == bytes.len() as u64 => return Ok(()),
+            Some(size) => {
+                let message = format!("{name} is {size} bytes long, its content {}", bytes.len());
+                return Err(Error::new(Code::CorruptSegment, message).with("file", name));
+            }
+            None => {}
+        }
+    }
+    Err(Error::new(
+        Code::Storage,
+        format!("creation of {name} failed: it comes and goes"),
+    ))
+}
+
+/// Attempts to create an object that is there and is not.
+const CREATE_ATTEMPTS: usize = 3;
+
 /// What is added to the name of a lock to name the lock of those who wait for it.
 pub(super) const TURN: &str = ".next";
 
@@ -173,7 +200,7 @@ pub(super) fn check_name(name: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{FileStorage, MemoryStorage, SimStorage};
+    use crate::store::{Fault, FileStorage, MemoryStorage, SimStorage, Times};
 
     #[test]
     fn names_stay_inside_the_store() {
@@ -246,6 +273,18 @@ mod tests {
         }
         assert!(s.list("").unwrap().is_empty());
         assert_eq!(s.create("../x", b"").unwrap_err().code(), Code::Storage);
+    }
+
+    #[test]
+    fn what_is_named_by_its_content_is_created_once() {
+        let storage = SimStorage::objects(1);
+        storage.fail_at(0, Times::Once, Fault::Refused);
+        create_by_content(&storage, "segment/a", b"bytes").unwrap();
+        create_by_content(&storage, "segment/a", b"bytes").unwrap();
+        assert_eq!(storage.read("segment/a", 0..9).unwrap().unwrap(), b"bytes");
+        storage.tamper("segment/a", b"byte");
+        let error = create_by_content(&storage, "segment/a", b"bytes").unwrap_err();
+        assert_eq!(error.code(), Code::CorruptSegment);
     }
 
     fn append_in_place(s: &dyn Storage) {

@@ -201,6 +201,7 @@ impl<'w> Stage<'w> {
         match (outcome.as_deref(), error.code()) {
             (_, Code::DbDoesNotExist | Code::BranchDoesNotExist) => self.absent(branch),
             (Some(":not-committed"), _) => Ok(()),
+            (None, Code::Fenced) if states.is_empty() => Ok(()),
             (None, Code::TransactPurge | Code::BranchAlreadyExists | Code::BranchSource) => Ok(()),
             (Some(":unknown"), _) | (None, Code::Storage | Code::StorageFull) => {
                 self.world.branch(branch).may_have_become(states, late);
