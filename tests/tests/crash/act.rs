@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use datalith_engine::conn::{BranchPoint, Config, Conn};
+use datalith_engine::conn::{BranchPoint, Config, Conn, GcOptions};
 use datalith_engine::db::Db;
-use datalith_engine::store::Storage;
+use datalith_engine::limits::GC_UNLOCKED_AGE_MS;
+use datalith_engine::store::{SimStorage, Storage};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Code, Error, Keyword, Value};
 
@@ -20,6 +21,12 @@ const PROCESSES: u64 = 2;
 const NUMBERS: u64 = 8;
 /// Database values that are kept to be read again.
 const KEPT: usize = 4;
+
+/// Longer than what nobody needs is kept anywhere.
+const WHILE_MS: u64 = 2 * GC_UNLOCKED_AGE_MS;
+
+/// What stands between the database and the simulated store: nothing, or a mutation.
+pub(super) type Wrap = fn(Arc<SimStorage>) -> Arc<dyn Storage>;
 
 /// What is promised, and was broken.
 pub(super) type Broken = String;
@@ -67,6 +74,7 @@ pub(super) enum Health {
 
 /// Processes at work on one store.
 pub(super) struct Stage<'w> {
+    sim: Arc<SimStorage>,
     storage: Arc<dyn Storage>,
     config: Config,
     world: &'w mut World,
@@ -78,14 +86,16 @@ pub(super) struct Stage<'w> {
 
 impl<'w> Stage<'w> {
     pub(super) fn new(
-        storage: Arc<dyn Storage>,
+        sim: Arc<SimStorage>,
+        wrap: Wrap,
         config: &Config,
         world: &'w mut World,
         health: Health,
         seed: u64,
     ) -> Stage<'w> {
         Stage {
-            storage,
+            storage: wrap(Arc::clone(&sim)),
+            sim,
             config: config.clone(),
             world,
             health,
@@ -108,7 +118,8 @@ impl<'w> Stage<'w> {
             2 => self.create_branch(process, branch),
             3 => self.delete_branch(process, branch),
             4 => self.force_branch(process, branch),
-            5 | 6 => self.checkpoint(process, branch),
+            5 => self.checkpoint(process, branch),
+            6 => self.collect(process, branch),
             _ => {
                 let changes = self.changes(branch);
                 self.transact(process, branch, &changes)
@@ -348,10 +359,30 @@ impl<'w> Stage<'w> {
         }
     }
 
+    /// Collects garbage of any age; where locks are worth nothing, after a while.
+    fn collect(&mut self, process: u64, branch: &'static str) -> Result<(), Broken> {
+        let Some(conn) = self.connect(process, branch)? else {
+            return Ok(());
+        };
+        self.sim.pass(WHILE_MS);
+        let options = GcOptions {
+            min_age_ms: Some(0),
+        };
+        let done = conn.gc_storage(options);
+        self.world.tell((process, "collect", branch), &done);
+        match done {
+            Ok(_) => self.look(process, branch),
+            Err(error) => self.failed(process, branch, &error, Vec::new()),
+        }
+    }
+
     /// Values that were read before are the same still.
     pub(super) fn read_again(&mut self) -> Result<(), Broken> {
         for (db, contents) in &self.kept {
-            let again = Contents::of(db)?;
+            let again = match Contents::of(db) {
+                Err(broken) if broken.starts_with("SnapshotExpired") => continue,
+                again => again?,
+            };
             if again != *contents {
                 return Err(format!(
                     "a database value changed: {contents:?} to {again:?}"

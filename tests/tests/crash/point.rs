@@ -11,7 +11,7 @@ use datalith_engine::store::{Fault, SimStorage, Storage, Times};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Code, edn};
 
-use super::act::{Broken, Health, Stage, World};
+use super::act::{Broken, Health, Stage, World, Wrap};
 use super::world::{Late, SCHEMA};
 
 /// Acts before the fault's consequences are looked at, and after each recovery.
@@ -35,9 +35,6 @@ const FAULTS: [(Times, Fault); 10] = [
     (Times::Once, Fault::Refused),
     (Times::Once, Fault::Lie),
 ];
-
-/// What stands between the database and the simulated store: nothing, or a mutation.
-pub(super) type Wrap = fn(Arc<SimStorage>) -> Arc<dyn Storage>;
 
 /// A kind of store to crash.
 #[derive(Clone, Copy)]
@@ -223,8 +220,14 @@ fn try_in(
     examine(manner, &sim, config, world)?;
     sim = Arc::new(sim.crash());
     examine(manner, &sim, config, world)?;
-    let storage = (manner.wrap)(Arc::clone(&sim));
-    let mut stage = Stage::new(storage, config, world, Health::Sound, seed);
+    let mut stage = Stage::new(
+        Arc::clone(&sim),
+        manner.wrap,
+        config,
+        world,
+        Health::Sound,
+        seed,
+    );
     stage.write_on()?;
     sim = Arc::new(sim.crash());
     examine(manner, &sim, config, world)
@@ -239,8 +242,7 @@ fn work(
     seed: u64,
     acts: usize,
 ) -> Result<(), Broken> {
-    let storage = (manner.wrap)(Arc::clone(sim));
-    let mut stage = Stage::new(storage, config, world, health, seed);
+    let mut stage = Stage::new(Arc::clone(sim), manner.wrap, config, world, health, seed);
     for _ in 0..acts {
         stage.act()?;
     }
@@ -253,6 +255,13 @@ fn examine(
     config: &Config,
     world: &mut World,
 ) -> Result<(), Broken> {
-    let storage = (manner.wrap)(Arc::clone(sim));
-    Stage::new(storage, config, world, Health::Sound, 0).examine()
+    Stage::new(
+        Arc::clone(sim),
+        manner.wrap,
+        config,
+        world,
+        Health::Sound,
+        0,
+    )
+    .examine()
 }

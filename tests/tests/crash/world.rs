@@ -85,7 +85,7 @@ impl Contents {
                 return Err(format!("two entities have the number {k}"));
             }
         }
-        let history = db.history().map_err(|e| e.to_string())?;
+        let history = db.history().map_err(|e| failure(&e))?;
         for (numbers, texts, _) in rows(&history)?.into_values() {
             let texts = texts.iter().cloned();
             let k = numbers.first().copied().unwrap_or(-1);
@@ -222,6 +222,8 @@ pub(super) struct Worlds {
     possible: Vec<Option<State>>,
     /// Changes whose answer was lost and which may yet come or go, until another one is made.
     late: Vec<Option<State>>,
+    /// Whether its deletion is on its way, which may come whatever is done before.
+    vanishes: bool,
 }
 
 impl Worlds {
@@ -229,6 +231,7 @@ impl Worlds {
         Worlds {
             possible: vec![state],
             late: Vec::new(),
+            vanishes: false,
         }
     }
 
@@ -259,7 +262,10 @@ impl Worlds {
     pub(super) fn may_have_become(&mut self, states: Vec<Option<State>>, late: Late) {
         match late {
             Late::Never => {}
-            Late::Comes => self.late.extend(states.iter().cloned()),
+            Late::Comes => {
+                self.vanishes |= states.contains(&None);
+                self.late.extend(states.iter().cloned());
+            }
             Late::Goes => self
                 .late
                 .extend(self.possible.iter().chain(&states).cloned()),
@@ -274,6 +280,10 @@ impl Worlds {
     /// What a branch turned out to be; an error tells what it must be.
     pub(super) fn saw(&mut self, found: Option<&Contents>) -> std::result::Result<(), String> {
         let is = |state: &Option<State>| state.as_ref().map(State::contents).as_ref() == found;
+        if found.is_none() && self.vanishes {
+            self.became(vec![None]);
+            return Ok(());
+        }
         if !self.possible.iter().any(is) {
             let must: Vec<_> = self
                 .possible
