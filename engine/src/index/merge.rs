@@ -4,7 +4,11 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::leaf::Slot;
+use super::run::partition_point;
 use super::{Cell, Chunk, Dictionary, Extra, Leaf, Row, Run, SortOrder};
+
+/// Rows of a chunk for each row that comes or goes, from which on places are searched for.
+const SPARSE: usize = 16;
 
 impl Run {
     /// The run without `removed` and with `added`.
@@ -27,29 +31,53 @@ impl Run {
         sort_rows(&mut added, self.order, dictionary);
         let mut out = LeafWriter::default();
         let (mut removed, mut added) = (&removed[..], &added[..]);
-        let leaves = self.leaves();
-        for (at, leaf) in leaves.iter().enumerate() {
-            let fence = self.leaf_fences().get(at + 1);
+        let (leaves, fences) = (self.leaves(), self.leaf_fences());
+        let mut at = 0;
+        while at < leaves.len() {
+            let Some(touched) = self.next_part(&fences[at..], removed, added, dictionary) else {
+                break;
+            };
+            out.leaves.extend_from_slice(&leaves[at..at + touched]);
+            at += touched;
+            let fence = fences.get(at + 1);
             let take_out = self.split_before(fence, &mut removed, dictionary);
             let put_in = self.split_before(fence, &mut added, dictionary);
-            if take_out.is_empty() && put_in.is_empty() {
-                out.leaves.push(Arc::clone(leaf));
+            let grows = if at + 1 == leaves.len() {
+                Growth::AtEnd
             } else {
-                let grows = if at + 1 == leaves.len() {
-                    Growth::AtEnd
-                } else {
-                    Growth::Within
-                };
-                let slots = self.merge_leaf(leaf, take_out, put_in, dictionary, grows);
-                out.push(slots, self.extra, grows);
-            }
+                Growth::Within
+            };
+            let slots = self.merge_leaf(&leaves[at], take_out, put_in, dictionary, grows);
+            out.push(slots, self.extra, grows);
+            at += 1;
         }
+        out.leaves.extend_from_slice(&leaves[at..]);
         if leaves.is_empty() {
             let mut rows = ChunkWriter::new(self.extra, Growth::AtEnd);
             added.iter().for_each(|row| rows.push(*row));
             out.push(rows.finish(), self.extra, Growth::AtEnd);
         }
         Run::from_leaves(self.order, self.extra, out.leaves)
+    }
+
+    /// Which of the parts that start with `fences` the first of the rows belongs to; none if there
+    /// are no rows. What comes before the first part belongs to it.
+    fn next_part(
+        &self,
+        fences: &[(i64, Cell)],
+        removed: &[Row],
+        added: &[Row],
+        dictionary: &Dictionary,
+    ) -> Option<usize> {
+        let part = |row: &Row| {
+            let starts_before = |&(e, v): &(i64, Cell)| {
+                let fence = Row::new(e, v, i64::MIN);
+                fence.compare_datom(row, self.order, dictionary) != Ordering::Greater
+            };
+            fences[1..].partition_point(starts_before)
+        };
+        let first = removed.first().map(part);
+        first.into_iter().chain(added.first().map(part)).min()
     }
 
     /// Takes from the front of sorted rows those that come before what starts with `fence`.
@@ -79,18 +107,78 @@ impl Run {
         grows: Growth,
     ) -> Vec<Arc<Slot>> {
         let mut out = ChunkWriter::new(self.extra, grows);
-        for (at, slot) in leaf.slots().iter().enumerate() {
+        let (slots, fences) = (leaf.slots(), leaf.fences());
+        let mut at = 0;
+        while at < slots.len() {
+            let Some(touched) = self.next_part(&fences[at..], removed, added, dictionary) else {
+                break;
+            };
+            slots[at..at + touched]
+                .iter()
+                .for_each(|slot| out.share(slot));
+            at += touched;
             // Everything before the next chunk's first row belongs to this one.
-            let fence = leaf.fences().get(at + 1);
+            let fence = fences.get(at + 1);
             let take_out = self.split_before(fence, &mut removed, dictionary);
             let put_in = self.split_before(fence, &mut added, dictionary);
-            if take_out.is_empty() && put_in.is_empty() {
-                out.share(slot);
+            let chunk = slots[at].chunk();
+            if SPARSE * (take_out.len() + put_in.len()) < chunk.len() {
+                self.merge_few(chunk, take_out, put_in, dictionary, &mut out);
             } else {
-                self.merge_chunk(slot.chunk(), take_out, put_in, dictionary, &mut out);
+                self.merge_chunk(chunk, take_out, put_in, dictionary, &mut out);
             }
+            at += 1;
         }
+        slots[at..].iter().for_each(|slot| out.share(slot));
         out.finish()
+    }
+
+    /// As [`Run::merge_chunk`] for few rows: their places are searched for.
+    fn merge_few(
+        &self,
+        chunk: &Chunk,
+        take_out: &[Row],
+        put_in: &[Row],
+        dictionary: &Dictionary,
+        out: &mut ChunkWriter,
+    ) {
+        let current = self.extra == Extra::Nothing;
+        let row = |at: usize| chunk.row(at);
+        let is_before = |at: usize, other: &Row| {
+            row(at).compare_datom(other, self.order, dictionary) == Ordering::Less
+        };
+        let mut gone: Vec<usize> = Vec::new();
+        for taken in take_out {
+            let first = partition_point(0..chunk.len(), |at| is_before(at, taken));
+            let is_it = |at: &usize| {
+                row(*at)
+                    .compare_datom(taken, self.order, dictionary)
+                    .is_eq()
+            };
+            gone.extend((first..chunk.len()).take_while(is_it));
+        }
+        let copy = |range: std::ops::Range<usize>, out: &mut ChunkWriter| {
+            let kept = range.filter(|at| gone.binary_search(at).is_err());
+            kept.for_each(|at| out.push(row(at)));
+        };
+        let mut from = 0;
+        for put in put_in {
+            let compare = |at: usize| {
+                let stored = row(at);
+                if current {
+                    stored.compare_datom(put, self.order, dictionary)
+                } else {
+                    stored.compare(put, self.order, dictionary)
+                }
+            };
+            let place = partition_point(from..chunk.len(), |at| compare(at) == Ordering::Less);
+            copy(from..place, out);
+            out.push(*put);
+            from = place;
+            // The one it takes the place of.
+            from += usize::from(place < chunk.len() && compare(place).is_eq());
+        }
+        copy(from..chunk.len(), out);
     }
 
     fn merge_chunk(
@@ -301,4 +389,58 @@ fn rechunked(slots: &[Arc<Slot>], extra: Extra) -> Vec<Arc<Slot>> {
         (0..chunk.len()).for_each(|at| out.push(chunk.row(at)));
     }
     out.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Few rows and many rows go different ways to the same run.
+    #[test]
+    fn few_rows_are_merged_as_many_are() {
+        let dictionary = Dictionary::default();
+        let mut random = 7u64;
+        let mut roll = |below: u64| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (random >> 33) % below
+        };
+        for round in 0..200 {
+            let extra = [Extra::Nothing, Extra::End][round % 2];
+            let mut rows: Vec<Row> = (0..3000)
+                .map(|_| Row {
+                    extra: if round % 2 == 1 { 9 } else { 0 },
+                    ..Row::new(roll(900) as i64, Cell::long(roll(3) as i64), 1)
+                })
+                .collect();
+            sort_rows(&mut rows, SortOrder::ByEntity, &dictionary);
+            rows.dedup();
+            let run = Run::from_sorted(SortOrder::ByEntity, extra, &rows);
+            let mut some = |tx: i64| -> Vec<Row> {
+                let count = roll(6);
+                let row = |_| Row {
+                    extra: if round % 2 == 1 { 9 } else { 0 },
+                    ..Row::new(roll(900) as i64, Cell::long(roll(3) as i64), tx)
+                };
+                (0..count).map(row).collect()
+            };
+            let (removed, mut added) = (some(0), some(2));
+            added.dedup_by_key(|row| (row.e, row.v));
+            added.sort_by_key(|row| (row.e, row.v.bits));
+            added.dedup_by_key(|row| (row.e, row.v));
+            // One by one, naively.
+            let is_removed = |row: &Row| removed.iter().any(|r| (r.e, r.v) == (row.e, row.v));
+            let is_replaced = |row: &Row| {
+                extra == Extra::Nothing && added.iter().any(|r| (r.e, r.v) == (row.e, row.v))
+            };
+            let kept = rows
+                .iter()
+                .filter(|row| !is_removed(row) && !is_replaced(row));
+            let mut expected: Vec<Row> = kept.copied().chain(added.iter().copied()).collect();
+            sort_rows(&mut expected, SortOrder::ByEntity, &dictionary);
+            let merged = run.apply(removed.clone(), added.clone(), &dictionary);
+            assert_eq!(merged.rows().collect::<Vec<_>>(), expected, "round {round}");
+        }
+    }
 }

@@ -347,7 +347,8 @@ impl Run {
     }
 }
 
-fn partition_point(range: Range<usize>, before: impl Fn(usize) -> bool) -> usize {
+/// The first of a range that is not `before`.
+pub(super) fn partition_point(range: Range<usize>, before: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (range.start, range.end);
     while low < high {
         let middle = low + (high - low) / 2;
