@@ -12,8 +12,6 @@ mod columns;
 mod config;
 mod connection;
 mod consistency;
-#[cfg(test)]
-mod copy_tests;
 mod database;
 mod dump;
 mod environment;
@@ -41,8 +39,6 @@ mod settings;
 mod tests;
 mod uri;
 mod verify;
-#[cfg(test)]
-mod verify_tests;
 
 pub use crate::transact::{TxData, TxReport};
 pub use backup::{BackupReport, backup_at};

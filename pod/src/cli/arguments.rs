@@ -54,6 +54,16 @@ pub(crate) enum Command {
     VerifyChain(Look),
     /// Remove files that nothing needs, and purged data from those that stay
     Gc(Look),
+    /// Fold what was written lately into segments, as happens by itself
+    Checkpoint(Look),
+    /// Check every file, row and commit of a database
+    Verify(Verify),
+    /// Write a whole database, history and branches included, into a file
+    Export(DumpFile),
+    /// Make a database of a file that export wrote
+    ImportDump(DumpFile),
+    /// Copy a database to another folder; again, only what is new
+    Backup(Backup),
 }
 
 /// Which database.
@@ -383,6 +393,66 @@ pub(crate) enum Side {
     Ours,
     /// Take what the other branch says
     Theirs,
+}
+
+/// `verify`
+#[derive(Args)]
+#[command(after_help = "\
+Fails with exit code 1 if a file is damaged or missing, or if rows do not fit together, and names the
+files. The database need not be fit to be opened, and may be written to meanwhile.
+
+Examples:
+  datalith verify notes.db
+  datalith verify notes.db --deep --format json")]
+pub(crate) struct Verify {
+    /// Directory of the database, or its configuration as an EDN map
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+    /// Also make each branch anew from its transactions, among the temporary files, and compare
+    #[arg(long)]
+    pub(crate) deep: bool,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+/// `export` and `import-dump`
+#[derive(Args)]
+#[command(after_help = "\
+A dump holds every transaction of every branch with its commit id, its entities and its instant, each
+part checked by a digest. The same database gives the same bytes. An import that was cut short goes on
+when it is called again; a dump that is damaged or cut short is refused before anything is written.
+
+Examples:
+  datalith export notes.db notes.dump
+  datalith import-dump copy.db notes.dump")]
+pub(crate) struct DumpFile {
+    /// Directory of the database, or its configuration as an EDN map
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+    /// The dump
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+/// `backup`
+#[derive(Args)]
+#[command(after_help = "\
+The folder is a database itself when the command is done. The database may be written to meanwhile.
+
+Examples:
+  datalith backup notes.db /mnt/disk/notes.db
+  datalith verify /mnt/disk/notes.db")]
+pub(crate) struct Backup {
+    /// Directory of the database, or its configuration as an EDN map
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+    /// Directory of the copy
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
 }
 
 /// `log`

@@ -2,7 +2,7 @@
 //!
 //! Input: the arguments, standard input and files. Output: results on standard output and nothing
 //! else there; everything said about them goes to standard error. Arguments become a call of the
-//! engine in [`ask`], [`change`], [`read`], [`import`], [`branch`], [`log`] and [`difference`]; what comes back is a [`listing`], which
+//! engine in [`ask`], [`change`], [`read`], [`import`], [`branch`], [`log`], [`difference`] and [`upkeep`]; what comes back is a [`listing`], which
 //! [`output`] writes as a table or as data.
 
 mod arguments;
@@ -23,6 +23,7 @@ mod paint;
 mod pretty;
 mod read;
 mod table;
+mod upkeep;
 
 use std::process::ExitCode;
 
@@ -66,5 +67,10 @@ fn perform(command: &Command) -> Result<(), Fault> {
         Command::Diff(arguments) => difference::diff(arguments),
         Command::VerifyChain(arguments) => log::verify_chain(arguments),
         Command::Gc(arguments) => log::gc(arguments),
+        Command::Checkpoint(arguments) => upkeep::checkpoint(arguments),
+        Command::Verify(arguments) => upkeep::verify(arguments),
+        Command::Export(arguments) => upkeep::export(arguments),
+        Command::ImportDump(arguments) => upkeep::import_dump(arguments),
+        Command::Backup(arguments) => upkeep::backup(arguments),
     }
 }

@@ -11,10 +11,12 @@ mod connect;
 mod describe;
 mod handles;
 mod listen;
+mod operation;
 mod query;
 mod read;
 mod session;
 pub mod table;
+pub(crate) mod upkeep;
 mod view;
 
 pub(crate) use branch::plan_value;

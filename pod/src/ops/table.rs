@@ -1,81 +1,8 @@
 //! The one table of operations: `describe`, the command line and the documentation read it.
 
-use datalith_engine::{Result, Value};
-
-use crate::ops::call::Call;
-use crate::ops::{branch, change, commit, connect, listen, query, read, view};
-use crate::server::{Outcome, Route};
-
-/// How settled an operation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stability {
-    /// It stays as it is.
-    Stable,
-    /// It may change.
-    Experimental,
-}
-
-/// Where an operation shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// In `datahike.pod` and in `pod.datalith`.
-    Both,
-    /// In `pod.datalith` only.
-    Datalith,
-    /// In neither: what the client code of another operation calls.
-    Nowhere,
-}
-
-/// What the client gets for it.
-#[derive(Clone, Copy, Debug)]
-pub enum Client {
-    /// A function that calls the pod.
-    Proxy,
-    /// The same; in `pod.datalith` wrapped, because a client turns an answer of `false` into `nil`.
-    Predicate,
-    /// Clojure source of its own, in both namespaces.
-    Code(&'static str),
-    /// Clojure source of its own in `pod.datalith`, a plain function in `datahike.pod`.
-    DatalithCode(&'static str),
-}
-
-/// What runs in the pod.
-#[derive(Clone, Copy)]
-pub enum Run {
-    /// Nothing: it is client code only.
-    Nothing,
-    /// Gives a value.
-    Value(fn(&Call<'_>) -> Result<Value>),
-    /// Encodes its own answer, or goes on.
-    Outcome(fn(&Call<'_>) -> Result<Outcome>),
-}
-
-/// One operation.
-pub struct Operation {
-    /// Its name, without namespace.
-    pub name: &'static str,
-    /// Its argument lists, as Clojure's `:arglists`.
-    pub arglists: &'static str,
-    /// Fewest arguments.
-    pub args_min: usize,
-    /// Most arguments; [`VARIADIC`] for any number.
-    pub args_max: usize,
-    /// What it gives, for its reader.
-    pub doc: &'static str,
-    /// How settled it is.
-    pub stability: Stability,
-    /// Where it shows.
-    pub shown: Shown,
-    /// What the client gets for it.
-    pub client: Client,
-    /// How its calls are scheduled.
-    pub route: Route,
-    /// What runs in the pod.
-    pub run: Run,
-}
-
-/// Any number of arguments.
-pub const VARIADIC: usize = usize::MAX;
+pub use crate::ops::operation::{Client, Operation, Run, Shown, Stability, VARIADIC};
+use crate::ops::{branch, change, commit, connect, listen, query, read, upkeep, view};
+use crate::server::Route;
 
 /// The operation of this name.
 pub fn find(name: &str) -> Option<&'static Operation> {
@@ -514,6 +441,60 @@ pub static OPERATIONS: &[Operation] = &[
               writers. Answers with the set of names removed. Commits cost next to nothing, so \
               all of them stay, whatever remove-before says.",
         run: Run::Value(commit::gc_storage),
+        ..VERSIONING
+    },
+    Operation {
+        name: "checkpoint",
+        arglists: "([conn])",
+        doc: "Folds what was written to this branch into segments now, as happens by itself in \
+              the background: :done, :nothing-new, or :busy if another process is at it.",
+        route: Route::Change,
+        run: Run::Value(upkeep::checkpoint),
+        ..VERSIONING
+    },
+    Operation {
+        name: "verify",
+        arglists: "([conn-or-config] [conn-or-config {:keys [deep]}])",
+        args_max: 2,
+        doc: "Checks every file of a store, every row and every commit of all branches; with \
+              :deep also that the transactions make these rows. A map of :status (:ok or \
+              :damaged), :branches, :errors (maps of :file, :message, :expected, :got …), \
+              :garbage and more. A configuration serves where the database cannot be opened.",
+        run: Run::Value(upkeep::verify),
+        ..VERSIONING
+    },
+    Operation {
+        name: "export",
+        arglists: "([conn file])",
+        args_min: 2,
+        args_max: 2,
+        doc: "Writes the whole database, all branches and their history, into a file for \
+              import-dump. The same database gives the same bytes. Answers with :branches, \
+              :transactions and :bytes.",
+        run: Run::Value(upkeep::export),
+        ..VERSIONING
+    },
+    Operation {
+        name: "import-dump",
+        arglists: "([config file])",
+        args_min: 2,
+        args_max: 2,
+        doc: "Makes a database of what export wrote, where there is none yet: the same commits, \
+              transactions, entities and instants. Cut short, the same call goes on.",
+        route: Route::Change,
+        run: Run::Value(upkeep::import_dump),
+        ..VERSIONING
+    },
+    Operation {
+        name: "backup",
+        arglists: "([conn folder])",
+        args_min: 2,
+        args_max: 2,
+        doc: "Copies the whole database to another folder, which is a database then; what an \
+              earlier backup copied is kept. Writers go on meanwhile. Answers with :branches, \
+              :objects, :bytes and :kept.",
+        route: Route::Change,
+        run: Run::Value(upkeep::backup),
         ..VERSIONING
     },
     Operation {

@@ -4,6 +4,7 @@ mod ask;
 mod crowd;
 mod demo;
 mod import;
+mod upkeep;
 mod version;
 
 use std::io::Write;
