@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::payload;
+use super::payload::{self, Layout, Stripped};
 use crate::bytes::put_value;
 use crate::error::{Code, Error, Result};
 use crate::fault;
@@ -19,16 +19,49 @@ use crate::value::{Symbol, Value};
 /// A flag of an archived record: what it once said was purged, so its id is not that of its content.
 pub(super) const REDACTED: u32 = 1;
 
+/// A flag of an archived record: its datoms are laid out as in the log.
+const PLAIN: u32 = 2;
+
 /// A record as it is archived.
 pub(super) fn archived(record: &RecordView<'_>) -> Result<ArchivedRecord> {
-    let (before, after) = payload::around_values(record.payload)?;
+    let (head, rest) = payload::around_values(record.payload)?;
+    let plain = [head, rest].concat();
+    let stripped = payload::read_stripped(&plain, Layout::Plain)?;
+    // The bytes must come back as they were: commit ids are made of them.
+    let again = payload::put_stripped(head, &stripped, Layout::Plain)?;
+    let (flags, body) = match again == plain {
+        true => (0, payload::put_stripped(head, &stripped, Layout::Grouped)?),
+        false => (PLAIN, plain),
+    };
     Ok(ArchivedRecord {
         t: record.t,
         epoch: record.epoch,
         commit: record.commit,
-        flags: 0,
-        body: [before, after].concat(),
+        flags,
+        body,
     })
+}
+
+/// What an archived record purged, and its datoms.
+pub(super) fn contents(record: &ArchivedRecord) -> Result<Stripped> {
+    payload::read_stripped(&record.body, layout(record))
+}
+
+/// The record with other contents; it says that it is redacted.
+pub(super) fn redacted(record: ArchivedRecord, contents: &Stripped) -> Result<ArchivedRecord> {
+    let (head, _) = payload::value_ids(&record.body)?;
+    Ok(ArchivedRecord {
+        flags: record.flags | REDACTED,
+        body: payload::put_stripped(&record.body[..head], contents, layout(&record))?,
+        ..record
+    })
+}
+
+fn layout(record: &ArchivedRecord) -> Layout {
+    match record.flags & PLAIN {
+        0 => Layout::Grouped,
+        _ => Layout::Plain,
+    }
 }
 
 /// The payload a record had, values included; placeholders stand for those that were purged.
@@ -54,7 +87,8 @@ fn payload_of(record: &ArchivedRecord, dictionary: &Dictionary) -> Result<Vec<u8
             None => return Err(lost("were purged")),
         }
     }
-    payload.extend_from_slice(&record.body[head..]);
+    let plain = payload::put_stripped(&record.body[..head], &contents(record)?, Layout::Plain)?;
+    payload.extend_from_slice(&plain[head..]);
     Ok(payload)
 }
 

@@ -7,10 +7,9 @@
 use std::sync::{Arc, PoisonError};
 use std::thread;
 
-use super::archive::archived;
+use super::archive::{archived, contents};
 use super::database::Database;
 use super::journal::Settled;
-use super::payload;
 use super::pin::MAINTENANCE;
 use super::purge::{Purges, Used};
 use super::reference::Piece;
@@ -68,7 +67,7 @@ impl Database {
         let records = records_of(&place.storage, &settled.pieces)?;
         let mut unswept = settled.opened.as_ref().is_some_and(|root| root.unswept);
         for record in &records {
-            unswept = unswept || !payload::read_stripped(&record.body)?.purges.is_empty();
+            unswept = unswept || !contents(record)?.purges.is_empty();
         }
         root::write(
             &*place.storage,

@@ -7,7 +7,8 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use super::columns::{
-    Ids, Trusted, put_bits, put_datoms, read_attribute, read_cell, read_datoms, read_kind,
+    Ids, Trusted, put_bits, put_datoms, put_grouped, read_attribute, read_cell, read_datoms,
+    read_grouped, read_kind,
 };
 use crate::bytes::{Cursor, malformed, put_value, put_varint, put_zigzag, read_value};
 use crate::datom::{EntityId, TX0, TxId};
@@ -156,10 +157,18 @@ pub(super) struct Stripped {
     pub(super) datoms: Vec<IndexDatom>,
 }
 
+/// How the datoms of a payload are laid out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// In the order of their effects, as in the log.
+    Plain,
+    /// The values of each attribute together, as in archives.
+    Grouped,
+}
+
 /// Reads a payload whose values were cut out.
-pub(super) fn read_stripped(body: &[u8]) -> Result<Stripped> {
-    let mut cursor = Cursor::new(body);
-    let tx = read_heading(&mut cursor)?.tx;
+pub(super) fn read_stripped(body: &[u8], layout: Layout) -> Result<Stripped> {
+    let tx = heading(body)?.tx;
     let (head, _) = value_ids(body)?;
     let mut cursor = Cursor::new(&body[head..]);
     let count = cursor.count(1)?;
@@ -168,17 +177,29 @@ pub(super) fn read_stripped(body: &[u8]) -> Result<Stripped> {
         .collect();
     let mut datoms = Vec::new();
     let purges = purges?;
-    read_datoms(&mut cursor, tx, &Trusted, &mut datoms)?;
-    Ok(Stripped { purges, datoms })
+    match layout {
+        Layout::Plain => read_datoms(&mut cursor, tx, &Trusted, &mut datoms)?,
+        Layout::Grouped => read_grouped(&mut cursor, tx, &mut datoms)?,
+    }
+    match cursor.left() {
+        0 => Ok(Stripped { purges, datoms }),
+        _ => Err(malformed("bytes follow its end")),
+    }
 }
 
-/// A payload whose values were cut out, with other datoms and no purges.
-pub(super) fn with_datoms(body: &[u8], datoms: &[IndexDatom]) -> Result<Vec<u8>> {
-    let tx = heading(body)?.tx;
-    let (head, _) = value_ids(body)?;
-    let mut out = body[..head].to_vec();
-    put_varint(&mut out, 0);
-    put_datoms(&mut out, tx, datoms);
+/// A payload without values: the head of another one, then purges and datoms.
+pub(super) fn put_stripped(head: &[u8], stripped: &Stripped, layout: Layout) -> Result<Vec<u8>> {
+    let tx = heading(head)?.tx;
+    let mut out = head.to_vec();
+    put_varint(&mut out, stripped.purges.len() as u64);
+    stripped
+        .purges
+        .iter()
+        .for_each(|purge| put_purge(&mut out, purge));
+    match layout {
+        Layout::Plain => put_datoms(&mut out, tx, &stripped.datoms),
+        Layout::Grouped => put_grouped(&mut out, tx, &stripped.datoms),
+    }
     Ok(out)
 }
 

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use super::archive::REDACTED;
+use super::archive::{REDACTED, contents, redacted};
 use super::payload::{self, Stripped};
 use crate::datom::{Op, TX0};
 use crate::db::{Db, IndexDatom, Purge};
@@ -30,7 +30,7 @@ pub(super) struct Purges {
 impl Purges {
     /// Notes what a record purged. First pass over all records.
     pub(super) fn note(&mut self, record: &ArchivedRecord) -> Result<()> {
-        for purge in payload::read_stripped(&record.body)?.purges {
+        for purge in contents(record)?.purges {
             match purge {
                 Purge::Datom { e, a, v } => {
                     self.datoms.insert((e.0, a.0, v), record.t);
@@ -46,7 +46,7 @@ impl Purges {
 
     /// Notes when what went with the past was retracted. Second pass, if [`Purges::spans_past`].
     pub(super) fn note_ends(&mut self, record: &ArchivedRecord) -> Result<()> {
-        for datom in payload::read_stripped(&record.body)?.datoms {
+        for datom in contents(record)?.datoms {
             if datom.op == Op::Retract && datom.tx.0 <= self.past {
                 let ends = self
                     .ends
@@ -65,7 +65,7 @@ impl Purges {
 
     /// The record without what was purged after it.
     pub(super) fn redact(&self, record: ArchivedRecord) -> Result<ArchivedRecord> {
-        let Stripped { datoms, purges, .. } = payload::read_stripped(&record.body)?;
+        let Stripped { datoms, purges } = contents(&record)?;
         let kept: Vec<IndexDatom> = datoms
             .iter()
             .filter(|datom| !self.takes(datom, record.t))
@@ -75,11 +75,11 @@ impl Purges {
         if kept.len() == datoms.len() && purges.is_empty() {
             return Ok(record);
         }
-        Ok(ArchivedRecord {
-            flags: record.flags | REDACTED,
-            body: payload::with_datoms(&record.body, &kept)?,
-            ..record
-        })
+        let left = Stripped {
+            purges: Vec::new(),
+            datoms: kept,
+        };
+        redacted(record, &left)
     }
 
     fn takes(&self, datom: &IndexDatom, t: u64) -> bool {
@@ -130,7 +130,7 @@ impl Used {
 
     /// By what an archived record says.
     pub(super) fn mark_record(&mut self, record: &ArchivedRecord) -> Result<()> {
-        for datom in payload::read_stripped(&record.body)?.datoms {
+        for datom in contents(record)?.datoms {
             self.mark(datom.a.0);
             self.mark_cell(datom.v);
         }

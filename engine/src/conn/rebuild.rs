@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use super::archive::{REDACTED, archived};
-use super::payload;
+use super::archive::{REDACTED, archived, contents};
 use super::replay::Replay;
 use crate::db::{Db, Options};
 use crate::error::Result;
@@ -89,7 +88,7 @@ impl Rebuild {
         if redacted == Redacted::Yes {
             kept.flags |= REDACTED;
         }
-        self.unswept |= !payload::read_stripped(&kept.body)?.purges.is_empty();
+        self.unswept |= !contents(&kept)?.purges.is_empty();
         self.bytes += record.payload.len();
         self.records.push(kept);
         self.at = Origin {

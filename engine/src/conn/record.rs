@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::archive::{REDACTED, archived, each_archived};
+use super::archive::{REDACTED, archived, contents, each_archived};
 use super::lineage::read_pieces;
-use super::payload;
 use super::pin::maintain;
 use super::reference::{Piece, Place, Ref};
 use super::replay::Replay;
@@ -212,7 +211,7 @@ impl Located {
             if stand == (Stand::Archived { redacted: true }) {
                 kept.flags |= REDACTED;
             }
-            unswept |= !payload::read_stripped(&kept.body)?.purges.is_empty();
+            unswept |= !contents(&kept)?.purges.is_empty();
             records.push(Ok(kept));
             Ok(ControlFlow::Continue(()))
         })?;
