@@ -172,8 +172,13 @@ impl Backup<'_> {
         // The first write makes it.
         match self.source.size(&reference.log)? {
             Some(_) => self.log(&reference.log),
-            None if self.target.size(&reference.log)?.is_some() => Err(written_to(&reference.log)),
-            None => Ok(()),
+            None => {
+                reference.without_log::<()>()?;
+                match self.target.size(&reference.log)? {
+                    Some(_) => Err(written_to(&reference.log)),
+                    None => Ok(()),
+                }
+            }
         }
     }
 

@@ -126,12 +126,13 @@ impl Conn {
     /// [`Code::ParentDoesNotExist`], [`Code::Unsupported`] for a value that was never committed.
     pub fn force_branch(&self, db: &Db, branch: &Keyword, parents: &[BranchPoint]) -> Result<()> {
         let database = self.database()?;
-        let start = state_of(&database, db)?;
+        let mut start = state_of(&database, db)?;
         let mut parents = commits_of(database.place(), parents)?;
         parents.retain(|parent| *parent != start.origin.commit);
         if !parents.is_empty() {
             // A commit of its own, with the parents that the value's commit does not have.
             write_first(&database.place().storage, &start, db, &parents)?;
+            start.begun = true;
         }
         let place = database.place().of(branch);
         let lease = lease(&place, &database)?;
@@ -292,7 +293,7 @@ fn is_there(place: &Place, start: &Ref) -> Result<bool> {
 fn own_log(place: &Place, reference: &Ref) -> Result<Option<Log>> {
     match Log::open_at_end(Arc::clone(&place.storage), &reference.log) {
         Ok(log) => Ok(Some(log)),
-        Err(error) if error.code() == Code::DbDoesNotExist => Ok(None),
+        Err(error) if error.code() == Code::DbDoesNotExist => reference.without_log(),
         Err(error) => Err(error),
     }
 }

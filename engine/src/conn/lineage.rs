@@ -159,7 +159,24 @@ impl Lineage {
             })?;
             self.log = Some(made.under(&self.lock));
         }
+        if !self.reference.begun {
+            self.begin()?;
+        }
         self.log.as_mut().ok_or_else(|| busy(&self.place))
+    }
+
+    /// Says in the ref that the own log was made, before anything is in it: from then on its loss is
+    /// noticed.
+    fn begin(&mut self) -> Result<()> {
+        let next = Ref {
+            begun: true,
+            ..self.reference.clone()
+        };
+        let swapped = self.place.swap(self.seen.as_deref(), Some(&next))?;
+        let moved_on = || Error::new(Code::Fenced, "another writer changed the branch just now");
+        self.seen = Some(swapped.ok_or_else(moved_on)?);
+        self.reference = next;
+        Ok(())
     }
 
     fn read_on(&mut self, lease: Option<&WriterLease>) -> Result<()> {
@@ -297,7 +314,7 @@ fn open_own(
         Err(error) if error.code() == Code::DbDoesNotExist && reference.log == place.database => {
             Err(gone(place))
         }
-        Err(error) if error.code() == Code::DbDoesNotExist => Ok(None),
+        Err(error) if error.code() == Code::DbDoesNotExist => reference.without_log(),
         Err(error) => Err(error),
     }
 }

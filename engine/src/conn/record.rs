@@ -120,7 +120,9 @@ fn read_own(
     };
     match read() {
         // There is none before the first write.
-        Err(error) if error.code() == Code::DbDoesNotExist => Ok(()),
+        Err(error) if error.code() == Code::DbDoesNotExist => {
+            reference.without_log::<()>().map(|_| ())
+        }
         read => read,
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Ref {
     pub(super) base: Vec<Piece>,
     /// The log the branch writes to; there is none before the first write.
     pub(super) log: String,
+    /// Whether that log was made: then it is damage if it is not there.
+    pub(super) begun: bool,
     /// What that log continues.
     pub(super) origin: Origin,
 }
@@ -155,6 +157,7 @@ impl Ref {
             root: None,
             base: Vec::new(),
             log: log.to_owned(),
+            begun: true,
             origin: Origin::default(),
         }
     }
@@ -165,8 +168,18 @@ impl Ref {
             root,
             base,
             log: fresh_log(),
+            begun: false,
             origin,
         }
+    }
+
+    /// None for an own log that nobody made yet; the error for one that should be there.
+    pub(super) fn without_log<T>(&self) -> Result<Option<T>> {
+        if !self.begun {
+            return Ok(None);
+        }
+        let message = format!("the log {} of a branch is not there", self.log);
+        Err(Error::new(Code::MissingSegment, message).with("file", self.log.as_str()))
     }
 
     /// All pieces, that of the own log too, if it ends in `tip`.
@@ -247,6 +260,7 @@ fn encode(place: &Place, reference: Option<&Ref>) -> Result<Vec<u8>> {
             root,
             base,
             log,
+            begun,
             origin,
         }) => {
             let root = root.map_or(Value::Nil, |root| Value::str(&root.to_string()));
@@ -262,6 +276,7 @@ fn encode(place: &Place, reference: Option<&Ref>) -> Result<Vec<u8>> {
                     Value::vector(base.iter().map(piece_value)),
                 ),
                 (Value::keyword("log"), Value::str(log)),
+                (Value::keyword("begun"), Value::Bool(*begun)),
                 (Value::keyword("origin"), origin),
             ]);
         }
@@ -311,6 +326,7 @@ fn stored(map: &Value) -> Option<Stored> {
         root,
         base: base?,
         log,
+        begun: map.get("begun") == Some(&Value::Bool(true)),
         origin,
     });
     Some(Stored {
