@@ -249,17 +249,17 @@ pub(super) fn viewed_run(
         return Some(current.clone());
     }
     let mut rows = Vec::new();
-    current
-        .chunks()
-        .for_each(|chunk| select_current(chunk, view, &mut rows));
     if view.history {
+        current
+            .chunks()
+            .for_each(|chunk| select_current(chunk, view, &mut rows));
         past.chunks()
             .for_each(|chunk| select_past(chunk, view, &mut rows));
         sort_history(&mut rows, order, dictionary);
         return Some(Run::from_sorted(order, view.extra(), &rows));
     }
-    let shown = Run::from_sorted(order, view.extra(), &rows);
-    rows.clear();
+    // What the view shows whole is shared with the present.
+    let shown = current.retain(|row| view.is_within(row.tx));
     past.chunks()
         .for_each(|chunk| select_past(chunk, view, &mut rows));
     Some(shown.apply(Vec::new(), rows, dictionary))

@@ -193,6 +193,33 @@ impl ColumnBuilder {
         }
     }
 
+    /// Takes the first rows away as a column.
+    pub fn cut(&mut self, rows: usize) -> Column {
+        let bits = self.bits[..rows].to_vec();
+        self.bits.drain(..rows);
+        let kinds = match &mut self.kinds {
+            None => Kinds::All(self.kind.unwrap_or(Kind::Nil)),
+            Some(each) => {
+                let cut = each[..rows].to_vec();
+                each.drain(..rows);
+                if let Some(first) = only(each) {
+                    (self.kind, self.kinds) = (first, None);
+                }
+                match only(&cut) {
+                    Some(kind) => Kinds::All(kind.unwrap_or(Kind::Nil)),
+                    None => Kinds::Each(cut.into()),
+                }
+            }
+        };
+        if self.bits.is_empty() {
+            self.kind = None;
+        }
+        Column {
+            kinds,
+            bits: bits.into(),
+        }
+    }
+
     /// Rows so far.
     pub fn len(&self) -> usize {
         self.bits.len()
@@ -213,5 +240,31 @@ impl ColumnBuilder {
             kinds,
             bits: self.bits.into(),
         }
+    }
+}
+
+/// The kind that all of these are, none for no rows; nothing if they differ.
+fn only(kinds: &[u8]) -> Option<Option<Kind>> {
+    let Some(first) = kinds.first() else {
+        return Some(None);
+    };
+    let are_same = kinds.iter().all(|kind| kind == first);
+    are_same.then(|| Some(Kind::ALL[usize::from(*first)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_is_uniform_where_it_can_be() {
+        let cells = [Cell::long(1), Cell::long(2), Cell::NIL, Cell::long(3)];
+        let mut builder = ColumnBuilder::default();
+        cells.iter().for_each(|cell| builder.push(*cell));
+        let parts = [builder.cut(2), builder.cut(1), builder.cut(1)];
+        let kinds = parts.each_ref().map(Column::kind);
+        assert_eq!(kinds, [Some(Kind::Long), Some(Kind::Nil), Some(Kind::Long)]);
+        let all: Vec<Cell> = parts.iter().flat_map(Column::cells).collect();
+        assert_eq!(all, cells);
     }
 }

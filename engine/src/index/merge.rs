@@ -1,14 +1,12 @@
 //! A run from an older run: rows taken out, rows put in, untouched leaves and chunks shared.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::leaf::Slot;
 use super::run::partition_point;
-use super::{Cell, Chunk, Dictionary, Extra, Leaf, Row, Run, SortOrder};
-
-/// Rows of a chunk for each row that comes or goes, from which on places are searched for.
-const SPARSE: usize = 16;
+use super::{Cell, Chunk, ColumnBuilder, Dictionary, Extra, Leaf, Row, Run, SortOrder};
 
 impl Run {
     /// The run without `removed` and with `added`.
@@ -122,63 +120,11 @@ impl Run {
             let take_out = self.split_before(fence, &mut removed, dictionary);
             let put_in = self.split_before(fence, &mut added, dictionary);
             let chunk = slots[at].chunk();
-            if SPARSE * (take_out.len() + put_in.len()) < chunk.len() {
-                self.merge_few(chunk, take_out, put_in, dictionary, &mut out);
-            } else {
-                self.merge_chunk(chunk, take_out, put_in, dictionary, &mut out);
-            }
+            self.merge_chunk(chunk, take_out, put_in, dictionary, &mut out);
             at += 1;
         }
         slots[at..].iter().for_each(|slot| out.share(slot));
         out.finish()
-    }
-
-    /// As [`Run::merge_chunk`] for few rows: their places are searched for.
-    fn merge_few(
-        &self,
-        chunk: &Chunk,
-        take_out: &[Row],
-        put_in: &[Row],
-        dictionary: &Dictionary,
-        out: &mut ChunkWriter,
-    ) {
-        let current = self.extra == Extra::Nothing;
-        let row = |at: usize| chunk.row(at);
-        let is_before = |at: usize, other: &Row| {
-            row(at).compare_datom(other, self.order, dictionary) == Ordering::Less
-        };
-        let mut gone: Vec<usize> = Vec::new();
-        for taken in take_out {
-            let first = partition_point(0..chunk.len(), |at| is_before(at, taken));
-            let is_it = |at: &usize| {
-                row(*at)
-                    .compare_datom(taken, self.order, dictionary)
-                    .is_eq()
-            };
-            gone.extend((first..chunk.len()).take_while(is_it));
-        }
-        let copy = |range: std::ops::Range<usize>, out: &mut ChunkWriter| {
-            let kept = range.filter(|at| gone.binary_search(at).is_err());
-            kept.for_each(|at| out.push(row(at)));
-        };
-        let mut from = 0;
-        for put in put_in {
-            let compare = |at: usize| {
-                let stored = row(at);
-                if current {
-                    stored.compare_datom(put, self.order, dictionary)
-                } else {
-                    stored.compare(put, self.order, dictionary)
-                }
-            };
-            let place = partition_point(from..chunk.len(), |at| compare(at) == Ordering::Less);
-            copy(from..place, out);
-            out.push(*put);
-            from = place;
-            // The one it takes the place of.
-            from += usize::from(place < chunk.len() && compare(place).is_eq());
-        }
-        copy(from..chunk.len(), out);
     }
 
     fn merge_chunk(
@@ -190,18 +136,36 @@ impl Run {
         out: &mut ChunkWriter,
     ) {
         let current = self.extra == Extra::Nothing;
-        for at in 0..chunk.len() {
+        let compare = |row: &Row, other: &Row| {
+            if current {
+                row.compare_datom(other, self.order, dictionary)
+            } else {
+                row.compare(other, self.order, dictionary)
+            }
+        };
+        let mut at = 0;
+        while at < chunk.len() {
+            // Values are dear to compare: rows before the next change are leapt over.
+            let before_put_in = put_in
+                .first()
+                .map(|first| leap(at..chunk.len(), |at| compare(&chunk.row(at), first).is_lt()));
+            let before_take_out = take_out.first().map(|first| {
+                let end = before_put_in.unwrap_or(chunk.len());
+                leap(at..end, |at| {
+                    let row = chunk.row(at);
+                    row.compare_datom(first, self.order, dictionary).is_lt()
+                })
+            });
+            let next = before_take_out.or(before_put_in).unwrap_or(chunk.len());
+            out.copy(chunk, at..next);
+            at = next;
+            if at == chunk.len() {
+                break;
+            }
             let row = chunk.row(at);
-            let compare = |other: &Row| {
-                if current {
-                    other.compare_datom(&row, self.order, dictionary)
-                } else {
-                    other.compare(&row, self.order, dictionary)
-                }
-            };
             let mut replaced = false;
             while let [first, rest @ ..] = put_in {
-                match compare(first) {
+                match compare(first, &row) {
                     Ordering::Less => out.push(*first),
                     order => {
                         replaced = order.is_eq();
@@ -221,6 +185,7 @@ impl Run {
             if !removed && !replaced {
                 out.push(row);
             }
+            at += 1;
         }
         put_in.iter().for_each(|row| out.push(*row));
     }
@@ -260,6 +225,19 @@ impl Run {
     }
 }
 
+/// The first of a range for which `before` does not hold, its end if there is none; `before` must
+/// hold for a prefix. Cost: O(log of the distance).
+fn leap(range: Range<usize>, before: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut step) = (range.start, 1);
+    let mut high = low;
+    while high < range.end && before(high) {
+        low = high + 1;
+        high += step;
+        step *= 2;
+    }
+    partition_point(low..high.min(range.end), before)
+}
+
 /// Sorts rows as a run of that order has them.
 pub(super) fn sort_rows(rows: &mut [Row], order: SortOrder, dictionary: &Dictionary) {
     let is_sorted = rows.is_sorted_by(|a, b| a.compare(b, order, dictionary).is_le());
@@ -294,7 +272,10 @@ enum Growth {
 struct ChunkWriter {
     extra: Extra,
     grows: Growth,
-    rows: Vec<Row>,
+    e: Vec<i64>,
+    v: ColumnBuilder,
+    tx: Vec<i64>,
+    extras: Vec<i64>,
     slots: Vec<Arc<Slot>>,
 }
 
@@ -303,22 +284,59 @@ impl ChunkWriter {
         ChunkWriter {
             extra,
             grows,
-            rows: Vec::new(),
+            e: Vec::new(),
+            v: ColumnBuilder::default(),
+            tx: Vec::new(),
+            extras: Vec::new(),
             slots: Vec::new(),
         }
     }
 
     fn push(&mut self, row: Row) {
-        self.rows.push(row);
-        if self.rows.len() == 2 * Chunk::ROWS_MAX {
+        self.e.push(row.e);
+        self.v.push(row.v);
+        self.tx.push(row.tx);
+        if self.extra != Extra::Nothing {
+            self.extras.push(row.extra);
+        }
+        if self.e.len() == 2 * Chunk::ROWS_MAX {
             self.cut(Chunk::ROWS_MAX);
         }
     }
 
+    /// Adds rows of a chunk, whole columns at a time.
+    fn copy(&mut self, chunk: &Chunk, rows: Range<usize>) {
+        let mut at = rows.start;
+        while at < rows.end {
+            let room = 2 * Chunk::ROWS_MAX - self.e.len();
+            let part = at..rows.end.min(at + room);
+            at = part.end;
+            self.e.extend_from_slice(&chunk.e[part.clone()]);
+            self.v.extend(&chunk.v.slice(part.start, part.len()));
+            self.tx.extend_from_slice(&chunk.tx[part.clone()]);
+            if let Some(extra) = &chunk.extra {
+                self.extras.extend_from_slice(&extra[part]);
+            }
+            if self.e.len() == 2 * Chunk::ROWS_MAX {
+                self.cut(Chunk::ROWS_MAX);
+            }
+        }
+    }
+
     fn cut(&mut self, rows: usize) {
-        let chunk = Chunk::from_rows(&self.rows[..rows], self.extra);
+        // Copied: a chunk keeps no more memory than it needs.
+        let front = |column: &mut Vec<i64>| {
+            let front = column[..rows].to_vec();
+            column.drain(..rows);
+            front.into()
+        };
+        let chunk = Chunk {
+            e: front(&mut self.e),
+            tx: front(&mut self.tx),
+            extra: (self.extra != Extra::Nothing).then(|| front(&mut self.extras)),
+            v: self.v.cut(rows),
+        };
         self.slots.push(Slot::of(chunk));
-        self.rows.drain(..rows);
     }
 
     fn share(&mut self, slot: &Arc<Slot>) {
@@ -327,14 +345,14 @@ impl ChunkWriter {
     }
 
     fn flush(&mut self, grows: Growth) {
-        if self.rows.len() > Chunk::ROWS_MAX {
+        if self.e.len() > Chunk::ROWS_MAX {
             self.cut(match grows {
                 Growth::AtEnd => Chunk::ROWS_MAX,
-                Growth::Within => self.rows.len() / 2,
+                Growth::Within => self.e.len() / 2,
             });
         }
-        if !self.rows.is_empty() {
-            self.cut(self.rows.len());
+        if !self.e.is_empty() {
+            self.cut(self.e.len());
         }
     }
 
@@ -386,7 +404,7 @@ fn rechunked(slots: &[Arc<Slot>], extra: Extra) -> Vec<Arc<Slot>> {
     let mut out = ChunkWriter::new(extra, Growth::Within);
     for slot in slots {
         let chunk = slot.chunk();
-        (0..chunk.len()).for_each(|at| out.push(chunk.row(at)));
+        out.copy(chunk, 0..chunk.len());
     }
     out.finish()
 }

@@ -60,6 +60,10 @@ fn split(text: &str) -> (Option<&str>, &str) {
 impl Keyword {
     /// For `:ns/_name` the forward keyword `:ns/name`; none for a forward keyword.
     pub fn unreversed(&self) -> Option<Keyword> {
+        // Asked of every attribute of every entity: most are told apart by one look.
+        if !self.as_str().as_bytes().contains(&b'_') {
+            return None;
+        }
         let name = self.name().strip_prefix('_')?;
         Some(match self.namespace() {
             Some(namespace) => Keyword::new(&format!("{namespace}/{name}")),

@@ -303,8 +303,8 @@ pub(crate) struct Import {
     /// Leave out rows that cannot be read, instead of stopping at the first
     #[arg(long)]
     pub(crate) keep_going: bool,
-    /// Rows of one transaction
-    #[arg(long, value_name = "ROWS", default_value_t = 20_000,
+    /// Rows of one transaction, fewer where they are wide
+    #[arg(long, value_name = "ROWS", default_value_t = 50_000,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) batch: u32,
 }

@@ -8,7 +8,7 @@ use std::thread;
 
 use datalith_engine::conn::Conn;
 use datalith_engine::transact::TxData;
-use datalith_engine::{Error, Value};
+use datalith_engine::{Error, Value, limits};
 use indicatif::ProgressBar;
 
 use super::plan::Plan;
@@ -19,6 +19,8 @@ use crate::cli::fault::Fault;
 /// Most rows left out that are told one by one.
 const TOLD_ROWS: usize = 100;
 
+/// Cells from which on a batch has no more rows: a transaction takes a limited number of datoms.
+const BATCH_CELLS: usize = limits::TX_DATOMS / 2;
 /// Batches that are read while others are transacted.
 const BATCHES_AHEAD: usize = 1;
 
@@ -61,12 +63,14 @@ impl<'a> Load<'a> {
         }
         let name = source.name.clone();
         let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+        let (give_back, loaded) = mpsc::channel();
         let reading = Reading {
             source,
             plan,
             conn: self.conn,
             rows: self.arguments.batch as usize,
             sender,
+            loaded,
         };
         thread::scope(|scope| {
             let reading = scope.spawn(|| reading.run());
@@ -78,15 +82,25 @@ impl<'a> Load<'a> {
                     let _ = done.send(());
                     Ok(())
                 }
-                Batch::Rows(rows) => self.load(rows, &name, bar),
+                Batch::Rows(rows) => {
+                    let forms = self.load(rows, &name, bar)?;
+                    let _ = give_back.send(forms);
+                    Ok(())
+                }
             });
             let read = reading.join().unwrap_or_else(|panic| resume_unwind(panic));
             loaded.and(read)
         })
     }
 
-    /// Transacts rows; where one cannot be read, those before it are transacted first.
-    fn load(&mut self, rows: Vec<FormRow>, name: &str, bar: &ProgressBar) -> Result<(), Fault> {
+    /// Transacts rows; where one cannot be read, those before it are transacted first. Gives the
+    /// forms that were loaded.
+    fn load(
+        &mut self,
+        rows: Vec<FormRow>,
+        name: &str,
+        bar: &ProgressBar,
+    ) -> Result<Vec<(u64, Value)>, Fault> {
         let mut forms: Vec<(u64, Value)> = Vec::with_capacity(rows.len());
         for (line, form) in rows {
             match form {
@@ -99,7 +113,8 @@ impl<'a> Load<'a> {
                 }
             }
         }
-        self.transact_rows(&forms, name, bar)
+        self.transact_rows(&forms, name, bar)?;
+        Ok(forms)
     }
 
     /// Transacts forms together; where the transaction is refused, in halves, down to the row.
@@ -181,17 +196,21 @@ struct Reading<'a> {
     /// Rows of a batch.
     rows: usize,
     sender: mpsc::SyncSender<Batch>,
+    /// What is done with: memory is given back fastest where it was taken.
+    loaded: mpsc::Receiver<Vec<(u64, Value)>>,
 }
 
 impl Reading<'_> {
     /// Reads to the end, or until nobody wants more.
     fn run(mut self) -> Result<(), Fault> {
         loop {
-            let mut rows: Vec<Row> = Vec::new();
-            while rows.len() < self.rows {
+            self.loaded.try_iter().for_each(drop);
+            let (mut rows, mut cells) = (Vec::new(), 0);
+            while rows.len() < self.rows && cells < BATCH_CELLS {
                 let Some(row) = self.source.next()? else {
                     break;
                 };
+                cells += row.cells();
                 rows.push(row);
             }
             if rows.is_empty() {

@@ -19,6 +19,17 @@ pub(super) struct Row {
     pub(super) content: Result<Content, String>,
 }
 
+impl Row {
+    /// How many values it has about, at least one.
+    pub(super) fn cells(&self) -> usize {
+        match &self.content {
+            Ok(Content::Cells(cells)) => cells.len().max(1),
+            Ok(Content::Form(Value::Map(entries))) => entries.len().max(1),
+            _ => 1,
+        }
+    }
+}
+
 /// What a row says.
 pub(super) enum Content {
     /// Cells by the position of their column.
