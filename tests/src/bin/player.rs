@@ -1,14 +1,15 @@
 //! One process of a history: does random operations on a database until it is killed, and says each.
 //!
 //! `player PATH ROLE FIRST ORIGIN`: role `write` creates the database if there is none and writes and
-//! reads on several threads; `read` waits for it and reads. FIRST is the first number its writes
+//! reads on several threads; `read` waits for it and reads; `tidy` folds it into segments and collects
+//! garbage. FIRST is the first number its writes
 //! may carry, ORIGIN the start of the whole run on the monotonic clock, in nanoseconds: lists
 //! change with time, so that none grows long.
 
 use std::io::Write;
 use std::time::Duration;
 
-use datalith_engine::conn::{Config, Conn, create_database, database_exists};
+use datalith_engine::conn::{Config, Conn, GcOptions, create_database, database_exists};
 use datalith_engine::db::Db;
 use datalith_engine::error::Error;
 use datalith_engine::exec::{Input, QueryOptions, q};
@@ -53,6 +54,9 @@ fn main() -> Result<()> {
         "write" => found(&config)?,
         _ => joined(&config)?,
     };
+    if role == "tidy" {
+        return tidy(&conn);
+    }
     let threads = if role == "write" { WRITERS } else { READERS };
     std::thread::scope(|scope| {
         for thread in 0..threads {
@@ -68,6 +72,20 @@ fn main() -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// Makes checkpoints and collects garbage until the process is killed.
+fn tidy(conn: &Conn) -> Result<()> {
+    loop {
+        let done = conn.checkpoint().map(|_| ());
+        done.and_then(|()| conn.gc_storage(GcOptions::default()).map(|_| ()))
+            .or_else(|error| match error.code() {
+                // Others are at it, or were stopped in the middle of it.
+                Code::Locked | Code::Fenced => Ok(()),
+                _ => Err(error),
+            })?;
+        rest(Duration::from_millis(20));
+    }
 }
 
 /// Connects; creates and fills the database if nobody has.

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use datalith_engine::conn::{BranchPoint, Config, Conn, GcOptions};
+use datalith_engine::conn::{BranchPoint, Config, Conn, GcOptions, VerifyOptions, verify_at};
 use datalith_engine::db::Db;
 use datalith_engine::limits::GC_UNLOCKED_AGE_MS;
-use datalith_engine::store::{SimStorage, Storage};
+use datalith_engine::store::{Locks, SimStorage, Storage};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Code, Error, Keyword, Value};
 
@@ -130,6 +130,7 @@ impl<'w> Stage<'w> {
             4 => self.force_branch(process, branch),
             5 => self.checkpoint(process, branch),
             6 => self.collect(process, branch),
+            7 => self.hold(process, branch),
             _ => {
                 let changes = self.changes(branch);
                 self.transact(process, branch, &changes)
@@ -299,6 +300,29 @@ impl<'w> Stage<'w> {
         })
     }
 
+    /// Keeps a database value of which nothing was read yet, while another process changes all that
+    /// it holds and collects what is garbage then.
+    fn hold(&mut self, process: u64, branch: &'static str) -> Result<(), Broken> {
+        self.checkpoint(process, branch)?;
+        let Some(state) = self.certain(process, branch)? else {
+            return Ok(());
+        };
+        self.connections.remove(&(process, branch));
+        let Some(conn) = self.connect(process, branch)? else {
+            return Ok(());
+        };
+        if let Ok(db) = conn.db() {
+            self.kept.push((db, state.contents()));
+        }
+        let other = (process + 1) % PROCESSES;
+        let text = format!("{}-", self.below(1000));
+        let all = |k| Change::Put(k, text.clone(), 1);
+        let all: Vec<Change> = (0..NUMBERS as i64).map(all).collect();
+        self.transact(other, branch, &all)?;
+        self.checkpoint(other, branch)?;
+        self.collect(other, branch)
+    }
+
     fn create_branch(&mut self, process: u64, from: &'static str) -> Result<(), Broken> {
         let new = BRANCHES[1 + self.below(2) as usize];
         let Some(state) = self.certain(process, from)? else {
@@ -388,7 +412,7 @@ impl<'w> Stage<'w> {
     pub(super) fn read_again(&mut self) -> Result<(), Broken> {
         for (db, contents) in &self.kept {
             let again = match Contents::of(db) {
-                Err(broken) if broken.starts_with("SnapshotExpired") => continue,
+                Err(broken) if self.may_expire(&broken) => continue,
                 again => again?,
             };
             if again != *contents {
@@ -398,6 +422,13 @@ impl<'w> Stage<'w> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an old database value may say this: where pins are not seen, it is collected at last.
+    fn may_expire(&self, broken: &str) -> bool {
+        let gone = broken.starts_with("SnapshotExpired") || broken.starts_with("MissingSegment");
+        let cut = self.health == Health::Faulty && broken.starts_with("Storage");
+        cut || (gone && self.storage.locks() == Locks::Hint)
     }
 
     /// Reads every branch as a process that was not there before, and writes to each.
@@ -418,6 +449,7 @@ impl<'w> Stage<'w> {
                 }
             }
         }
+        self.verify()?;
         let Some(conn) = self.connect(process, BRANCHES[0])? else {
             return Err("the database does not open".to_owned());
         };
@@ -431,6 +463,16 @@ impl<'w> Stage<'w> {
             return Err(format!("branches {listed:?}, not {must:?}"));
         }
         Ok(())
+    }
+
+    /// Everything in the store that needs no history to be checked.
+    fn verify(&self) -> Result<(), Broken> {
+        let report = verify_at(&self.storage, &VerifyOptions::default());
+        let report = report.map_err(|e| failure(&e))?;
+        match report.errors.first() {
+            Some(finding) => Err(format!("verification: {finding:?}")),
+            None => Ok(()),
+        }
     }
 
     /// Makes one more transaction on each branch.

@@ -5,14 +5,18 @@
 //! from which seed on, is said by `DATALITH_CRASH_POINTS` and `DATALITH_CRASH_SEED`.
 
 mod act;
+mod meddle;
 mod point;
+mod race;
 mod world;
 
 use std::sync::Arc;
 
 use datalith_engine::store::SimStorage;
 
+use self::meddle::{Meddled, Mutation};
 use self::point::{Manner, try_points};
+use self::race::race;
 
 /// Points of one test, where nobody asks for more.
 const POINTS: u64 = 500;
@@ -46,4 +50,58 @@ fn promises_hold_at_every_crash_point_of_a_disk() {
 #[test]
 fn promises_hold_at_every_crash_point_of_a_store_of_objects() {
     holds(OBJECT);
+}
+
+#[test]
+fn promises_hold_wherever_two_processes_meet_without_locks() {
+    match race(|sim| sim) {
+        Ok(races) => assert!(races > 20, "{races}"),
+        Err(broken) => panic!("{broken}"),
+    }
+}
+
+/// Most points until a broken step must be noticed: a crash test that a broken database passes tests
+/// nothing.
+const POINTS_TO_NOTICE: u64 = 3_000;
+
+fn is_noticed(make: fn(u64) -> SimStorage, wrap: act::Wrap) {
+    let tried = try_points(Manner { make, wrap }, 1, POINTS_TO_NOTICE);
+    tried.expect_err("a broken promise");
+}
+
+#[test]
+fn a_missing_sync_is_noticed() {
+    let careless = |seed| {
+        let sim = SimStorage::seeded(seed);
+        sim.ignore_syncs();
+        sim
+    };
+    is_noticed(careless, FILE.wrap);
+}
+
+#[test]
+fn a_head_before_its_segments_is_noticed() {
+    is_noticed(SimStorage::seeded, |sim| {
+        Meddled::with(Mutation::HeadFirst, sim)
+    });
+}
+
+#[test]
+fn a_skipped_checksum_is_noticed() {
+    is_noticed(SimStorage::seeded, |sim| {
+        Meddled::with(Mutation::NoChecksum, sim)
+    });
+}
+
+#[test]
+fn a_collection_that_spares_nothing_is_noticed() {
+    is_noticed(SimStorage::seeded, |sim| {
+        Meddled::with(Mutation::NoPins, sim)
+    });
+}
+
+#[test]
+fn a_missing_fence_is_noticed() {
+    let raced = race(|sim| Meddled::with(Mutation::NoFence, sim));
+    raced.expect_err("a broken promise");
 }

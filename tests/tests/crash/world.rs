@@ -200,7 +200,7 @@ impl State {
         Some(next)
     }
 
-    fn contents(&self) -> Contents {
+    pub(super) fn contents(&self) -> Contents {
         let entity = |at: usize| {
             (
                 self.entities[at].text.clone(),

@@ -1,4 +1,5 @@
-//! Several processes on one database under faults, and two judges of what they saw.
+//! Several processes on one database, one of which folds it into segments and collects garbage, under
+//! kills, stops and false clocks; and two judges of what they saw.
 //!
 //! `DATALITH_HISTORY_SECONDS=600 cargo test --package datalith-tests --test main history` runs each
 //! test that long.
@@ -18,13 +19,13 @@ const SECONDS: u64 = 10;
 
 #[test]
 fn one_writer_and_two_readers_see_one_history() {
-    run_and_judge(&["write", "read", "read"], Reads::Latest, 1);
+    run_and_judge(&["write", "read", "read", "tidy"], Reads::Latest, 1);
 }
 
 /// Writers that are stopped, overtaken by another and woken again.
 #[test]
 fn two_writers_and_a_reader_see_one_history() {
-    run_and_judge(&["write", "write", "read"], Reads::Monotone, 2);
+    run_and_judge(&["write", "write", "read", "tidy"], Reads::Monotone, 2);
 }
 
 fn run_and_judge(roles: &[&'static str], reads: Reads, seed: u64) {
