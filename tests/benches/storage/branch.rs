@@ -62,5 +62,9 @@ pub(crate) fn run(place: &Place, millions: &[i64]) -> Result<()> {
         );
         conn.release_all();
     }
+    println!(
+        "one small file made durable takes this disk {:.3} ms",
+        place.durable_ms()
+    );
     Ok(())
 }

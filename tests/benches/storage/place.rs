@@ -1,6 +1,7 @@
 //! Where the databases are: made once, found again.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,26 @@ impl Place {
         File::create(mark).expect("a file can be made");
         report_load(millions, cpu_time() - cpu, wall.elapsed());
         Ok(path)
+    }
+
+    /// What the disk needs to make one small file durable under a new name, in milliseconds: less
+    /// than that no change of a branch can take.
+    pub(crate) fn durable_ms(&self) -> f64 {
+        let (from, to) = (self.path("durable.new"), self.path("durable"));
+        let write = || -> std::io::Result<Duration> {
+            let started = Instant::now();
+            let mut file = File::create(&from)?;
+            file.write_all(&[7; 512])?;
+            file.sync_all()?;
+            fs::rename(&from, &to)?;
+            File::open(&self.dir)?.sync_all()?;
+            Ok(started.elapsed())
+        };
+        let mut times: Vec<Duration> = (0..51).filter_map(|_| write().ok()).collect();
+        times.sort();
+        times
+            .get(25)
+            .map_or(0.0, |time| time.as_secs_f64() * 1000.0)
     }
 
     /// A new database of a suite, all in segments.
