@@ -1,6 +1,7 @@
 //! What a user sees, across crates.
 
 mod crash;
+mod faults;
 mod golden;
 mod history;
 mod kill;

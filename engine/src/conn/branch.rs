@@ -17,6 +17,7 @@ use super::reference::{MAIN, Place, Ref};
 use crate::datom::TX0;
 use crate::db::{Db, Options, TimePoint};
 use crate::error::{Code, Error, Result};
+use crate::fault;
 use crate::root;
 use crate::store::{Log, Origin, WriterLease};
 use crate::transact::{TxData, TxReport};
@@ -172,7 +173,10 @@ impl Conn {
     pub fn parent_commit_ids(&self, db: &Db) -> Result<Option<Vec<Uuid>>> {
         match Wanted::of(db) {
             None => Ok(None),
-            Some(wanted) => history::parents_of(self.database()?.place(), wanted),
+            Some(wanted) => {
+                let database = self.database()?;
+                fault::catch(|| history::parents_of(database.place(), wanted))
+            }
         }
     }
 
@@ -184,10 +188,12 @@ impl Conn {
             return Ok(Some(db));
         }
         let place = database.place();
-        let located = record::locate(place, Wanted::id(commit))?;
-        located
-            .map(|located| located.db(place, db.options()))
-            .transpose()
+        fault::catch(|| {
+            let located = record::locate(place, Wanted::id(commit))?;
+            located
+                .map(|located| located.db(place, db.options()))
+                .transpose()
+        })
     }
 
     /// The newest database value of a branch, if there is such a branch.
@@ -205,7 +211,7 @@ impl Conn {
     pub fn branch_history(&self) -> Result<Vec<Commit>> {
         let database = self.database()?;
         database.db()?;
-        history::commits(database.place())
+        fault::catch(|| history::commits(database.place()))
     }
 
     /// The transactions of this branch from a point (inclusive) up to another (exclusive), at most
@@ -218,7 +224,7 @@ impl Conn {
     ) -> Result<Vec<TxEntry>> {
         let database = self.database()?;
         let db = database.db()?;
-        history::tx_range(database.place(), &db, from, to, limit)
+        fault::catch(|| history::tx_range(database.place(), &db, from, to, limit))
     }
 
     /// Folds the novelty of this branch into segments now, as is done by itself in the background.
@@ -236,7 +242,7 @@ impl Conn {
     pub fn verify_chain(&self) -> Result<ChainReport> {
         let database = self.database()?;
         let db = database.db()?;
-        history::verify(database.place(), &db)
+        fault::catch(|| history::verify(database.place(), &db))
     }
 }
 

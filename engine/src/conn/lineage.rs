@@ -12,6 +12,7 @@ use super::replay::Replay;
 use super::settings;
 use crate::db::{Db, Options};
 use crate::error::{Code, Error, Result};
+use crate::fault;
 use crate::index::Digest;
 use crate::root::{self, Root, Written};
 use crate::store::{Log, OnDamage, Origin, Put, RecordView, Start, WriterLease};
@@ -199,7 +200,7 @@ impl Lineage {
                 _ => self.seen = found.bytes,
             }
             let from_start = self.stale;
-            let read = self.read(reference, changed, lease);
+            let read = fault::catch(|| self.read(reference, changed, lease));
             self.stale = read.is_err();
             drop(still);
             match read {
@@ -277,14 +278,16 @@ pub(super) fn read_pieces(
     pieces: &[Piece],
 ) -> Result<Db> {
     let (_, db) = open_root(place, root, options)?;
-    let mut replay = Replay::upon(&db);
-    for Piece { log, after, upto } in pieces {
-        let storage = Arc::clone(&place.storage);
-        Log::read_between(storage, log, *after, upto, &mut |record| {
-            replay.add(&record)
-        })?;
-    }
-    Ok(replay.finish())
+    fault::catch(|| {
+        let mut replay = Replay::upon(&db);
+        for Piece { log, after, upto } in pieces {
+            let storage = Arc::clone(&place.storage);
+            Log::read_between(storage, log, *after, upto, &mut |record| {
+                replay.add(&record)
+            })?;
+        }
+        Ok(replay.finish())
+    })
 }
 
 /// A root and the value it holds; that of no root is the empty database.
