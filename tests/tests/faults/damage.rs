@@ -43,6 +43,17 @@ fn newest_log(storage: &SimStorage) -> String {
     logs.into_iter().max_by_key(last).expect("there is one")
 }
 
+/// The root of the main branch; another branch may have its own.
+fn main_root(storage: &SimStorage) -> String {
+    let reference = String::from_utf8(bytes(storage, "refs/db")).expect("a ref is text");
+    let mut roots = storage.list("root/").expect("listed").into_iter();
+    let root = roots.find(|name| {
+        name.strip_prefix("root/")
+            .is_some_and(|digest| reference.contains(digest))
+    });
+    root.expect("the ref names a root")
+}
+
 /// F3: a log that ends in the middle of its last record opens without it.
 #[test]
 fn a_torn_last_record_is_dropped() {
@@ -122,6 +133,7 @@ fn a_lost_or_exchanged_object_is_noticed() {
         let lost = Arc::new(storage.crash());
         let name = match prefix {
             "log/" => newest_log(&storage),
+            "root/" => main_root(&storage),
             prefix => object(&storage, prefix),
         };
         lost.delete(&name).expect("deleted");
