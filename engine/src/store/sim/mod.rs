@@ -188,6 +188,8 @@ impl SimStorage {
         let (mut disk, fault) = self.begin(operation, name)?;
         let effect = match fault {
             None | Some(Fault::After(_) | Fault::Lie) => true,
+            // What is refused to be created exists: stores that are not sure ask again.
+            Some(Fault::Refused) if matches!(put, LatePut::Swap { expected: None }) => true,
             Some(Fault::PowerCut) => disk.coin(),
             Some(Fault::Refused) => return Ok(Put::Refused),
             Some(Fault::Before(_) | Fault::Partial(_) | Fault::Delayed(_)) => false,
