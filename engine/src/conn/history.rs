@@ -14,6 +14,7 @@ use crate::db::{Db, TimePoint};
 use crate::error::{Code, Result};
 use crate::index::Interner;
 use crate::store::RecordView;
+use crate::value::Value;
 
 /// A commit: what made one transaction last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,6 +227,25 @@ pub(super) fn verify(place: &Place, db: &Db) -> Result<ChainReport> {
 }
 
 impl ChainReport {
+    /// The report as data: `:status`, `:commits`, `:redacted`, and `:errors` in words.
+    pub fn to_value(&self) -> Value {
+        let status = match self.status {
+            ChainStatus::Ok => "ok",
+            ChainStatus::Mismatch => "mismatch",
+            ChainStatus::Incomplete => "incomplete",
+        };
+        let errors = self.errors.iter().map(|error| Value::str(error));
+        Value::map([
+            (Value::keyword("status"), Value::keyword(status)),
+            (Value::keyword("commits"), Value::Long(self.commits as i64)),
+            (
+                Value::keyword("redacted"),
+                Value::Long(self.redacted as i64),
+            ),
+            (Value::keyword("errors"), Value::vector(errors)),
+        ])
+    }
+
     fn fault(&mut self, sentence: String) {
         self.status = ChainStatus::Mismatch;
         self.errors.push(sentence);

@@ -1,6 +1,7 @@
 //! From a database value to a root: what no segment holds yet is written, the rest is shared.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -18,6 +19,7 @@ use crate::segment::{
     ArchivedRecord, SegmentStamp, SegmentWriter, Segments, write_transactions, write_values,
 };
 use crate::store::{Storage, create_by_content};
+use crate::value::Value;
 
 /// Rows of an attribute from which on a root keeps what the planner samples.
 const SAMPLED_ROWS: usize = 4_096;
@@ -311,13 +313,8 @@ fn write_dictionary(
         start = last.start;
         parts.pop();
     }
-    let mut values = dictionary.values_from(start);
-    while start < end {
-        let len = (end - start).min(SEGMENT_VALUES);
-        let stamp = write_values(storage, start, values.by_ref().take(len as usize))?;
-        parts.push(DictionaryPart { start, len, stamp });
-        start += len;
-    }
+    let values = dictionary.values_from(start);
+    write_parts(storage, start..end, values, &mut parts)?;
     Ok(parts)
 }
 
@@ -329,16 +326,26 @@ fn purge_dictionary(
 ) -> Result<Vec<DictionaryPart>> {
     let end = dictionary.len();
     let values = dictionary.values_from(0).zip(0..);
-    let mut values = values.map(|(value, id)| value.filter(|_| live(id)));
+    let values = values.map(|(value, id)| value.filter(|_| live(id)));
     let mut parts = Vec::new();
-    let mut start = 0;
-    while start < end {
-        let len = (end - start).min(SEGMENT_VALUES);
+    write_parts(storage, 0..end, values, &mut parts)?;
+    Ok(parts)
+}
+
+/// Writes the values of a range of ids, as many to a segment as it may have.
+fn write_parts<'v>(
+    storage: &dyn Storage,
+    mut ids: Range<u32>,
+    mut values: impl Iterator<Item = Option<&'v Value>>,
+    parts: &mut Vec<DictionaryPart>,
+) -> Result<()> {
+    while let Some(start) = ids.next() {
+        let len = (ids.end - start).min(SEGMENT_VALUES);
         let stamp = write_values(storage, start, values.by_ref().take(len as usize))?;
         parts.push(DictionaryPart { start, len, stamp });
-        start += len;
+        ids.start = start + len;
     }
-    Ok(parts)
+    Ok(())
 }
 
 /// Archives records, merging small archives as [`write_dictionary`] merges runs.

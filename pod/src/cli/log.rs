@@ -88,26 +88,7 @@ pub(crate) fn gc(arguments: &Look) -> Result<(), Fault> {
 pub(crate) fn verify_chain(arguments: &Look) -> Result<(), Fault> {
     let conn = database::connect(&arguments.place)?;
     let report = conn.verify_chain()?;
-    let status = match report.status {
-        ChainStatus::Ok => "ok",
-        ChainStatus::Mismatch => "mismatch",
-        ChainStatus::Incomplete => "incomplete",
-    };
-    let value = Value::map([
-        (Value::keyword("status"), Value::keyword(status)),
-        (
-            Value::keyword("commits"),
-            Value::Long(report.commits as i64),
-        ),
-        (
-            Value::keyword("redacted"),
-            Value::Long(report.redacted as i64),
-        ),
-        (
-            Value::keyword("errors"),
-            Value::vector(report.errors.iter().map(|error| Value::str(error))),
-        ),
-    ]);
+    let value = report.to_value();
     output::show_value(&value, Format::chosen(arguments.printing.format))?;
     if report.status == ChainStatus::Ok {
         return Ok(());

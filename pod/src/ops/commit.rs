@@ -1,6 +1,6 @@
 //! What is known of commits and transactions: ids, parents, the log, differences, proof.
 
-use datalith_engine::conn::{ChainStatus, Commit, GcOptions, TxEntry};
+use datalith_engine::conn::{Commit, GcOptions, TxEntry};
 use datalith_engine::datom::{Datom, TX0, TxId};
 use datalith_engine::db::TimePoint;
 use datalith_engine::{Code, Error, Result, Value, diff};
@@ -69,27 +69,7 @@ pub(crate) fn diff(call: &Call<'_>) -> Result<Value> {
 /// `verify-chain`
 pub(crate) fn verify_chain(call: &Call<'_>) -> Result<Value> {
     let conn = call.session.handles.connection(call.arg(0))?;
-    let report = conn.verify_chain()?;
-    let status = match report.status {
-        ChainStatus::Ok => "ok",
-        ChainStatus::Mismatch => "mismatch",
-        ChainStatus::Incomplete => "incomplete",
-    };
-    Ok(Value::map([
-        (Value::keyword("status"), Value::keyword(status)),
-        (
-            Value::keyword("commits"),
-            Value::Long(report.commits as i64),
-        ),
-        (
-            Value::keyword("redacted"),
-            Value::Long(report.redacted as i64),
-        ),
-        (
-            Value::keyword("errors"),
-            Value::vector(report.errors.into_iter().map(Value::from)),
-        ),
-    ]))
+    Ok(conn.verify_chain()?.to_value())
 }
 
 /// `gc-storage`
