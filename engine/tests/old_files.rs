@@ -65,3 +65,44 @@ fn a_database_of_one_log_and_no_refs_opens_and_grows() {
     assert!(ada(&again).starts_with("{:age 40"));
     again.release();
 }
+
+fn people(range: std::ops::Range<i64>) -> TxData {
+    let person = |n: i64| {
+        format!(
+            "{{:name \"n{n}\" :age {} :tag [:b :a{}]}}",
+            n * 7 % 50,
+            n % 3
+        )
+    };
+    let people: Vec<String> = range.map(person).collect();
+    TxData::new(edn::read(&format!("[{}]", people.join(" "))).expect("the test's own EDN"))
+}
+
+#[test]
+fn archived_transactions_that_refer_to_rows_are_read() {
+    let dir = tempfile::tempdir().expect("there is room for a folder");
+    let path = dir.path().join("people");
+    copy_of("referring", &path);
+    let text = format!("{{:store {{:backend :file :path {path:?}}}}}");
+    let config = Config::from_value(&edn::read(&text).expect("the test's own EDN"));
+    let conn = Conn::connect(&config.expect("a configuration")).expect("the fixture opens");
+    let report = conn.verify_chain().expect("a chain");
+    assert_eq!((report.status, report.commits), (ChainStatus::Ok, 4));
+    let entries = conn.tx_range(None, None, None).expect("transactions");
+    let datoms: Vec<usize> = entries.iter().map(|entry| entry.datoms.len()).collect();
+    assert_eq!(datoms, [11, 401, 201, 2]);
+    let shown = |n: usize, v: &str| {
+        let datoms = entries[n].datoms.iter();
+        datoms.filter(|datom| datom.v.to_string() == v).count()
+    };
+    assert_eq!(
+        (shown(1, "\"n42\""), shown(1, ":b"), shown(1, "7")),
+        (1, 100, 2)
+    );
+    assert_eq!((shown(2, "7"), shown(2, "8")), (4, 4));
+    conn.transact(&people(100..200)).expect("a transaction");
+    conn.checkpoint().expect("a checkpoint");
+    let report = conn.verify_chain().expect("a chain");
+    assert_eq!((report.status, report.commits), (ChainStatus::Ok, 5));
+    conn.release();
+}

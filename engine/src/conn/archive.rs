@@ -1,5 +1,5 @@
 //! Records of the log as a root archives them: without the values they interned, which the
-//! dictionary holds.
+//! dictionary holds, and without the values of many datoms, which the rows hold.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -7,11 +7,15 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::payload::{self, Layout, Stripped};
-use crate::bytes::put_value;
+use super::rebuild::Redacted;
+use super::refer::Rows;
+use crate::bytes::{malformed, put_value};
+use crate::datom::AttrId;
+use crate::db::Purge;
 use crate::error::{Code, Error, Result};
 use crate::fault;
 use crate::index::Dictionary;
-use crate::root::Root;
+use crate::root::Opened;
 use crate::segment::{ArchivedRecord, Segments};
 use crate::store::{LogPosition, RecordView};
 use crate::value::{Symbol, Value};
@@ -22,50 +26,118 @@ pub(super) const REDACTED: u32 = 1;
 /// A flag of an archived record: its datoms are laid out as in the log.
 const PLAIN: u32 = 2;
 
-/// A record as it is archived.
-pub(super) fn archived(record: &RecordView<'_>) -> Result<ArchivedRecord> {
+/// A flag of an archived record: rows tell some of its values.
+pub(super) const REFERRING: u32 = 4;
+
+/// The flags that this build knows.
+const FLAGS: u32 = REDACTED | PLAIN | REFERRING;
+
+const _: () = assert!(FLAGS == 7);
+
+/// A record as it is archived beside `rows`, and what it says.
+pub(super) fn archived(
+    record: &RecordView<'_>,
+    redacted: Redacted,
+    rows: &mut Rows<'_>,
+) -> Result<(ArchivedRecord, Stripped)> {
     let (head, rest) = payload::around_values(record.payload)?;
     let plain = [head, rest].concat();
-    let stripped = payload::read_stripped(&plain, Layout::Plain)?;
+    let stripped = payload::read_stripped(&plain, Layout::Plain, rows)?;
     // The bytes must come back as they were: commit ids are made of them.
-    let again = payload::put_stripped(head, &stripped, Layout::Plain)?;
-    let (flags, body) = match again == plain {
-        true => (0, payload::put_stripped(head, &stripped, Layout::Grouped)?),
-        false => (PLAIN, plain),
+    let again = payload::put_stripped(head, &stripped)?;
+    let (body, layout) = match again == plain {
+        true => payload::put_archived(head, &stripped, rows)?,
+        false => (plain, Layout::Plain),
     };
-    Ok(ArchivedRecord {
+    let redacted = match redacted {
+        Redacted::Yes => REDACTED,
+        Redacted::No => 0,
+    };
+    let kept = ArchivedRecord {
         t: record.t,
         epoch: record.epoch,
         commit: record.commit,
-        flags,
+        flags: flag_of(layout) | redacted,
         body,
-    })
+    };
+    Ok((kept, stripped))
 }
 
-/// What an archived record purged, and its datoms.
-pub(super) fn contents(record: &ArchivedRecord) -> Result<Stripped> {
-    payload::read_stripped(&record.body, layout(record))
+/// What an archived record purged, and its datoms; `rows` are those of a root that archives it.
+pub(super) fn contents(record: &ArchivedRecord, rows: &mut Rows<'_>) -> Result<Stripped> {
+    let read = payload::read_stripped(&record.body, layout(record)?, rows);
+    read.map_err(|error| unreadable(record, &error))
 }
 
-/// The record with other contents; it says that it is redacted.
-pub(super) fn redacted(record: ArchivedRecord, contents: &Stripped) -> Result<ArchivedRecord> {
+/// What an archived record purged.
+pub(super) fn purges(record: &ArchivedRecord) -> Result<Vec<Purge>> {
+    let read = payload::purges_of(&record.body);
+    Ok(read.map_err(|error| unreadable(record, &error))?.0)
+}
+
+/// The attributes some of whose values an archived record leaves to the rows.
+pub(super) fn referred(record: &ArchivedRecord) -> Result<Vec<AttrId>> {
+    if layout(record)? != Layout::Referring {
+        return Ok(Vec::new());
+    }
+    let read = payload::referred(&record.body);
+    Ok(read.map_err(|error| unreadable(record, &error))?.collect())
+}
+
+/// The record written anew beside other rows, with what is left of its contents.
+pub(super) fn rewritten(
+    record: ArchivedRecord,
+    contents: &Stripped,
+    rows: &mut Rows<'_>,
+) -> Result<ArchivedRecord> {
     let (head, _) = payload::value_ids(&record.body)?;
+    let head = &record.body[..head];
+    let (body, layout) = match layout(&record)? {
+        Layout::Plain => (payload::put_stripped(head, contents)?, Layout::Plain),
+        _ => payload::put_archived(head, contents, rows)?,
+    };
     Ok(ArchivedRecord {
-        flags: record.flags | REDACTED,
-        body: payload::put_stripped(&record.body[..head], contents, layout(&record))?,
+        flags: record.flags & REDACTED | flag_of(layout),
+        body,
         ..record
     })
 }
 
-fn layout(record: &ArchivedRecord) -> Layout {
-    match record.flags & PLAIN {
-        0 => Layout::Grouped,
-        _ => Layout::Plain,
+fn flag_of(layout: Layout) -> u32 {
+    match layout {
+        Layout::Grouped => 0,
+        Layout::Plain => PLAIN,
+        Layout::Referring => REFERRING,
     }
 }
 
+fn layout(record: &ArchivedRecord) -> Result<Layout> {
+    if record.flags & !FLAGS != 0 {
+        let message = format!(
+            "the archived record of t {} has flags {}; this build knows those in {FLAGS}",
+            record.t, record.flags
+        );
+        return Err(Error::new(Code::FormatVersion, message));
+    }
+    match record.flags & !REDACTED {
+        0 => Ok(Layout::Grouped),
+        PLAIN => Ok(Layout::Plain),
+        REFERRING => Ok(Layout::Referring),
+        _ => Err(unreadable(record, &malformed("it has two layouts"))),
+    }
+}
+
+fn unreadable(record: &ArchivedRecord, error: &Error) -> Error {
+    let message = format!("the archived record of t {}: {error}", record.t);
+    Error::new(error.code(), message)
+}
+
 /// The payload a record had, values included; placeholders stand for those that were purged.
-fn payload_of(record: &ArchivedRecord, dictionary: &Dictionary) -> Result<Vec<u8>> {
+fn payload_of(
+    record: &ArchivedRecord,
+    dictionary: &Dictionary,
+    rows: &mut Rows<'_>,
+) -> Result<Vec<u8>> {
     let (head, values) = payload::value_ids(&record.body)?;
     let lost = |what: &str| {
         let message = format!(
@@ -87,7 +159,7 @@ fn payload_of(record: &ArchivedRecord, dictionary: &Dictionary) -> Result<Vec<u8
             None => return Err(lost("were purged")),
         }
     }
-    let plain = payload::put_stripped(&record.body[..head], &contents(record)?, Layout::Plain)?;
+    let plain = payload::put_stripped(&record.body[..head], &contents(record, rows)?)?;
     payload.extend_from_slice(&plain[head..]);
     Ok(payload)
 }
@@ -107,19 +179,19 @@ pub(super) fn is_redacted(record: &ArchivedRecord) -> bool {
 /// with whether it is redacted; `visit` says whether to go on. Answers with whether it did.
 pub(super) fn each_archived(
     segments: &Segments,
-    root: &Root,
-    dictionary: &Dictionary,
+    Opened { root, db }: &Opened,
     from_t: u64,
     visit: &mut dyn FnMut(&RecordView<'_>, bool) -> Result<ControlFlow<()>>,
 ) -> Result<ControlFlow<()>> {
     let mut previous = Uuid::nil();
+    let mut rows = Rows::of(db);
     for part in root.archive.iter().filter(|part| part.last >= from_t) {
         for record in segments
             .transactions(&part.stamp)
             .range(part.first..part.last + 1)
         {
             let record = record?;
-            let payload = fault::catch(|| payload_of(&record, dictionary))?;
+            let payload = fault::catch(|| payload_of(&record, db.dictionary(), &mut rows))?;
             let view = RecordView {
                 position: LogPosition::from_bytes(0),
                 epoch: record.epoch,

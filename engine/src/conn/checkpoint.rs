@@ -7,17 +7,18 @@
 use std::sync::{Arc, PoisonError};
 use std::thread;
 
-use super::archive::{archived, contents};
 use super::database::Database;
+use super::intake::Intake;
 use super::journal::Settled;
 use super::pin::MAINTENANCE;
 use super::purge::{Purges, Used};
+use super::rebuild::Redacted;
+use super::refer::Rows;
 use super::reference::Piece;
 use crate::error::{Code, Error, Result};
 use crate::fault;
 use crate::limits::{CHECKPOINT_LOG_BYTES, NOVELTY_LOG_BYTES, RELEASE_LOG_BYTES};
 use crate::root::{self, Reuse};
-use crate::segment::ArchivedRecord;
 use crate::store::{LockAttempt, Log};
 use crate::transact;
 
@@ -64,19 +65,20 @@ impl Database {
     /// Writes a root of a settled state.
     fn write_root(&self, settled: &Settled) -> Result<root::Written> {
         let place = self.place();
-        let records = records_of(&place.storage, &settled.pieces)?;
-        let mut unswept = settled.opened.as_ref().is_some_and(|root| root.unswept);
-        for record in &records {
-            unswept = unswept || !contents(record)?.purges.is_empty();
+        let mut intake = Intake::of(&settled.db);
+        for Piece { log, after, upto } in &settled.pieces {
+            let storage = Arc::clone(&place.storage);
+            Log::read_between(storage, log, *after, upto, &mut |record| {
+                intake.add(&record, Redacted::No)
+            })?;
         }
-        root::write(
-            &*place.storage,
-            &place.segments,
-            &settled.db,
-            (settled.opened.as_deref(), Reuse::Shared),
-            settled.root_position(unswept),
-            &mut records.into_iter().map(Ok),
-        )
+        if intake.is_empty() {
+            let message = "pieces of a log hold no records";
+            return Err(Error::new(Code::Internal, message));
+        }
+        let previous = settled.opened.as_ref();
+        let at = settled.root_position(previous.is_some_and(|root| root.unswept));
+        intake.write(&*place.storage, &place.segments, previous, at)
     }
 
     /// Writes a root without anything that was purged; none if nothing was since the last sweep.
@@ -96,14 +98,16 @@ impl Database {
         };
         let mut purges = Purges::default();
         all().try_for_each(|record| purges.note(&record?))?;
+        let mut rows = Rows::of(&settled.db);
         if purges.spans_past() {
-            all().try_for_each(|record| purges.note_ends(&record?))?;
+            all().try_for_each(|record| purges.note_ends(&record?, &mut rows))?;
         }
         let origin = transact::create(settled.db.options().as_ref().clone());
         let mut used = Used::by(&settled.db, &origin);
-        let redacted = || all().map(|record| purges.redact(record?));
-        redacted().try_for_each(|record| used.mark_record(&record?))?;
-        let mut records = redacted().map(|record| used.redact(record?));
+        for record in all() {
+            used.mark_datoms(&purges.left(&record?, &mut rows)?.0.datoms);
+        }
+        let mut records = all().map(|record| used.redact(purges.redact(record?, &mut rows)?));
         let reuse = Reuse::Purged {
             live: &|id| used.is_used(id),
         };
@@ -169,27 +173,6 @@ impl Database {
             // Who opens it next replays a longer log, or makes the checkpoint.
             let _ = self.checkpoint();
         }
-    }
-}
-
-/// The records of pieces as they are archived.
-fn records_of(
-    storage: &Arc<dyn crate::store::Storage>,
-    pieces: &[Piece],
-) -> Result<Vec<ArchivedRecord>> {
-    let mut records = Vec::new();
-    for Piece { log, after, upto } in pieces {
-        Log::read_between(Arc::clone(storage), log, *after, upto, &mut |record| {
-            records.push(archived(&record)?);
-            Ok(())
-        })?;
-    }
-    match records.is_empty() {
-        true => Err(Error::new(
-            Code::Internal,
-            "pieces of a log hold no records",
-        )),
-        false => Ok(records),
     }
 }
 

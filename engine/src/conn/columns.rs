@@ -3,6 +3,7 @@
 //! Columns are cut by what their numbers look like: entities as differences, kinds and operations
 //! as runs, dictionary ids as differences.
 
+use super::refer::{Rows, Told};
 use crate::bytes::{Cursor, malformed, put_varint, put_zigzag};
 use crate::datom::{AttrId, EntityId, Op, TxId};
 use crate::db::IndexDatom;
@@ -14,6 +15,9 @@ const KIND_EACH: u8 = 1;
 
 const TX_OWN: u8 = 0;
 const TX_EACH: u8 = 1;
+
+const TOLD_FIRST: u8 = 0;
+const TOLD_RANKS: u8 = 1;
 
 pub(super) fn put_datoms(out: &mut Vec<u8>, tx: TxId, datoms: &[IndexDatom]) {
     put_front(out, tx, datoms);
@@ -28,50 +32,153 @@ pub(super) fn put_datoms(out: &mut Vec<u8>, tx: TxId, datoms: &[IndexDatom]) {
 /// to write, shorter once compressed.
 pub(super) fn put_grouped(out: &mut Vec<u8>, tx: TxId, datoms: &[IndexDatom]) {
     put_front(out, tx, datoms);
+    let grouped = grouped(datoms);
+    put_kinds(out, &grouped);
+    grouped
+        .chunk_by(|a, b| a.a == b.a)
+        .for_each(|group| put_numbers(out, group));
+}
+
+/// Datoms by attribute, each attribute's in their order.
+pub(super) fn grouped(datoms: &[IndexDatom]) -> Vec<IndexDatom> {
     let mut grouped = datoms.to_vec();
     grouped.sort_by_key(|datom| datom.a);
-    put_kinds(out, &grouped);
-    for group in grouped.chunk_by(|a, b| a.a == b.a) {
-        let (mut id, mut number) = (0, 0i64);
-        for IndexDatom { v, .. } in group {
-            match v.kind {
-                Kind::Long | Kind::Instant => {
-                    put_zigzag(out, (v.bits as i64).wrapping_sub(number));
-                    number = v.bits as i64;
-                }
-                _ => put_bits(out, *v, &mut id),
+    grouped
+}
+
+/// As [`put_grouped`], with the values that the rows tell left out.
+///
+/// - `groups`: the datoms of each attribute, attributes ascending, and how the rows tell their values.
+/// - The attributes left out stand before the datoms: to know them nothing else needs to be read.
+pub(super) fn put_referring(
+    out: &mut Vec<u8>,
+    tx: TxId,
+    datoms: &[IndexDatom],
+    groups: &[(&[IndexDatom], Option<Told>)],
+) {
+    let told = groups
+        .iter()
+        .filter_map(|(group, told)| Some((group[0].a, told.as_ref()?)));
+    put_varint(out, told.clone().count() as u64);
+    for (a, told) in told {
+        put_varint(out, u64::from(a.0));
+        out.push(match told {
+            Told::First => TOLD_FIRST,
+            Told::Ranks(_) => TOLD_RANKS,
+        });
+    }
+    put_front(out, tx, datoms);
+    for (group, told) in groups {
+        match told {
+            None => {
+                put_kinds(out, group);
+                put_numbers(out, group);
+            }
+            Some(Told::First) => {}
+            Some(Told::Ranks(ranks)) => {
+                let ranks = ranks.iter();
+                ranks.for_each(|rank| put_varint(out, u64::from(*rank)));
             }
         }
     }
 }
 
-/// Reads what [`put_grouped`] wrote.
-pub(super) fn read_grouped(
-    cursor: &mut Cursor<'_>,
-    tx: TxId,
-    datoms: &mut Vec<IndexDatom>,
-) -> Result<()> {
-    let start = datoms.len();
-    read_front(cursor, tx, &Trusted, datoms)?;
-    let new = &mut datoms[start..];
-    let mut order: Vec<usize> = (0..new.len()).collect();
-    order.sort_by_key(|at| new[*at].a);
-    let mut grouped: Vec<IndexDatom> = order.iter().map(|at| new[*at]).collect();
-    read_kinds(cursor, &mut grouped)?;
-    for group in grouped.chunk_by_mut(|a, b| a.a == b.a) {
-        let (mut id, mut number) = (0, 0i64);
-        for IndexDatom { v, .. } in group {
-            match v.kind {
-                Kind::Long | Kind::Instant => {
-                    number = number.wrapping_add(cursor.zigzag()?);
-                    v.bits = number as u64;
-                }
-                kind => *v = read_cell(cursor, kind, &mut id, &Trusted)?,
+/// The bits of an attribute's values, numbers as differences.
+fn put_numbers(out: &mut Vec<u8>, group: &[IndexDatom]) {
+    let (mut id, mut number) = (0, 0i64);
+    for IndexDatom { v, .. } in group {
+        match v.kind {
+            Kind::Long | Kind::Instant => {
+                put_zigzag(out, (v.bits as i64).wrapping_sub(number));
+                number = v.bits as i64;
             }
+            _ => put_bits(out, *v, &mut id),
         }
     }
+}
+
+/// Reads the attributes that [`put_referring`] left out, and whether ranks stand in their place.
+pub(super) fn read_referred(cursor: &mut Cursor<'_>) -> Result<Vec<(AttrId, bool)>> {
+    let mut referred: Vec<(AttrId, bool)> = Vec::new();
+    for _ in 0..cursor.count(2)? {
+        let a = read_attribute(cursor, &Trusted)?;
+        if referred.last().is_some_and(|(last, _)| *last >= a) {
+            return Err(malformed("attributes in it are out of order"));
+        }
+        let has_ranks = match cursor.byte()? {
+            TOLD_FIRST => false,
+            TOLD_RANKS => true,
+            _ => return Err(malformed("it refers to rows in no known way")),
+        };
+        referred.push((a, has_ranks));
+    }
+    Ok(referred)
+}
+
+/// Reads what [`put_grouped`] wrote.
+pub(super) fn read_grouped(cursor: &mut Cursor<'_>, tx: TxId) -> Result<Vec<IndexDatom>> {
+    read_groups(cursor, tx, &mut |cursor, grouped| {
+        read_kinds(cursor, grouped)?;
+        let mut groups = grouped.chunk_by_mut(|a, b| a.a == b.a);
+        groups.try_for_each(|group| read_numbers(cursor, group))
+    })
+}
+
+/// Reads what [`put_referring`] wrote.
+pub(super) fn read_referring(
+    cursor: &mut Cursor<'_>,
+    tx: TxId,
+    rows: &mut Rows<'_>,
+) -> Result<Vec<IndexDatom>> {
+    let referred = read_referred(cursor)?;
+    read_groups(cursor, tx, &mut |cursor, grouped| {
+        for group in grouped.chunk_by_mut(|a, b| a.a == b.a) {
+            let at = referred.binary_search_by_key(&group[0].a, |(a, _)| *a);
+            let Some((_, has_ranks)) = at.ok().map(|at| referred[at]) else {
+                read_kinds(cursor, group)?;
+                read_numbers(cursor, group)?;
+                continue;
+            };
+            let ranks = group.iter().filter(|_| has_ranks);
+            let ranks = ranks.map(|_| Ok(u32::try_from(cursor.varint()?).unwrap_or(u32::MAX)));
+            let told = match ranks.collect::<Result<Vec<u32>>>()? {
+                ranks if has_ranks => Told::Ranks(ranks),
+                _ => Told::First,
+            };
+            rows.settle(tx, group, &told)?;
+        }
+        Ok(())
+    })
+}
+
+/// Reads datoms whose values stand by attribute; `fill` is given the datoms in that order.
+fn read_groups(
+    cursor: &mut Cursor<'_>,
+    tx: TxId,
+    fill: &mut dyn FnMut(&mut Cursor<'_>, &mut [IndexDatom]) -> Result<()>,
+) -> Result<Vec<IndexDatom>> {
+    let mut datoms = Vec::new();
+    read_front(cursor, tx, &Trusted, &mut datoms)?;
+    let mut order: Vec<usize> = (0..datoms.len()).collect();
+    order.sort_by_key(|at| datoms[*at].a);
+    let mut grouped: Vec<IndexDatom> = order.iter().map(|at| datoms[*at]).collect();
+    fill(cursor, &mut grouped)?;
     for (at, datom) in order.into_iter().zip(grouped) {
-        new[at] = datom;
+        datoms[at] = datom;
+    }
+    Ok(datoms)
+}
+
+fn read_numbers(cursor: &mut Cursor<'_>, group: &mut [IndexDatom]) -> Result<()> {
+    let (mut id, mut number) = (0, 0i64);
+    for IndexDatom { v, .. } in group {
+        match v.kind {
+            Kind::Long | Kind::Instant => {
+                number = number.wrapping_add(cursor.zigzag()?);
+                v.bits = number as u64;
+            }
+            kind => *v = read_cell(cursor, kind, &mut id, &Trusted)?,
+        }
     }
     Ok(())
 }

@@ -7,11 +7,12 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use super::columns::{
-    Ids, Trusted, put_bits, put_datoms, put_grouped, read_attribute, read_cell, read_datoms,
-    read_grouped, read_kind,
+    Ids, Trusted, grouped, put_bits, put_datoms, put_grouped, put_referring, read_attribute,
+    read_cell, read_datoms, read_grouped, read_kind, read_referred, read_referring,
 };
+use super::refer::{REFERRED_DATOMS_MIN, Rows};
 use crate::bytes::{Cursor, malformed, put_value, put_varint, put_zigzag, read_value};
-use crate::datom::{EntityId, TX0, TxId};
+use crate::datom::{AttrId, EntityId, TX0, TxId};
 use crate::db::{IndexDatom, Purge};
 use crate::error::{Code, Error, Result};
 use crate::index::{Dictionary, Interner};
@@ -164,43 +165,83 @@ pub(super) enum Layout {
     Plain,
     /// The values of each attribute together, as in archives.
     Grouped,
+    /// The same, without the values that rows tell.
+    Referring,
 }
 
-/// Reads a payload whose values were cut out.
-pub(super) fn read_stripped(body: &[u8], layout: Layout) -> Result<Stripped> {
+/// Reads a payload whose values were cut out; `rows` are those that it may refer to.
+pub(super) fn read_stripped(body: &[u8], layout: Layout, rows: &mut Rows<'_>) -> Result<Stripped> {
     let tx = heading(body)?.tx;
-    let (head, _) = value_ids(body)?;
-    let mut cursor = Cursor::new(&body[head..]);
-    let count = cursor.count(1)?;
-    let purges: Result<Vec<Purge>> = (0..count)
-        .map(|_| read_purge(&mut cursor, &Trusted))
-        .collect();
-    let mut datoms = Vec::new();
-    let purges = purges?;
-    match layout {
-        Layout::Plain => read_datoms(&mut cursor, tx, &Trusted, &mut datoms)?,
-        Layout::Grouped => read_grouped(&mut cursor, tx, &mut datoms)?,
-    }
+    let (purges, mut cursor) = purges_of(body)?;
+    let datoms = match layout {
+        Layout::Plain => {
+            let mut datoms = Vec::new();
+            read_datoms(&mut cursor, tx, &Trusted, &mut datoms)?;
+            datoms
+        }
+        Layout::Grouped => read_grouped(&mut cursor, tx)?,
+        Layout::Referring => read_referring(&mut cursor, tx, rows)?,
+    };
     match cursor.left() {
         0 => Ok(Stripped { purges, datoms }),
         _ => Err(malformed("bytes follow its end")),
     }
 }
 
-/// A payload without values: the head of another one, then purges and datoms.
-pub(super) fn put_stripped(head: &[u8], stripped: &Stripped, layout: Layout) -> Result<Vec<u8>> {
+/// What a payload without its values purged, and what comes after that.
+pub(super) fn purges_of(body: &[u8]) -> Result<(Vec<Purge>, Cursor<'_>)> {
+    let (head, _) = value_ids(body)?;
+    let mut cursor = Cursor::new(&body[head..]);
+    let count = cursor.count(1)?;
+    let purges: Result<Vec<Purge>> = (0..count)
+        .map(|_| read_purge(&mut cursor, &Trusted))
+        .collect();
+    Ok((purges?, cursor))
+}
+
+/// The attributes whose values [`Layout::Referring`] left out.
+pub(super) fn referred(body: &[u8]) -> Result<impl Iterator<Item = AttrId>> {
+    let (_, mut cursor) = purges_of(body)?;
+    let referred = read_referred(&mut cursor)?;
+    Ok(referred.into_iter().map(|(a, _)| a))
+}
+
+/// The plain payload without values: the head of another one, then purges and datoms.
+pub(super) fn put_stripped(head: &[u8], stripped: &Stripped) -> Result<Vec<u8>> {
     let tx = heading(head)?.tx;
+    let mut out = put_purged(head, stripped);
+    put_datoms(&mut out, tx, &stripped.datoms);
+    Ok(out)
+}
+
+/// The same as archives have it, as short as rows allow, and its layout.
+pub(super) fn put_archived(
+    head: &[u8],
+    stripped: &Stripped,
+    rows: &mut Rows<'_>,
+) -> Result<(Vec<u8>, Layout)> {
+    let tx = heading(head)?.tx;
+    let mut out = put_purged(head, stripped);
+    let datoms = &stripped.datoms;
+    if datoms.len() >= REFERRED_DATOMS_MIN && datoms.iter().all(|datom| datom.tx == tx) {
+        let grouped = grouped(datoms);
+        let groups = grouped.chunk_by(|a, b| a.a == b.a);
+        let groups: Vec<_> = groups.map(|group| (group, rows.tell(tx, group))).collect();
+        if groups.iter().any(|(_, told)| told.is_some()) {
+            put_referring(&mut out, tx, datoms, &groups);
+            return Ok((out, Layout::Referring));
+        }
+    }
+    put_grouped(&mut out, tx, datoms);
+    Ok((out, Layout::Grouped))
+}
+
+fn put_purged(head: &[u8], stripped: &Stripped) -> Vec<u8> {
     let mut out = head.to_vec();
     put_varint(&mut out, stripped.purges.len() as u64);
-    stripped
-        .purges
-        .iter()
-        .for_each(|purge| put_purge(&mut out, purge));
-    match layout {
-        Layout::Plain => put_datoms(&mut out, tx, &stripped.datoms),
-        Layout::Grouped => put_grouped(&mut out, tx, &stripped.datoms),
-    }
-    Ok(out)
+    let purges = stripped.purges.iter();
+    purges.for_each(|purge| put_purge(&mut out, purge));
+    out
 }
 
 /// How many bytes of a payload stand before its values, and the ids of these.

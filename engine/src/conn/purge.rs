@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use super::archive::{REDACTED, contents, redacted};
+use super::archive::{REDACTED, contents, purges, rewritten};
 use super::payload::{self, Stripped};
+use super::refer::Rows;
 use crate::datom::{Op, TX0};
 use crate::db::{Db, IndexDatom, Purge};
 use crate::error::Result;
@@ -30,7 +31,7 @@ pub(super) struct Purges {
 impl Purges {
     /// Notes what a record purged. First pass over all records.
     pub(super) fn note(&mut self, record: &ArchivedRecord) -> Result<()> {
-        for purge in contents(record)?.purges {
+        for purge in purges(record)? {
             match purge {
                 Purge::Datom { e, a, v } => {
                     self.datoms.insert((e.0, a.0, v), record.t);
@@ -45,8 +46,8 @@ impl Purges {
     }
 
     /// Notes when what went with the past was retracted. Second pass, if [`Purges::spans_past`].
-    pub(super) fn note_ends(&mut self, record: &ArchivedRecord) -> Result<()> {
-        for datom in contents(record)?.datoms {
+    pub(super) fn note_ends(&mut self, record: &ArchivedRecord, rows: &mut Rows<'_>) -> Result<()> {
+        for datom in contents(record, rows)?.datoms {
             if datom.op == Op::Retract && datom.tx.0 <= self.past {
                 let ends = self
                     .ends
@@ -63,23 +64,31 @@ impl Purges {
         self.past > 0
     }
 
-    /// The record without what was purged after it.
-    pub(super) fn redact(&self, record: ArchivedRecord) -> Result<ArchivedRecord> {
-        let Stripped { datoms, purges } = contents(&record)?;
-        let kept: Vec<IndexDatom> = datoms
-            .iter()
-            .filter(|datom| !self.takes(datom, record.t))
-            .copied()
-            .collect();
+    /// The record without what was purged after it; `rows` are those of the newest value.
+    pub(super) fn redact(
+        &self,
+        record: ArchivedRecord,
+        rows: &mut Rows<'_>,
+    ) -> Result<ArchivedRecord> {
+        let (left, is_all) = self.left(&record, rows)?;
+        let flags = record.flags | if is_all { 0 } else { REDACTED };
+        // What a purge took from the rows may be all that kept the record from leaving the rest to them.
+        rewritten(ArchivedRecord { flags, ..record }, &left, rows)
+    }
+
+    /// What is left of a record, and whether that is all of it.
+    pub(super) fn left(
+        &self,
+        record: &ArchivedRecord,
+        rows: &mut Rows<'_>,
+    ) -> Result<(Stripped, bool)> {
+        let Stripped { mut datoms, purges } = contents(record, rows)?;
+        let before = datoms.len();
+        datoms.retain(|datom| !self.takes(datom, record.t));
         // A purge says what it took out.
-        if kept.len() == datoms.len() && purges.is_empty() {
-            return Ok(record);
-        }
-        let left = Stripped {
-            purges: Vec::new(),
-            datoms: kept,
-        };
-        redacted(record, &left)
+        let is_all = datoms.len() == before && purges.is_empty();
+        let purges = Vec::new();
+        Ok((Stripped { purges, datoms }, is_all))
     }
 
     fn takes(&self, datom: &IndexDatom, t: u64) -> bool {
@@ -128,13 +137,12 @@ impl Used {
         used
     }
 
-    /// By what an archived record says.
-    pub(super) fn mark_record(&mut self, record: &ArchivedRecord) -> Result<()> {
-        for datom in contents(record)?.datoms {
+    /// By datoms that archived records have.
+    pub(super) fn mark_datoms(&mut self, datoms: &[IndexDatom]) {
+        for datom in datoms {
             self.mark(datom.a.0);
             self.mark_cell(datom.v);
         }
-        Ok(())
     }
 
     /// Whether an id is used.

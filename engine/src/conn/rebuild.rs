@@ -3,16 +3,18 @@
 
 use std::sync::Arc;
 
-use super::archive::{REDACTED, archived, contents};
+use uuid::Uuid;
+
+use super::intake::Intake;
 use super::replay::Replay;
 use crate::db::{Db, Options};
 use crate::error::Result;
 use crate::fault;
 use crate::index::Digest;
 use crate::limits::REBUILD_BYTES;
-use crate::root::{self, Reuse, Root};
-use crate::segment::{ArchivedRecord, Segments};
-use crate::store::{Origin, RecordView, Storage};
+use crate::root::{self, Root};
+use crate::segment::Segments;
+use crate::store::{LogPosition, Origin, RecordView, Storage};
 use crate::transact;
 
 /// A branch being made from its records.
@@ -24,11 +26,31 @@ pub(super) struct Rebuild {
     replay: Replay,
     root: Option<(Digest, Arc<Root>)>,
     /// The records since.
-    records: Vec<ArchivedRecord>,
+    records: Vec<Held>,
     bytes: usize,
     at: Origin,
-    /// Whether a record says what it purged.
-    unswept: bool,
+}
+
+/// A record that no root has yet.
+struct Held {
+    at: Origin,
+    payload: Vec<u8>,
+    redacted: Redacted,
+}
+
+impl Held {
+    fn view(&self) -> RecordView<'_> {
+        let Origin { commit, t, epoch } = self.at;
+        RecordView {
+            position: LogPosition::from_bytes(0),
+            epoch,
+            t,
+            previous: Uuid::nil(),
+            commit,
+            group_end: 0,
+            payload: &self.payload,
+        }
+    }
 }
 
 impl Rebuild {
@@ -54,7 +76,6 @@ impl Rebuild {
             storage: Arc::clone(storage),
             segments,
             replay: Replay::upon(&db),
-            unswept: root.as_ref().is_some_and(|(_, root)| root.unswept),
             db,
             root,
             records: Vec::new(),
@@ -84,18 +105,17 @@ impl Rebuild {
             Redacted::No => self.replay.add(record),
             Redacted::Yes => self.replay.add_redacted(record),
         })?;
-        let mut kept = archived(record)?;
-        if redacted == Redacted::Yes {
-            kept.flags |= REDACTED;
-        }
-        self.unswept |= !contents(&kept)?.purges.is_empty();
         self.bytes += record.payload.len();
-        self.records.push(kept);
         self.at = Origin {
             commit: record.commit,
             t: record.t,
             epoch: record.epoch,
         };
+        self.records.push(Held {
+            at: self.at,
+            payload: record.payload.to_vec(),
+            redacted,
+        });
         Ok(())
     }
 
@@ -111,19 +131,21 @@ impl Rebuild {
         }
         let replay = std::mem::replace(&mut self.replay, Replay::upon(&self.db));
         let Origin { commit, t, epoch } = self.at;
+        let previous = self.root.as_ref().map(|(_, root)| root);
         let at = root::Position {
             commit,
             t,
             epoch,
-            unswept: self.unswept,
+            unswept: previous.is_some_and(|root| root.unswept),
         };
-        let mut records = std::mem::take(&mut self.records).into_iter().map(Ok);
+        let records = std::mem::take(&mut self.records);
         let (db, written) = fault::catch(|| {
             let db = replay.finish();
-            let before = self.root.as_ref().map(|(_, root)| &**root);
-            let reuse = (before, Reuse::Shared);
-            let storage = &*self.storage;
-            let written = root::write(storage, &self.segments, &db, reuse, at, &mut records)?;
+            let mut intake = Intake::of(&db);
+            for held in records {
+                intake.add(&held.view(), held.redacted)?;
+            }
+            let written = intake.write(&*self.storage, &self.segments, previous, at)?;
             Ok((written.rebase(&db), written))
         })?;
         (self.db, self.bytes) = (db, 0);

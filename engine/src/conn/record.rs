@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::archive::{REDACTED, archived, contents, each_archived};
+use super::archive::each_archived;
+use super::intake::Intake;
 use super::lineage::read_pieces;
 use super::pin::maintain;
+use super::rebuild::Redacted;
 use super::reference::{Piece, Place, Ref};
 use super::replay::Replay;
 use crate::datom::{TX0, TxId};
 use crate::db::{Db, Options};
 use crate::error::{Code, Error, Result};
 use crate::fault;
-use crate::index::{Dictionary, Digest};
-use crate::root::{self, Reuse, Root};
+use crate::root;
 use crate::store::{Log, OnDamage, Origin, RecordView, Start, Storage, Tip};
 use crate::transact;
 use crate::value::Keyword;
@@ -44,10 +45,12 @@ pub(super) fn each_record(
     visit: &mut VisitRecord<'_>,
 ) -> Result<()> {
     if let Some(root) = reference.root {
-        let (root, dictionary) = archive_of(place, root)?;
+        // Of what the value is opened with, rows and dictionary depend on nothing.
+        let options = Options::default();
+        let opened = root::open(&*place.storage, &place.segments, root, &options)?;
         let mut archived =
             |record: &RecordView<'_>, redacted| visit(Stand::Archived { redacted }, record);
-        let read = each_archived(&place.segments, &root, &dictionary, from_t, &mut archived);
+        let read = each_archived(&place.segments, &opened, from_t, &mut archived);
         if read?.is_break() {
             return Ok(());
         }
@@ -72,16 +75,6 @@ pub(super) fn each_record(
         }
     }
     Ok(())
-}
-
-/// A root and the dictionary that its archived records need.
-fn archive_of(place: &Place, root: Digest) -> Result<(Root, Dictionary)> {
-    let root = root::load(&*place.storage, root)?;
-    let runs = root.dictionary.iter();
-    let runs: Vec<_> = runs
-        .map(|part| place.segments.values(&part.stamp, part.start, part.len))
-        .collect();
-    Ok((root, Dictionary::of_stored(&runs)))
 }
 
 fn read_piece(
@@ -203,18 +196,17 @@ impl Located {
             ));
         };
         let _maintenance = maintain(&*place.storage, "a branch from an archived commit")?;
-        let (mut records, mut epoch, mut unswept) = (Vec::new(), 0, false);
+        let (mut intake, mut epoch) = (Intake::of(&db), 0);
         each_record(place, &reference, 0, &mut |stand, record| {
             if record.t > last {
                 return Ok(ControlFlow::Break(()));
             }
             epoch = record.epoch;
-            let mut kept = archived(record)?;
-            if stand == (Stand::Archived { redacted: true }) {
-                kept.flags |= REDACTED;
-            }
-            unswept |= !contents(&kept)?.purges.is_empty();
-            records.push(Ok(kept));
+            let redacted = match stand {
+                Stand::Archived { redacted: true } => Redacted::Yes,
+                _ => Redacted::No,
+            };
+            intake.add(record, redacted)?;
             Ok(ControlFlow::Continue(()))
         })?;
         let commit = db.commit_id().unwrap_or_default();
@@ -222,14 +214,10 @@ impl Located {
             commit,
             t: last,
             epoch,
-            unswept,
+            unswept: false,
         };
-        let mut records = records.into_iter();
         let storage = &*place.storage;
-        let written = fault::catch(|| {
-            let reuse = (None, Reuse::Shared);
-            root::write(storage, &place.segments, &db, reuse, at, &mut records)
-        })?;
+        let written = fault::catch(|| intake.write(storage, &place.segments, None, at))?;
         let origin = Origin {
             commit,
             t: last,

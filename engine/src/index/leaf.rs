@@ -70,6 +70,14 @@ impl Slot {
         })
     }
 
+    /// The chunk for one look: if it was not read before it is not kept either.
+    fn look(&self) -> Chunk {
+        match (self.chunk.get(), &self.source) {
+            (None, Some((leaf, at))) => fault::or_throw(leaf.chunk(*at)),
+            _ => self.chunk().clone(),
+        }
+    }
+
     pub(super) fn key(self: &Arc<Slot>) -> PartKey {
         match &self.source {
             Some((leaf, at)) => {
@@ -147,13 +155,12 @@ impl Leaf {
 
     /// Its chunks in order, each for one look: what was not read before is not kept either.
     pub fn pass(&self) -> impl Iterator<Item = Chunk> + '_ {
-        self.body()
-            .slots
-            .iter()
-            .map(|slot| match (slot.chunk.get(), &slot.source) {
-                (None, Some((leaf, at))) => fault::or_throw(leaf.chunk(*at)),
-                _ => slot.chunk().clone(),
-            })
+        self.body().slots.iter().map(|slot| slot.look())
+    }
+
+    /// One of its chunks for one look, as [`Leaf::pass`] has them.
+    pub(super) fn look(&self, at: usize) -> Chunk {
+        self.body().slots[at].look()
     }
 
     pub(super) fn slots(&self) -> &[Arc<Slot>] {

@@ -227,7 +227,7 @@ impl Run {
 
 /// The first of a range for which `before` does not hold, its end if there is none; `before` must
 /// hold for a prefix. Cost: O(log of the distance).
-fn leap(range: Range<usize>, before: impl Fn(usize) -> bool) -> usize {
+pub(super) fn leap(range: Range<usize>, before: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut step) = (range.start, 1);
     let mut high = low;
     while high < range.end && before(high) {

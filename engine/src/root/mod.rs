@@ -12,7 +12,7 @@ mod open;
 mod write;
 
 pub use check::{Broken, Counts, Print, Prints, check, compare};
-pub use open::{Opened, load, open};
+pub use open::{Opened, load, open, restore};
 pub use write::{Position, Reuse, Written, write};
 
 use uuid::Uuid;

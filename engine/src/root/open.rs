@@ -59,7 +59,11 @@ pub fn open(
     digest: Digest,
     options: &Options,
 ) -> Result<Opened> {
-    let root = load(storage, digest)?;
+    restore(Arc::new(load(storage, digest)?), segments, options)
+}
+
+/// The database value of a root that was read; nothing else is read.
+pub fn restore(root: Arc<Root>, segments: &Segments, options: &Options) -> Result<Opened> {
     let parts = root.dictionary.iter();
     let parts: Vec<Arc<dyn StoredValues>> = parts
         .map(|part| segments.values(&part.stamp, part.start, part.len))
@@ -76,10 +80,7 @@ pub fn open(
         (root.max_eid, TxId(root.max_tx)),
         (root.t > 0).then_some(root.commit),
     );
-    Ok(Opened {
-        root: Arc::new(root),
-        db,
-    })
+    Ok(Opened { root, db })
 }
 
 fn index(part: &AttributePart, root: &Root, segments: &Segments) -> AttributeIndex {

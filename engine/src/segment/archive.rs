@@ -38,6 +38,8 @@ pub struct ArchivedRecord {
 const CHUNK_BODY_BYTES: usize = 256 << 10;
 /// Most records of a chunk.
 const CHUNK_RECORDS: usize = 8192;
+/// The flags there were when segments did not say which of them their records have.
+const FLAGS_AT_FIRST: u32 = 3;
 /// The bytes of a commit id.
 const COMMIT_BYTES: usize = 16;
 
@@ -71,7 +73,7 @@ pub fn write_transactions(
     let mut file = FileWriter::with_schema(schema())?;
     let mut fences = Vec::new();
     let mut chunk: Vec<ArchivedRecord> = Vec::new();
-    let (mut bytes, mut count, mut last_t) = (0, 0u64, None);
+    let (mut bytes, mut count, mut last_t, mut flags) = (0, 0u64, None, 0);
     for record in records {
         let record = record?;
         if last_t.is_some_and(|last| last >= record.t) {
@@ -79,6 +81,7 @@ pub fn write_transactions(
         }
         last_t = Some(record.t);
         count += 1;
+        flags |= record.flags;
         bytes += record.body.len();
         chunk.push(record);
         if bytes >= CHUNK_BODY_BYTES || chunk.len() == CHUNK_RECORDS {
@@ -92,6 +95,7 @@ pub fn write_transactions(
     }
     let mut directory = Vec::new();
     put_fences(&mut directory, &fences);
+    put_varint(&mut directory, u64::from(flags));
     file.finish(storage, SegmentKind::Transactions, count, &directory)
 }
 
@@ -162,6 +166,14 @@ fn read_fences(cursor: &mut Cursor<'_>) -> Result<Vec<RecordFence>> {
         .collect()
 }
 
+/// Segments were written without them before records had more than two.
+fn read_flags(cursor: &mut Cursor<'_>) -> Result<u32> {
+    if cursor.left() == 0 {
+        return Ok(FLAGS_AT_FIRST);
+    }
+    u32::try_from(cursor.varint()?).map_err(|_| malformed("its flags are too large"))
+}
+
 /// The records in a segment. Cloning is cheap; nothing is read before it is asked for.
 #[derive(Clone, Debug)]
 pub struct Transactions(Arc<Lazy<TransactionsSegment>>);
@@ -181,11 +193,20 @@ impl Transactions {
         }
     }
 
+    /// The flags that any of the records has. Cost: that of opening the segment.
+    pub fn flags(&self) -> Result<u32> {
+        Ok(self.0.get()?.flags)
+    }
+
     /// Reads everything.
     pub(super) fn check(&self) -> Result<()> {
-        let mut last = None;
+        let (mut last, flags) = (None, self.flags()?);
         for record in self.range(0..u64::MAX) {
-            let t = record?.t;
+            let ArchivedRecord { t, flags: own, .. } = record?;
+            if own & !flags != 0 {
+                let expected = format!("no flags but those in {flags}");
+                return Err(self.0.stamp.corrupt(expected, own.to_string()));
+            }
             if last.is_some_and(|last| last >= t) {
                 return Err(self.0.stamp.corrupt("records whose t rises", t.to_string()));
             }
@@ -252,12 +273,16 @@ impl Records {
 pub(super) struct TransactionsSegment {
     file: SegmentReader,
     fences: Vec<RecordFence>,
+    flags: u32,
     schema: SchemaRef,
 }
 
 impl FromFile for TransactionsSegment {
     fn from_file(file: SegmentReader) -> Result<TransactionsSegment> {
-        let fences = file.directory(read_fences)?;
+        let (fences, flags) = file.directory(|cursor| {
+            let fences = read_fences(cursor)?;
+            Ok((fences, read_flags(cursor)?))
+        })?;
         let records: u64 = fences.iter().map(|fence| u64::from(fence.records)).sum();
         let stamp = file.stamp();
         if fences.len() != file.batches() || records != stamp.rows {
@@ -269,6 +294,7 @@ impl FromFile for TransactionsSegment {
         Ok(TransactionsSegment {
             file,
             fences,
+            flags,
             schema: schema(),
         })
     }
