@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 
 use super::block::{Context, run_block};
+use super::closure;
 use super::join::natural_join;
 use super::key::rows_equal;
 use super::relation::Relation;
@@ -30,6 +31,11 @@ pub(super) fn call(
     args: &[Slot],
     relation: &Relation,
 ) -> Result<Relation> {
+    let program = std::sync::Arc::clone(&context.program);
+    let callee = &program.predicates[predicate];
+    if let Some(closure) = &callee.closure {
+        return closure::call(context, (callee, closure), args, relation);
+    }
     let mut machine = Machine::new(context);
     let demand = machine.demand_of(context, predicate, args, relation);
     machine.ask(predicate, demand);
@@ -177,6 +183,11 @@ impl Machine {
     ) -> Result<()> {
         let program = std::sync::Arc::clone(&context.program);
         let plan = &program.predicates[predicate];
+        if let Some(closure) = &plan.closure {
+            let (columns, rows) = closure::answers(context, (plan, closure), &columns, rows)?;
+            self.answer(predicate, &columns, rows);
+            return Ok(());
+        }
         if jumps(plan) {
             // Each demand starts out as its own place.
             let pairs: Vec<Column> = columns.iter().chain(&columns).cloned().collect();
@@ -505,7 +516,7 @@ fn keyed_columns(
 }
 
 /// The column of a slot: a variable's, or a constant repeated.
-fn slot_column(context: &mut Context<'_>, slot: &Slot, relation: &Relation) -> Column {
+pub(super) fn slot_column(context: &mut Context<'_>, slot: &Slot, relation: &Relation) -> Column {
     match slot {
         Slot::Var(var) => relation
             .column(*var)

@@ -356,7 +356,7 @@ impl Context<'_> {
     }
 
     /// The entity a constant names; none if there is none such.
-    fn entity_cell(&self, db: &Db, value: &Value) -> Result<Option<Cell>> {
+    pub(super) fn entity_cell(&self, db: &Db, value: &Value) -> Result<Option<Cell>> {
         Ok(match value {
             Value::Long(_) => Cell::inline(value),
             Value::Keyword(_) | Value::Vector(_) | Value::List(_) => {

@@ -220,6 +220,30 @@ impl ColumnBuilder {
         }
     }
 
+    /// A copy of the rows from one on.
+    pub fn since(&self, start: usize) -> Column {
+        let kinds = match &self.kinds {
+            None => Kinds::All(self.kind.unwrap_or(Kind::Nil)),
+            Some(each) => Kinds::Each(each[start..].to_vec().into()),
+        };
+        Column {
+            kinds,
+            bits: self.bits[start..].to_vec().into(),
+        }
+    }
+
+    /// A cell that was pushed.
+    pub fn cell(&self, row: usize) -> Cell {
+        let kind = match &self.kinds {
+            None => self.kind.unwrap_or(Kind::Nil),
+            Some(each) => Kind::ALL[usize::from(each[row])],
+        };
+        Cell {
+            kind,
+            bits: self.bits[row],
+        }
+    }
+
     /// Rows so far.
     pub fn len(&self) -> usize {
         self.bits.len()

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use super::{Block, Op, Predicate, Program, Slot, Step, Vars};
+use super::{Block, Closure, Op, Predicate, Program, Slot, Step, Vars};
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "plan")?;
         write_block(f, &self.block, "", self)?;
         for (at, predicate) in self.predicates.iter().enumerate() {
-            if !predicate.branches.is_empty() {
+            if let Some(closure) = &predicate.closure {
+                write_closure(f, &signature(at, predicate), closure, self)?;
+            } else if !predicate.branches.is_empty() {
                 write_predicate(f, at, predicate, self)?;
             }
         }
@@ -76,6 +78,31 @@ fn signature(at: usize, predicate: &Predicate) -> String {
         .map(|b| if *b { 'b' } else { 'f' })
         .collect();
     format!("{}^{bound} #{at}", predicate.name)
+}
+
+fn write_closure(
+    f: &mut fmt::Formatter<'_>,
+    signature: &str,
+    closure: &Closure,
+    program: &Program,
+) -> fmt::Result {
+    let direction = if closure.backward { "backward" } else { "forward" };
+    writeln!(f, "closure {signature}, {direction}")?;
+    let hops = ("hop", &closure.hops);
+    let steps = closure.steps.as_ref().map(|steps| ("any steps", steps));
+    let parts = match (closure.hop_first, steps) {
+        (_, None) => vec![("one or more steps", &closure.hops)],
+        (true, Some(steps)) => vec![hops, steps],
+        (false, Some(steps)) => vec![steps, hops],
+    };
+    for (name, links) in parts {
+        for link in links {
+            let [from, to] = [link.from, link.to].map(|var| program.vars.name(var));
+            writeln!(f, "└─ {name} {from} -> {to}")?;
+            write_block(f, &link.near, "   ", program)?;
+        }
+    }
+    Ok(())
 }
 
 fn write_predicate(

@@ -3,6 +3,7 @@
 //! Input: a [`Query`](crate::query::ast::Query), the rules, what the sources are. Output: a
 //! [`Program`]. Nothing is read here but statistics.
 
+mod closure;
 mod display;
 mod estimate;
 mod inline;
@@ -16,5 +17,7 @@ pub use logical::{
     ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, Pattern, Slot, Special, VarId, Vars,
 };
 pub use order::op_vars;
-pub use physical::{Block, Branch, BranchCall, Op, Predicate, Program, Step, TailCall};
+pub use physical::{
+    Block, Branch, BranchCall, Closure, Link, Op, Predicate, Program, Step, TailCall,
+};
 pub use rules::{Outline, plan};

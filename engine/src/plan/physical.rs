@@ -97,8 +97,38 @@ pub struct Predicate {
     pub source: usize,
     /// Which arguments are bound at the call.
     pub bound: Vec<bool>,
-    /// One for each head.
+    /// One for each head; none for a closure.
     pub branches: Vec<Branch>,
+    /// Set if it follows steps through a graph.
+    pub closure: Option<Closure>,
+}
+
+/// A rule of two arguments: a hop, and any number of steps before or after it.
+///
+/// Everything is read from the argument that is bound, the first where none or both are.
+#[derive(Clone, Debug)]
+pub struct Closure {
+    /// Whether it is read from the second argument to the first.
+    pub backward: bool,
+    /// Whether the hop comes before the steps.
+    pub hop_first: bool,
+    /// The hops.
+    pub hops: Vec<Link>,
+    /// The steps; none if the hops are the steps.
+    pub steps: Option<Vec<Link>>,
+}
+
+/// What leads from one node of a closure to the next.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The node.
+    pub from: VarId,
+    /// The next.
+    pub to: VarId,
+    /// The way from nodes that are known.
+    pub near: Block,
+    /// All ways, and how many are expected; none if they cannot be had without a node.
+    pub all: Option<(Block, f64)>,
 }
 
 /// One body of a rule, cut at its calls of rules.

@@ -2,11 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::closure::{self, closure_rule};
 use super::estimate::Statistics;
 use super::inline::Rules;
 use super::logical::{Goal, GoalKind, Resolver, Scope};
 use super::order::{Order, RuleCall, RuleCalls, is_insufficient};
-use super::physical::{Block, Branch, BranchCall, Op, Predicate, Program, Step, TailCall};
+use super::physical::{
+    Block, Branch, BranchCall, Closure, Link, Op, Predicate, Program, Step, TailCall,
+};
 use super::{Slot, VarId, Vars};
 use crate::error::{Code, Error, Result};
 use crate::limits;
@@ -201,6 +204,7 @@ impl<'a> RulePlanner<'a> {
                     source: key.source,
                     bound: key.bound.clone(),
                     branches: Vec::new(),
+                    closure: None,
                 },
             });
         predicates.collect()
@@ -347,7 +351,25 @@ impl<'a> RulePlanner<'a> {
     }
 
     fn plan_key(&mut self, id: usize, key: &Key, goal: &Goal) -> Result<()> {
-        let branches = self.branches(key, goal)?;
+        let mut branches = self.branches(key, goal)?;
+        for (_, goals) in &mut branches {
+            let mut resolver = Resolver {
+                vars: &mut self.vars,
+                sources: self.outline.sources,
+                default_source: key.source,
+            };
+            *goals = self.rules.inline(std::mem::take(goals), &mut resolver)?;
+        }
+        if let Some(closure) = self.closure(key, &branches)? {
+            self.planned[id] = Planned::Done(Box::new(Predicate {
+                name: key.name.clone(),
+                source: key.source,
+                bound: key.bound.clone(),
+                branches: Vec::new(),
+                closure: Some(closure),
+            }));
+            return Ok(());
+        }
         let mut done = Vec::with_capacity(branches.len());
         for (head, goals) in branches {
             match self.branch(id, key, head, goals) {
@@ -369,8 +391,87 @@ impl<'a> RulePlanner<'a> {
             source: key.source,
             bound: key.bound.clone(),
             branches: done,
+            closure: None,
         }));
         Ok(())
+    }
+
+    /// The plan of a rule that follows steps; none if it is of another form, or cannot run so.
+    fn closure(
+        &mut self,
+        key: &Key,
+        branches: &[(Vec<VarId>, Vec<Goal>)],
+    ) -> Result<Option<Closure>> {
+        let rule = closure_rule(&key.name, key.source, branches).filter(|_| !key.lenient);
+        let Some(rule) = rule else { return Ok(None) };
+        let backward = key.bound == [false, true];
+        let rule = if backward { rule.reversed() } else { rule };
+        let is_bound = key.bound.contains(&true);
+        let Some(hops) = self.links(rule.hops, is_bound)? else {
+            return Ok(None);
+        };
+        let steps = match rule.steps {
+            None => None,
+            Some(steps) => match self.links(steps, is_bound)? {
+                None => return Ok(None),
+                steps => steps,
+            },
+        };
+        Ok(Some(Closure {
+            backward,
+            hop_first: rule.hop_first,
+            hops,
+            steps,
+        }))
+    }
+
+    /// Plans links; none if one cannot run with what is bound.
+    fn links(&mut self, links: Vec<closure::Link>, is_bound: bool) -> Result<Option<Vec<Link>>> {
+        let mut planned = Vec::with_capacity(links.len());
+        for closure::Link { from, to, goals } in links {
+            let near = self.link_block(&goals, (from, to), &HashSet::from([from]))?;
+            let all = self.link_block(&goals, (from, to), &HashSet::new())?;
+            let rows = |block: &Block| block.steps.last().map_or(1.0, |step| step.estimate);
+            let all = all.map(|block| {
+                let rows = rows(&block);
+                (block, rows)
+            });
+            match near {
+                Some(near) if is_bound || all.is_some() => planned.push(Link {
+                    from,
+                    to,
+                    near,
+                    all,
+                }),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(planned))
+    }
+
+    fn link_block(
+        &mut self,
+        goals: &[Goal],
+        (from, to): (VarId, VarId),
+        bound: &HashSet<VarId>,
+    ) -> Result<Option<Block>> {
+        let names = self.vars.clone();
+        let statistics = self.statistics;
+        let mut order = Order {
+            vars: &names,
+            statistics,
+            rules: self,
+        };
+        match order.block(goals, bound, 1.0, &[from, to]) {
+            Ok(block) => {
+                let mut covered: Vec<VarId> = bound.iter().copied().collect();
+                let steps = block.steps.iter();
+                steps.for_each(|step| super::order::op_vars(&step.op, &mut covered));
+                Ok((covered.contains(&from) && covered.contains(&to)).then_some(block))
+            }
+            Err(error) if is_insufficient(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn branch(
@@ -380,12 +481,6 @@ impl<'a> RulePlanner<'a> {
         head: Vec<VarId>,
         goals: Vec<Goal>,
     ) -> Result<Branch> {
-        let mut resolver = Resolver {
-            vars: &mut self.vars,
-            sources: self.outline.sources,
-            default_source: key.source,
-        };
-        let goals = self.rules.inline(goals, &mut resolver)?;
         let goals = self.lift(goals, key.source);
         let bound_head = |want: bool| {
             let pairs = head.iter().zip(&key.bound);

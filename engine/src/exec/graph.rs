@@ -1,0 +1,177 @@
+//! Graphs of cells: nodes numbered from 0, and who follows whom.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
+use crate::index::{Cell, Column, ColumnBuilder, Kind};
+
+/// Entities whose numbers share a page.
+const PAGE: usize = 4096;
+/// Entities below have their number in a page, others in a hash table.
+const PAGED_MAX: u64 = 1 << 32;
+const NONE: u32 = u32::MAX;
+
+/// Nodes in order of discovery.
+#[derive(Default)]
+pub(super) struct Nodes {
+    cells: ColumnBuilder,
+    /// Numbers of integers, by their pages.
+    pages: Vec<Option<Box<[u32; PAGE]>>>,
+    others: HashMap<Cell, u32, FixedState>,
+}
+
+impl Nodes {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The number of each cell of a column; those that are new get the next.
+    pub(super) fn number(&mut self, column: &Column) -> Vec<u32> {
+        if column.kind() == Some(Kind::Long) {
+            let bits = column.bits().iter();
+            return bits
+                .map(|&bits| self.number_of(Cell::long(bits as i64)))
+                .collect();
+        }
+        column.cells().map(|cell| self.number_of(cell)).collect()
+    }
+
+    fn number_of(&mut self, cell: Cell) -> u32 {
+        let next = self.cells.len() as u32;
+        let slot = if cell.kind == Kind::Long && cell.bits < PAGED_MAX {
+            let page = cell.bits as usize / PAGE;
+            if page >= self.pages.len() {
+                self.pages.resize_with(page + 1, || None);
+            }
+            let page = self.pages[page].get_or_insert_with(|| Box::new([NONE; PAGE]));
+            &mut page[cell.bits as usize % PAGE]
+        } else {
+            self.others.entry(cell).or_insert(NONE)
+        };
+        if *slot == NONE {
+            *slot = next;
+            self.cells.push(cell);
+        }
+        *slot
+    }
+
+    /// The number of a cell, if it is a node.
+    pub(super) fn find(&self, cell: Cell) -> Option<u32> {
+        let number = if cell.kind == Kind::Long && cell.bits < PAGED_MAX {
+            let page = self.pages.get(cell.bits as usize / PAGE)?.as_ref()?;
+            page[cell.bits as usize % PAGE]
+        } else {
+            *self.others.get(&cell)?
+        };
+        (number != NONE).then_some(number)
+    }
+
+    /// The cells of some nodes.
+    pub(super) fn cells(&self, nodes: &[u32]) -> Column {
+        Column::from_cells(nodes.iter().map(|&node| self.cells.cell(node as usize)))
+    }
+
+    /// The cells of all nodes, by number.
+    pub(super) fn all(&self) -> Column {
+        self.cells.since(0)
+    }
+}
+
+/// The nodes that follow each node.
+#[derive(Default)]
+pub(super) struct Adjacency {
+    /// Where the followers of each node start; one more than there are nodes.
+    starts: Vec<u32>,
+    followers: Vec<u32>,
+}
+
+impl Adjacency {
+    /// From pairs of a node and a follower. Cost: O(nodes + pairs).
+    pub(super) fn new(nodes: usize, from: &[u32], to: &[u32]) -> Adjacency {
+        let mut starts = vec![0u32; nodes + 2];
+        from.iter().for_each(|&node| starts[node as usize + 2] += 1);
+        for node in 2..starts.len() {
+            starts[node] += starts[node - 1];
+        }
+        let mut followers = vec![0; to.len()];
+        for (&node, &follower) in from.iter().zip(to) {
+            let at = &mut starts[node as usize + 1];
+            followers[*at as usize] = follower;
+            *at += 1;
+        }
+        starts.pop();
+        Adjacency { starts, followers }
+    }
+
+    /// The followers of a node.
+    pub(super) fn of(&self, node: u32) -> &[u32] {
+        let node = node as usize;
+        &self.followers[self.starts[node] as usize..self.starts[node + 1] as usize]
+    }
+
+    /// Pairs.
+    pub(super) fn len(&self) -> usize {
+        self.followers.len()
+    }
+}
+
+/// Which nodes were seen, forgotten at once by [`Marks::clear`].
+pub(super) struct Marks {
+    rounds: Vec<u32>,
+    round: u32,
+}
+
+impl Marks {
+    pub(super) fn new(nodes: usize) -> Marks {
+        Marks {
+            rounds: vec![0; nodes],
+            round: 1,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.rounds.fill(0);
+            self.round = 1;
+        }
+    }
+
+    /// Marks a node; false if it was.
+    pub(super) fn insert(&mut self, node: u32) -> bool {
+        let round = &mut self.rounds[node as usize];
+        let is_new = *round != self.round;
+        *round = self.round;
+        is_new
+    }
+
+    pub(super) fn contains(&self, node: u32) -> bool {
+        self.rounds[node as usize] == self.round
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_keep_the_order_of_discovery() {
+        let mut nodes = Nodes::default();
+        let cells = [7, -1, 7, i64::MAX, 1 << 40].map(Cell::long);
+        let mixed = [Cell::bool(true), Cell::NIL, Cell::bool(true)];
+        assert_eq!(nodes.number(&Column::from_cells(cells)), [0, 1, 0, 2, 3]);
+        assert_eq!(nodes.number(&Column::from_cells(mixed)), [4, 5, 4]);
+        assert_eq!(nodes.find(Cell::long(1 << 40)), Some(3));
+        assert_eq!(nodes.find(Cell::long(8)), None);
+        assert_eq!(nodes.all().cell(4), Cell::bool(true));
+    }
+
+    #[test]
+    fn followers_are_found_by_their_node() {
+        let pairs = Adjacency::new(4, &[3, 0, 3], &[1, 2, 0]);
+        let followers: Vec<&[u32]> = (0..4).map(|node| pairs.of(node)).collect();
+        assert_eq!(followers, [&[2][..], &[], &[], &[1, 0]]);
+    }
+}
