@@ -103,7 +103,7 @@ fn run_step(context: &mut Context<'_>, step: &Step, relation: Relation) -> Resul
             Ok(if rows.len() == relation.len() {
                 relation
             } else {
-                relation.gather(&rows)
+                relation.select(&rows)
             })
         }
         Op::Rule { predicate, args } => fixpoint::call(context, *predicate, args, &relation),

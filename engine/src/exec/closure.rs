@@ -51,18 +51,18 @@ pub(super) fn call(
             let ends = slot_column(context, slot, relation);
             let ends = graph.find(context, predicate.source, &ends)?;
             let rows = reached.rows_that_reach(&of_row, &ends, graph.nodes.len());
-            Ok(relation.gather(&rows))
+            Ok(relation.select(&rows))
         }
         Slot::Var(var) => {
             let (rows, targets) = reached.rows(&of_row, relation.vars().len(), context.budget)?;
             let mut out = relation.gather(&rows);
             out.push(*var, graph.nodes.cells(&targets));
-            Ok(out)
+            Ok(out.known_set(relation.is_set()))
         }
         _ => {
             let rows = 0..relation.len() as u32;
             let leads_somewhere = |row: &u32| !reached.of(of_row[*row as usize]).is_empty();
-            Ok(relation.gather(&rows.filter(leads_somewhere).collect::<Vec<_>>()))
+            Ok(relation.select(&rows.filter(leads_somewhere).collect::<Vec<_>>()))
         }
     }
 }
@@ -74,7 +74,10 @@ fn all_pairs(context: &mut Context<'_>, closure: &Closure, args: &[Slot]) -> Res
     let mut is_start = Marks::new(graph.nodes.len());
     let steps = closure.steps.iter().filter(|_| !closure.hop_first);
     let mut starts = Vec::new();
-    for &node in steps.flat_map(|_| &graph.steps.from).chain(&graph.hops.from) {
+    for &node in steps
+        .flat_map(|_| &graph.steps.from)
+        .chain(&graph.hops.from)
+    {
         if is_start.insert(node) {
             starts.push(node);
         }
@@ -108,9 +111,10 @@ fn all_pairs(context: &mut Context<'_>, closure: &Closure, args: &[Slot]) -> Res
         let first = pairs.column(var).expect("it was just bound");
         let is_same = |row: &u32| first.cell(*row as usize) == column.cell(*row as usize);
         let rows: Vec<u32> = (0..rows as u32).filter(is_same).collect();
-        return Ok(pairs.gather(&rows));
+        return Ok(pairs.gather(&rows).known_set(true));
     }
-    Ok(pairs)
+    let has_both = args.iter().all(|slot| slot.var().is_some());
+    Ok(pairs.known_set(has_both))
 }
 
 /// The part of a graph that is known.
@@ -176,6 +180,15 @@ impl Graph {
     ) -> Result<Pairs> {
         let mut pairs = Pairs::default();
         let cells = self.nodes.cells(nodes);
+        // In order a scan reads an index once instead of searching it for each node.
+        let cells = match cells.kind() {
+            Some(kind) => {
+                let mut bits = cells.bits().to_vec();
+                bits.sort_unstable();
+                Column::uniform(kind, bits)
+            }
+            None => cells,
+        };
         for link in links {
             let known = Relation::new(vec![link.from], vec![cells.clone()], nodes.len());
             self.run(context, (&link.near, link), known, &mut pairs)?;
@@ -196,7 +209,9 @@ impl Graph {
             .sum();
         let mut pairs = Pairs::default();
         let mut followed = vec![false; self.nodes.len()];
-        nodes.iter().for_each(|&node| followed[node as usize] = true);
+        nodes
+            .iter()
+            .for_each(|&node| followed[node as usize] = true);
         let mut round = nodes;
         while !round.is_empty() {
             if round.len() as f64 >= expected * ROUND_SHARE
@@ -447,12 +462,7 @@ impl Reached {
     }
 
     /// The rows whose start leads to one of their ends.
-    fn rows_that_reach(
-        &self,
-        of_row: &[u32],
-        ends: &[[Option<u32>; 2]],
-        nodes: usize,
-    ) -> Vec<u32> {
+    fn rows_that_reach(&self, of_row: &[u32], ends: &[[Option<u32>; 2]], nodes: usize) -> Vec<u32> {
         let mut by_start: Vec<u32> = (0..of_row.len() as u32).collect();
         by_start.sort_by_key(|&row| of_row[row as usize]);
         let mut marks = Marks::new(nodes);

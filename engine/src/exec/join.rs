@@ -1,7 +1,7 @@
 //! Joins of two relations on the variables they share.
 
 use super::budget::Budget;
-use super::key::{RowMap, hash_rows};
+use super::key::{RowKeys, RowMap};
 use super::relation::Relation;
 use crate::error::Result;
 use crate::index::Column;
@@ -34,7 +34,8 @@ pub(super) fn natural_join(left: &Relation, right: &Relation, budget: &Budget) -
             out.push(var, column.gather(&rows_right));
         }
     }
-    Ok(out)
+    // A pair of tuples that agree where they meet is known by all their variables.
+    Ok(out.known_set(left.is_set() && right.is_set()))
 }
 
 /// The columns of some variables, all bound.
@@ -53,18 +54,18 @@ pub(super) fn join_rows(
     let mut pairs = Pairs::new(left.len() + right.len(), budget);
     if left_rows >= right_rows {
         let map = RowMap::new(right.to_vec(), right_rows);
-        let hashes = hash_rows(left, left_rows);
-        for (row, &hash) in hashes.iter().enumerate() {
-            for other in map.matches(hash, left, row) {
+        let probe = map.probe(left, left_rows);
+        for row in 0..left_rows {
+            for other in probe.matches(row) {
                 pairs.push(row as u32, other)?;
             }
         }
         return Ok((pairs.left, pairs.right));
     }
     let map = RowMap::new(left.to_vec(), left_rows);
-    let hashes = hash_rows(right, right_rows);
-    for (row, &hash) in hashes.iter().enumerate() {
-        for other in map.matches(hash, right, row) {
+    let probe = map.probe(right, right_rows);
+    for row in 0..right_rows {
+        for other in probe.matches(row) {
             pairs.push(other, row as u32)?;
         }
     }
@@ -90,12 +91,7 @@ pub(super) fn semi_join_rows(
         return if want { Vec::new() } else { all() };
     }
     let (a, b) = (columns(left, on), columns(right, on));
-    let map = RowMap::new(b, right.len());
-    let hashes = hash_rows(&a, left.len());
-    let has = |row: &u32| map.contains(hashes[*row as usize], &a, *row as usize);
-    (0..left.len() as u32)
-        .filter(|row| has(row) == want)
-        .collect()
+    RowKeys::new(b, right.len()).rows_among(&a, left.len(), want)
 }
 
 fn product_rows(

@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use crate::index::{Column, Kinds};
+use crate::index::{Column, Kind, Kinds};
 
 /// Hashes of all rows of some columns. Equal cells hash equally whether their column is uniform
 /// or tagged.
@@ -42,36 +42,81 @@ pub(super) fn rows_equal(a: &[&Column], row_a: usize, b: &[&Column], row_b: usiz
 
 const NONE: u32 = u32::MAX;
 
+/// Where numbers of one column that lie close together are found without hashing: by the number
+/// less the smallest.
+#[derive(Clone, Copy, Debug)]
+struct Dense {
+    kind: Kind,
+    min: u64,
+    /// Places.
+    len: usize,
+}
+
+impl Dense {
+    /// Places that one row may cost.
+    const PER_ROW: usize = 8;
+    /// Places that cost next to nothing.
+    const FREE: usize = 1024;
+
+    /// For columns of which there is one, of one kind, whose bits lie close together.
+    fn of(columns: &[&Column]) -> Option<Dense> {
+        let [column] = columns else { return None };
+        let kind = column.kind()?;
+        let mut signed = column.bits().iter().map(|&bits| bits as i64);
+        let first = signed.next()?;
+        let (min, max) = signed.fold((first, first), |(min, max), n| (min.min(n), max.max(n)));
+        let places = usize::try_from(max.abs_diff(min)).ok()?.checked_add(1)?;
+        (places <= Dense::PER_ROW * column.len() + Dense::FREE).then_some(Dense {
+            kind,
+            min: min as u64,
+            len: places,
+        })
+    }
+
+    /// The place of a row's key; at least `len` if it has none.
+    fn place(&self, column: &Column, row: usize) -> usize {
+        if column.kind_at(row) == self.kind {
+            self.place_of(column.bits()[row])
+        } else {
+            usize::MAX
+        }
+    }
+
+    fn place_of(&self, bits: u64) -> usize {
+        bits.wrapping_sub(self.min) as usize
+    }
+}
+
 /// Rows by key: every row of some columns, found by a row of others.
 pub(super) struct RowMap<'a> {
     columns: Vec<&'a Column>,
-    heads: HashTable<(u64, u32)>,
+    heads: Heads,
     /// The next row with the same key.
     next: Vec<u32>,
+}
+
+/// The first row of each key.
+enum Heads {
+    Dense(Dense, Vec<u32>),
+    Hashed(HashTable<(u64, u32)>),
 }
 
 impl<'a> RowMap<'a> {
     /// Indexes all rows.
     pub(super) fn new(columns: Vec<&'a Column>, rows: usize) -> RowMap<'a> {
-        let hashes = hash_rows(&columns, rows);
-        let mut heads: HashTable<(u64, u32)> = HashTable::with_capacity(rows);
         let mut next = vec![NONE; rows];
         // Backwards, so that each chain lists its rows in order.
-        for row in (0..rows).rev() {
-            let hash = hashes[row];
-            let same = |&(other_hash, other): &(u64, u32)| {
-                other_hash == hash && rows_equal(&columns, other as usize, &columns, row)
-            };
-            match heads.find_mut(hash, same) {
-                Some(head) => {
-                    next[row] = head.1;
-                    head.1 = row as u32;
+        let heads = match Dense::of(&columns) {
+            Some(dense) => {
+                let mut heads = vec![NONE; dense.len];
+                for (row, &bits) in columns[0].bits().iter().enumerate().rev() {
+                    let head = &mut heads[dense.place_of(bits)];
+                    next[row] = std::mem::replace(head, row as u32);
                 }
-                None => {
-                    heads.insert_unique(hash, (hash, row as u32), |&(hash, _)| hash);
-                }
+                Heads::Dense(dense, heads)
             }
-        }
+            None => Heads::Hashed(hashed_heads(&columns, &mut next)),
+        };
         RowMap {
             columns,
             heads,
@@ -79,28 +124,139 @@ impl<'a> RowMap<'a> {
         }
     }
 
-    /// The rows whose key equals a row of other columns, in order.
-    pub(super) fn matches<'s>(
-        &'s self,
-        hash: u64,
-        columns: &[&Column],
-        row: usize,
-    ) -> impl Iterator<Item = u32> + use<'s, 'a> {
-        let same = |&(other_hash, other): &(u64, u32)| {
-            other_hash == hash && rows_equal(&self.columns, other as usize, columns, row)
+    /// Looks rows of other columns up.
+    pub(super) fn probe<'s>(&'s self, columns: &'s [&'s Column], rows: usize) -> Probe<'s> {
+        let hashes = match self.heads {
+            Heads::Dense(..) => Vec::new(),
+            Heads::Hashed(_) => hash_rows(columns, rows),
         };
-        let first = self.heads.find(hash, same).map(|&(_, row)| row);
-        std::iter::successors(first, |&row| {
-            Some(self.next[row as usize]).filter(|&next| next != NONE)
-        })
+        Probe {
+            map: self,
+            columns,
+            hashes,
+        }
+    }
+}
+
+fn hashed_heads(columns: &[&Column], next: &mut [u32]) -> HashTable<(u64, u32)> {
+    let hashes = hash_rows(columns, next.len());
+    let mut heads: HashTable<(u64, u32)> = HashTable::with_capacity(next.len());
+    for row in (0..next.len()).rev() {
+        let hash = hashes[row];
+        let same = |&(other_hash, other): &(u64, u32)| {
+            other_hash == hash && rows_equal(columns, other as usize, columns, row)
+        };
+        match heads.find_mut(hash, same) {
+            Some(head) => {
+                next[row] = head.1;
+                head.1 = row as u32;
+            }
+            None => {
+                heads.insert_unique(hash, (hash, row as u32), |&(hash, _)| hash);
+            }
+        }
+    }
+    heads
+}
+
+/// Rows of other columns, being looked up in a [`RowMap`].
+pub(super) struct Probe<'s> {
+    map: &'s RowMap<'s>,
+    columns: &'s [&'s Column],
+    hashes: Vec<u64>,
+}
+
+impl Probe<'_> {
+    /// The first row with the key of a row of the other columns.
+    pub(super) fn first(&self, row: usize) -> Option<u32> {
+        match &self.map.heads {
+            Heads::Dense(dense, heads) => {
+                let head = heads.get(dense.place(self.columns[0], row));
+                head.copied().filter(|&head| head != NONE)
+            }
+            Heads::Hashed(heads) => {
+                let hash = self.hashes[row];
+                let same = |&(other_hash, other): &(u64, u32)| {
+                    let mine = &self.map.columns;
+                    other_hash == hash && rows_equal(mine, other as usize, self.columns, row)
+                };
+                heads.find(hash, same).map(|&(_, row)| row)
+            }
+        }
     }
 
-    /// Whether any row has that key.
-    pub(super) fn contains(&self, hash: u64, columns: &[&Column], row: usize) -> bool {
-        let same = |&(other_hash, other): &(u64, u32)| {
-            other_hash == hash && rows_equal(&self.columns, other as usize, columns, row)
+    /// All rows with that key, in order.
+    pub(super) fn matches(&self, row: usize) -> impl Iterator<Item = u32> {
+        let next = &self.map.next;
+        std::iter::successors(self.first(row), |&row| {
+            Some(next[row as usize]).filter(|&next| next != NONE)
+        })
+    }
+}
+
+/// The keys of some columns' rows: which rows of others are among them.
+pub(super) enum RowKeys<'a> {
+    /// A bit for each place.
+    Dense(Places),
+    Hashed(RowMap<'a>),
+}
+
+/// A set of places.
+pub(super) struct Places {
+    dense: Dense,
+    words: Vec<u64>,
+}
+
+impl Places {
+    fn new(dense: Dense) -> Places {
+        Places {
+            dense,
+            words: vec![0; dense.len.div_ceil(64)],
+        }
+    }
+
+    /// Adds the key of bits; false if it was there.
+    fn insert(&mut self, bits: u64) -> bool {
+        let place = self.dense.place_of(bits);
+        let (word, bit) = (&mut self.words[place / 64], 1 << (place % 64));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    fn contains(&self, column: &Column, row: usize) -> bool {
+        let place = self.dense.place(column, row);
+        let word = self.words.get(place / 64).copied().unwrap_or(0);
+        word >> (place % 64) & 1 != 0
+    }
+}
+
+impl<'a> RowKeys<'a> {
+    /// The keys of all rows.
+    pub(super) fn new(columns: Vec<&'a Column>, rows: usize) -> RowKeys<'a> {
+        let Some(dense) = Dense::of(&columns) else {
+            return RowKeys::Hashed(RowMap::new(columns, rows));
         };
-        self.heads.find(hash, same).is_some()
+        let mut places = Places::new(dense);
+        for &bits in columns[0].bits() {
+            places.insert(bits);
+        }
+        RowKeys::Dense(places)
+    }
+
+    /// The rows of other columns whose key is (or is not) among them.
+    pub(super) fn rows_among(&self, columns: &[&Column], rows: usize, want: bool) -> Vec<u32> {
+        let all = 0..rows as u32;
+        match self {
+            RowKeys::Dense(places) => all
+                .filter(|&row| places.contains(columns[0], row as usize) == want)
+                .collect(),
+            RowKeys::Hashed(map) => {
+                let probe = map.probe(columns, rows);
+                all.filter(|&row| probe.first(row as usize).is_some() == want)
+                    .collect()
+            }
+        }
     }
 }
 
@@ -114,6 +270,13 @@ impl RowSet {
     /// The first row of each key, in order.
     pub(super) fn distinct_rows(columns: &[Column], rows: usize) -> Vec<u32> {
         let columns: Vec<&Column> = columns.iter().collect();
+        if let Some(dense) = Dense::of(&columns) {
+            let mut places = Places::new(dense);
+            let bits = columns[0].bits();
+            return (0..rows as u32)
+                .filter(|&row| places.insert(bits[row as usize]))
+                .collect();
+        }
         let hashes = hash_rows(&columns, rows);
         let mut set = RowSet {
             heads: HashTable::with_capacity(rows.min(1 << 16)),
@@ -130,10 +293,22 @@ impl RowSet {
 
     /// A group number for each row, numbered by first appearance, and the first row of each.
     pub(super) fn group_rows(columns: &[&Column], rows: usize) -> (Vec<u32>, Vec<u32>) {
-        let hashes = hash_rows(columns, rows);
-        let mut heads: HashTable<(u64, u32)> = HashTable::new();
         let mut firsts: Vec<u32> = Vec::new();
         let mut groups = Vec::with_capacity(rows);
+        if let Some(dense) = Dense::of(columns) {
+            let mut numbers = vec![NONE; dense.len];
+            for (row, &bits) in columns[0].bits().iter().enumerate() {
+                let group = &mut numbers[dense.place_of(bits)];
+                if *group == NONE {
+                    *group = firsts.len() as u32;
+                    firsts.push(row as u32);
+                }
+                groups.push(*group);
+            }
+            return (groups, firsts);
+        }
+        let hashes = hash_rows(columns, rows);
+        let mut heads: HashTable<(u64, u32)> = HashTable::new();
         for (row, &hash) in hashes.iter().enumerate() {
             let same = |&(other_hash, group): &(u64, u32)| {
                 let first = firsts[group as usize] as usize;
@@ -162,5 +337,34 @@ impl RowSet {
         self.heads
             .insert_unique(hash, (hash, row), |&(hash, _)| hash);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Cell;
+
+    /// Numbers close together are found by place, others by hash, with the same answers.
+    #[test]
+    fn rows_are_found_by_place_as_by_hash() {
+        let near = [3i64, -2, 3, 7, -2, 3];
+        for scale in [1, 1 << 40] {
+            let keys = Column::longs(&near.map(|n| n * scale));
+            let map = RowMap::new(vec![&keys], keys.len());
+            assert_eq!(matches!(map.heads, Heads::Dense(..)), scale == 1);
+            let asked = [Cell::long(3 * scale), Cell::long(9), Cell::bool(true)];
+            let asked = Column::from_cells(asked);
+            let columns = [&asked];
+            let probe = map.probe(&columns, asked.len());
+            let found: Vec<Vec<u32>> = (0..3).map(|row| probe.matches(row).collect()).collect();
+            assert_eq!(found, [vec![0, 2, 5], vec![], vec![]]);
+            let among = RowKeys::new(vec![&keys], keys.len());
+            assert_eq!(among.rows_among(&columns, 3, true), [0]);
+            assert_eq!(among.rows_among(&columns, 3, false), [1, 2]);
+            assert_eq!(RowSet::distinct_rows(&[keys.clone()], 6), [0, 1, 3]);
+            let groups = RowSet::group_rows(&[&keys], 6);
+            assert_eq!(groups, (vec![0, 1, 0, 2, 1, 0], vec![0, 1, 3]));
+        }
     }
 }

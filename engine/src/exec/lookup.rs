@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use super::budget::Budget;
 use super::join::Pairs;
-use super::key::{RowMap, hash_rows};
+use super::key::RowMap;
+use super::merge::{Entities, Integers, merge};
 use crate::error::{Code, Error, Result};
 use crate::index::{Cell, Chunk, Column, Dictionary, Extra, Kind, Run};
 use crate::limits::SEGMENT_CHUNK_ROWS;
@@ -62,13 +63,13 @@ enum Rows {
 
 /// A row of a run: chunk and row within, packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct RowRef(u32);
+pub(super) struct RowRef(pub(super) u32);
 
 const ROW_BITS: u32 = 13;
 const _: () = assert!(Chunk::ROWS_MAX <= 1 << ROW_BITS && SEGMENT_CHUNK_ROWS <= 1 << ROW_BITS);
 
 impl RowRef {
-    fn new(chunk: usize, row: usize) -> RowRef {
+    pub(super) fn new(chunk: usize, row: usize) -> RowRef {
         RowRef(((chunk as u32) << ROW_BITS) | row as u32)
     }
 
@@ -85,11 +86,13 @@ impl RowRef {
 ///
 /// - `by_entity`, `by_value`: the index in either order; by value only where kept.
 /// - `rows`: rows of the relation; columns of `e` and `v` have that many.
+/// - `once`: which of the matching rows a row goes with does not matter, one will do; there may be
+///   more.
 /// - Pairs come in the order of the relation's rows.
 pub(super) fn match_rows(
     (by_entity, by_value): (&Run, Option<&Run>),
     (e, v): (&Access, &Access),
-    rows: usize,
+    (rows, once): (usize, bool),
     dictionary: &Dictionary,
     budget: &Budget,
 ) -> Result<Matches> {
@@ -118,10 +121,10 @@ pub(super) fn match_rows(
         }
         (Access::Free, _, _) => {
             let column = v.column().expect("the value is neither free nor constant");
-            by_value_column(by_entity, by_value, column, dictionary, budget)
+            by_value_column((by_entity, by_value), column, once, dictionary, budget)
         }
         (Access::Column(column) | Access::Resolved(column), _, _) => {
-            by_entity_column(by_entity, column, v, budget)
+            by_entity_column(by_entity, column, v, once, budget)
         }
     }
 }
@@ -156,10 +159,11 @@ fn among(
         (None, Some(column)) => {
             let values = Column::from_cells(refs.iter().map(|&at| cell_at(run, at)));
             let map = RowMap::new(vec![&values], refs.len());
-            let hashes = hash_rows(&[column], rows);
+            let columns = [column];
+            let probe = map.probe(&columns, rows);
             let mut pairs = Pairs::new(2, budget);
-            for (row, &hash) in hashes.iter().enumerate() {
-                for at in map.matches(hash, &[column], row) {
+            for row in 0..rows {
+                for at in probe.matches(row) {
                     pairs.push(row as u32, refs[at as usize].0)?;
                 }
             }
@@ -201,9 +205,15 @@ fn times(refs: Vec<RowRef>, rows: usize, budget: &Budget) -> Result<Matches> {
     })
 }
 
-/// Rows whose entity is the relation's: probes if the relation is small, else a direct-address
-/// table over the entities of the run.
-fn by_entity_column(run: &Run, column: &Column, v: &Access, budget: &Budget) -> Result<Matches> {
+/// Rows whose entity is the relation's: a merge if the relation is sorted, probes if it is small,
+/// else a direct-address table over the entities of the run.
+fn by_entity_column(
+    run: &Run,
+    column: &Column,
+    v: &Access,
+    once: bool,
+    budget: &Budget,
+) -> Result<Matches> {
     let rows = column.len();
     let mut pairs = Pairs::new(2, budget);
     let agrees = |row: usize, at: RowRef| match v {
@@ -212,6 +222,17 @@ fn by_entity_column(run: &Run, column: &Column, v: &Access, budget: &Budget) -> 
         Access::Column(column) | Access::Resolved(column) => cell_at(run, at) == column.cell(row),
     };
     let is_entity = |row: usize| column.kind_at(row) == Kind::Long;
+    if is_ascending(column) {
+        let agrees = |row: usize, chunk: &Chunk, at: usize| match v {
+            Access::Free => true,
+            Access::Const(cell) => chunk.v.bits()[at] == cell.bits && chunk.v.cell(at) == *cell,
+            Access::Column(column) | Access::Resolved(column) => {
+                chunk.v.cell(at) == column.cell(row)
+            }
+        };
+        merge((run, &Entities), column.bits(), agrees, once, &mut pairs)?;
+        return Ok(from_pairs(pairs));
+    }
     if rows.saturating_mul(PROBE_ROWS) < run.len() {
         for row in (0..rows).filter(|&row| is_entity(row)) {
             for at in refs_of_range(run, run.entity_range(column.bits()[row] as i64)) {
@@ -301,12 +322,12 @@ impl<'a> Firsts<'a> {
     }
 }
 
-/// Rows whose value is the relation's: probes of the run by value if the relation is small, else
-/// a hash join.
+/// Rows whose value is the relation's: by the run by value, a merge if the relation is sorted and
+/// probes if it is small; else a hash join.
 fn by_value_column(
-    by_entity: &Run,
-    by_value: Option<&Run>,
+    (by_entity, by_value): (&Run, Option<&Run>),
     column: &Column,
+    once: bool,
     dictionary: &Dictionary,
     budget: &Budget,
 ) -> Result<Matches> {
@@ -318,6 +339,22 @@ fn by_value_column(
     } else {
         PROBE_INTERNED_ROWS
     };
+    if let Some(run) = by_value
+        && is_ascending(column)
+        && Integers::are_all(run)
+    {
+        let keys = Integers(dictionary);
+        merge(
+            (run, &keys),
+            column.bits(),
+            |_, _, _| true,
+            once,
+            &mut pairs,
+        )?;
+        let mut matches = from_pairs(pairs);
+        matches.by_value = true;
+        return Ok(matches);
+    }
     if let Some(run) = by_value
         && rows.saturating_mul(probe_rows) < run.len()
     {
@@ -335,11 +372,15 @@ fn by_value_column(
         return Ok(matches);
     }
     let map = RowMap::new(vec![column], rows);
+    let mut is_met = vec![false; if once { rows } else { 0 }];
     for (at, chunk) in by_entity.numbered_chunks() {
         let values = [&chunk.v];
-        for (row, &hash) in hash_rows(&values, chunk.len()).iter().enumerate() {
-            for left in map.matches(hash, &values, row) {
-                pairs.push(left, RowRef::new(at, row).0)?;
+        let probe = map.probe(&values, chunk.len());
+        for row in 0..chunk.len() {
+            for left in probe.matches(row) {
+                if !once || !std::mem::replace(&mut is_met[left as usize], true) {
+                    pairs.push(left, RowRef::new(at, row).0)?;
+                }
             }
         }
     }
@@ -350,6 +391,11 @@ fn by_value_column(
         rows,
         by_value: false,
     })
+}
+
+/// Whether a column is of integers that do not fall.
+fn is_ascending(column: &Column) -> bool {
+    column.kind() == Some(Kind::Long) && column.bits().is_sorted_by_key(|&bits| bits as i64)
 }
 
 fn cell_at(run: &Run, at: RowRef) -> Cell {
@@ -503,7 +549,10 @@ impl Matches {
         let mut out = Vec::with_capacity(self.len());
         match &self.rows {
             Rows::Refs(refs) => {
-                out.extend(refs.iter().map(|at| one(run.chunk(at.chunk()), at.row())));
+                for refs in refs.chunk_by(|a, b| a.chunk() == b.chunk()) {
+                    let chunk = run.chunk(refs[0].chunk());
+                    out.extend(refs.iter().map(|at| one(chunk, at.row())));
+                }
             }
             Rows::Ranges(ranges) => {
                 let pieces = ranges.iter().flat_map(|range| run.pieces(range.clone()));

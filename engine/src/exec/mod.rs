@@ -19,6 +19,7 @@ mod join;
 mod key;
 mod lookup;
 mod lookup_ref;
+mod merge;
 mod order;
 mod query;
 mod relation;

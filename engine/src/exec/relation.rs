@@ -10,6 +10,8 @@ pub struct Relation {
     vars: Vec<VarId>,
     columns: Vec<Column>,
     rows: usize,
+    /// Whether no two tuples are known to be equal.
+    is_set: bool,
 }
 
 impl Relation {
@@ -17,6 +19,7 @@ impl Relation {
     pub fn unit() -> Relation {
         Relation {
             rows: 1,
+            is_set: true,
             ..Relation::default()
         }
     }
@@ -27,6 +30,7 @@ impl Relation {
             vars: vars.to_vec(),
             columns: vec![Column::default(); vars.len()],
             rows: 0,
+            is_set: true,
         }
     }
 
@@ -37,7 +41,22 @@ impl Relation {
             vars,
             columns,
             rows,
+            is_set: rows < 2,
         }
+    }
+
+    /// The relation, of which the caller knows whether its tuples all differ.
+    #[must_use]
+    pub fn known_set(self, is_set: bool) -> Relation {
+        Relation {
+            is_set: is_set || self.rows < 2,
+            ..self
+        }
+    }
+
+    /// Whether all tuples are known to differ.
+    pub fn is_set(&self) -> bool {
+        self.is_set
     }
 
     /// Tuples.
@@ -90,7 +109,13 @@ impl Relation {
                 .map(|column| column.gather(rows))
                 .collect(),
             rows: rows.len(),
+            is_set: rows.len() < 2,
         }
+    }
+
+    /// The given rows, in the given order, none of them twice.
+    pub fn select(&self, rows: &[u32]) -> Relation {
+        self.gather(rows).known_set(self.is_set)
     }
 
     /// Only these variables, in this order; those it does not bind are left out.
@@ -106,7 +131,8 @@ impl Relation {
                 out.push(var, column.clone());
             }
         }
-        out
+        let has_all = out.vars.len() == self.vars.len();
+        out.known_set(self.is_set && has_all)
     }
 
     /// Each tuple once, in order of first appearance.
@@ -114,17 +140,18 @@ impl Relation {
         if self.columns.is_empty() {
             return Relation {
                 rows: self.rows.min(1),
+                is_set: true,
                 ..self
             };
         }
-        if self.rows < 2 {
-            return self;
+        if self.is_set || self.columns.iter().any(is_rising) {
+            return self.known_set(true);
         }
         let rows = RowSet::distinct_rows(&self.columns, self.rows);
         if rows.len() == self.rows {
-            self
+            self.known_set(true)
         } else {
-            self.gather(&rows)
+            self.gather(&rows).known_set(true)
         }
     }
 
@@ -164,4 +191,10 @@ impl Relation {
     pub fn bytes(&self) -> usize {
         self.rows * self.columns.len() * size_of::<u64>()
     }
+}
+
+/// Whether every cell differs from all before, because they rise.
+fn is_rising(column: &Column) -> bool {
+    let mut pairs = column.bits().windows(2);
+    column.kind().is_some() && pairs.all(|pair| pair[0] < pair[1])
 }

@@ -8,7 +8,7 @@ use super::source::{Source, Tuples};
 use crate::datom::AttrId;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
-use crate::index::{Cell, Column, Kind, Run, SortOrder};
+use crate::index::{Cell, Column, Extra, Kind, Run, SortOrder};
 use crate::plan::{Pattern, Slot, VarId};
 use crate::value::Value;
 
@@ -118,7 +118,7 @@ fn scan_named(
             let rows: Vec<u32> = (0..input.len() as u32)
                 .filter(|&row| names(column.cell(row as usize)))
                 .collect();
-            input.gather(&rows)
+            input.select(&rows)
         }
         None => {
             let mut named = input.clone();
@@ -158,7 +158,7 @@ fn scan_attribute(
     let matches = match_rows(
         (&by_entity, by_value.as_ref()),
         (&e, &v),
-        input.len(),
+        (input.len(), is_existence(pattern, input)),
         db.dictionary(),
         context.budget,
     )?;
@@ -183,10 +183,14 @@ fn assemble(
     run: &Run,
 ) -> Result<Relation> {
     let is_unit = input.len() == 1 && input.vars().is_empty();
+    let left = matches.left();
+    let is_whole = || left.iter().enumerate().all(|(at, &row)| at == row as usize);
     let mut out = if is_unit {
         Relation::new(Vec::new(), Vec::new(), matches.len())
+    } else if left.len() == input.len() && is_whole() {
+        input.clone()
     } else {
-        input.gather(matches.left())
+        input.gather(left)
     };
     let mut keep: Option<Vec<bool>> = None;
     for at in [E, V, TX, ADDED] {
@@ -219,11 +223,31 @@ fn assemble(
             (None, _) => {}
         }
     }
+    let out = out.known_set(input.is_set() && tells_rows_apart(pattern, run));
     let Some(keep) = keep else { return Ok(out) };
     let rows: Vec<u32> = (0..keep.len() as u32)
         .filter(|&row| keep[row as usize])
         .collect();
-    Ok(out.gather(&rows))
+    Ok(out.select(&rows))
+}
+
+/// Whether a pattern asks no more than whether there is a row: each slot but the attribute's is
+/// blank or known.
+fn is_existence(pattern: &Pattern, input: &Relation) -> bool {
+    let is_settled = |at: usize| match pattern.slots.get(at) {
+        None | Some(Slot::Blank) => true,
+        Some(Slot::Const(_)) => at == E || at == V,
+        Some(Slot::Var(var)) => (at == E || at == V) && input.binds(*var),
+    };
+    [E, V, TX, ADDED].into_iter().all(is_settled)
+}
+
+/// Whether no two rows of a run look alike to a pattern.
+fn tells_rows_apart(pattern: &Pattern, run: &Run) -> bool {
+    let says = |at: usize| !matches!(pattern.slots.get(at), None | Some(Slot::Blank));
+    // In a history a datom may come and go many times.
+    let is_past = run.extra() == Extra::Added;
+    says(E) && says(A) && says(V) && (!is_past || says(TX) && says(ADDED))
 }
 
 /// One part of the matched rows, in the query's dictionary.

@@ -254,13 +254,24 @@ impl Run {
         }
     }
 
+    /// The first position whose entity is at least `e`, in a run by entity.
+    pub fn entity_position(&self, e: i64) -> Position {
+        debug_assert!(self.order == SortOrder::ByEntity);
+        self.search(
+            |&(first, _)| first < e,
+            |rows| rows.e.partition_point(|&x| x < e),
+        )
+    }
+
+    /// The first entity and value of a chunk, which is not read for it.
+    pub fn chunk_first(&self, number: usize) -> (i64, Cell) {
+        self.slot(number).first()
+    }
+
     /// The rows of one entity, as offsets. The run is sorted by entity.
     pub fn entity_range(&self, e: i64) -> Range<usize> {
         debug_assert!(self.order == SortOrder::ByEntity);
-        let start = self.search(
-            |&(first, _)| first < e,
-            |rows| rows.e.partition_point(|&x| x < e),
-        );
+        let start = self.entity_position(e);
         let from = self.offset(start);
         let mut end = from;
         let Position {

@@ -86,7 +86,11 @@ fn write_closure(
     closure: &Closure,
     program: &Program,
 ) -> fmt::Result {
-    let direction = if closure.backward { "backward" } else { "forward" };
+    let direction = if closure.backward {
+        "backward"
+    } else {
+        "forward"
+    };
     writeln!(f, "closure {signature}, {direction}")?;
     let hops = ("hop", &closure.hops);
     let steps = closure.steps.as_ref().map(|steps| ("any steps", steps));

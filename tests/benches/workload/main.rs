@@ -4,7 +4,8 @@
 //! query must answer the known number of rows before it is timed; figures are CPU milliseconds of
 //! the whole process, the least of several runs, beside what Datahike, Datalevin and DataScript
 //! (on the JVM) needed on another machine: read the proportions, not the digits. `debian` also
-//! loads the package index durably and reports datoms per second.
+//! loads the package index durably and reports datoms per second. With `--clauses` the rows and
+//! time of each clause follow.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports on stdout")]
 
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use datalith_engine::conn::{Config, Conn, create_database};
 use datalith_engine::db::{Db, TimePoint};
 use datalith_engine::edn;
-use datalith_engine::exec::{Input, QueryOptions, q};
+use datalith_engine::exec::{Input, QueryOptions, q, query_stats};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Result, Value};
 use nix::time::{ClockId, clock_gettime};
@@ -200,7 +201,19 @@ fn measure(suite: &str, query: &Query, db: &Db, inputs: &[Value]) -> Result<()> 
         query.name,
         best.as_secs_f64() * 1000.0
     );
+    if std::env::args().any(|arg| arg == "--clauses") {
+        print_clauses(&query_stats(&form, &all, &QueryOptions::default())?);
+    }
     Ok(())
+}
+
+fn print_clauses(stats: &Value) {
+    let clauses = stats.get("clauses").cloned().unwrap_or_default();
+    for clause in clauses.items().unwrap_or_default() {
+        let of = |name: &str| clause.get(name).cloned().unwrap_or_default();
+        let (clause, rows, ms) = (of("clause"), of("rows-out"), of("t"));
+        println!("          {rows:>10} rows {ms:>8} ms  {clause}");
+    }
 }
 
 /// CPU time of this process, all threads.
