@@ -18,6 +18,8 @@ pub const DATABASES: usize = 256 << 10;
 pub const RELEASED_NAMES: usize = 16 << 10;
 /// Most prepared queries held for clients at one time.
 pub const PREPARED_QUERIES: usize = 16 << 10;
+/// Queries that are remembered with their plans; past them all are forgotten.
+pub const KNOWN_QUERIES: usize = 256;
 /// Most listeners at one time.
 pub const LISTENERS: usize = 1 << 10;
 /// Most transaction reports waiting for one listener; a slower listener is dropped.

@@ -21,6 +21,7 @@ mod lookup;
 mod lookup_ref;
 mod merge;
 mod order;
+mod prepared;
 mod query;
 mod relation;
 mod scan;
@@ -29,7 +30,7 @@ mod table;
 
 pub use answer::{Answer, AnswerColumn, Shape};
 pub use budget::Budget;
-pub use query::{Input, QueryOptions, explain, q, query_stats};
+pub use query::{Input, Prepared, QueryOptions, explain, q, query_stats};
 pub use relation::Relation;
 
 #[cfg(test)]

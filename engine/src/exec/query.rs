@@ -8,6 +8,7 @@ use super::budget::Budget;
 use super::builtin::missing_rules;
 use super::input::{input_relation, join_inputs};
 use super::lookup_ref::check_lookups;
+use super::prepared::{KeptPlan, PlanKey, Planned, Scope};
 use super::relation::Relation;
 use super::source::{DbSource, Source, Sources, Tuples};
 use crate::db::Db;
@@ -58,16 +59,50 @@ pub struct QueryOptions {
 pub fn q(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Answer> {
     let query = read(query, options)?;
     fault::catch(|| {
-        let answered = Run::new(&query, inputs, 0)?.answer(options, false)?;
+        let answered = Run::new(&query, inputs, 0, None)?.answer(options, false)?;
         Ok(answered.0)
     })
+}
+
+/// A query that was read once and is asked many times, with other inputs or of other database
+/// values: its last plan is used again while the schema is the same and sizes are alike.
+pub struct Prepared {
+    query: Query,
+    plan: KeptPlan,
+}
+
+impl Prepared {
+    /// Reads a query: a vector, a map, or text of either.
+    pub fn new(query: &Value) -> Result<Prepared> {
+        Ok(Prepared {
+            query: read(query, &QueryOptions::default())?,
+            plan: KeptPlan::default(),
+        })
+    }
+
+    /// As [`q`].
+    pub fn answer(&self, inputs: &[Input], options: &QueryOptions) -> Result<Answer> {
+        let changed = match options.modifiers {
+            Value::Nil => None,
+            _ => {
+                let mut query = self.query.clone();
+                override_modifiers(&mut query, &options.modifiers)?;
+                Some(query)
+            }
+        };
+        let query = changed.as_ref().unwrap_or(&self.query);
+        fault::catch(|| {
+            let answered = Run::new(query, inputs, 0, Some(&self.plan))?.answer(options, false)?;
+            Ok(answered.0)
+        })
+    }
 }
 
 /// The plan of a query as an indented tree, with the rows expected after each step.
 pub fn explain(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<String> {
     let query = read(query, options)?;
     fault::catch(|| {
-        let run = Run::new(&query, inputs, 0)?;
+        let run = Run::new(&query, inputs, 0, None)?;
         Ok(format!("{query}\n{}", run.program))
     })
 }
@@ -76,7 +111,7 @@ pub fn explain(query: &Value, inputs: &[Input], options: &QueryOptions) -> Resul
 pub fn query_stats(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Value> {
     let parsed = read(query, options)?;
     let (answer, trace, names) = fault::catch(|| {
-        let run = Run::new(&parsed, inputs, 0)?;
+        let run = Run::new(&parsed, inputs, 0, None)?;
         let names = run.program.vars.clone();
         let (answer, trace) = run.answer(options, true)?;
         Ok((answer, trace, names))
@@ -117,7 +152,7 @@ pub(super) fn nested(context: &Context<'_>, query: &Value, inputs: &[Input]) -> 
         ));
     }
     let query = read(query, &QueryOptions::default())?;
-    let run = Run::new(&query, inputs, context.depth + 1)?;
+    let run = Run::new(&query, inputs, context.depth + 1, None)?;
     let (answer, _) = run.run(context.budget, false)?;
     Ok(answer.to_value())
 }
@@ -139,7 +174,7 @@ fn read(query: &Value, options: &QueryOptions) -> Result<Query> {
 struct Run<'q> {
     query: &'q Query,
     program: Arc<Program>,
-    scope: std::collections::HashMap<Var, VarId>,
+    scope: Arc<Scope>,
     sources: Sources,
     interner: Interner,
     seeds: Vec<Relation>,
@@ -210,7 +245,13 @@ impl<'q> Given<'q> {
 }
 
 impl<'q> Run<'q> {
-    fn new(query: &'q Query, inputs: &[Input], depth: usize) -> Result<Run<'q>> {
+    /// `kept`: where a plan may be kept from one time to the next.
+    fn new(
+        query: &'q Query,
+        inputs: &[Input],
+        depth: usize,
+        kept: Option<&KeptPlan>,
+    ) -> Result<Run<'q>> {
         check_inputs(query, inputs)?;
         let base = inputs.iter().find_map(|input| match input {
             Input::Db(db) => Some(db.dictionary().clone()),
@@ -223,25 +264,11 @@ impl<'q> Run<'q> {
             patterns,
             values,
         } = Given::new(query, inputs, &mut interner)?;
-        let mut parsed_rules = rule_branches(&rules)?;
-        let missing = missing_rules(&query.clauses, &parsed_rules)?;
-        parsed_rules.extend(missing);
-        let (bound, needed) = (bound_vars(&values), answer::needed_vars(query));
-        let default = sources
-            .names
-            .iter()
-            .position(|name| name.0.as_str() == "$")
-            .unwrap_or(0);
-        let outline = Outline {
-            clauses: &query.clauses,
-            rules: &parsed_rules,
-            sources: &sources.names,
-            default_source: default,
-            inputs: &bound,
-            input_rows: input_rows(&values),
-            needed: &needed,
+        let planned = match kept {
+            Some(kept) => kept.plan(query, &sources, &rules, &values)?,
+            None => Arc::new(planned(query, &sources, &rules, &values)?),
         };
-        let (program, scope) = plan::plan(&outline, &sources)?;
+        let (program, scope) = (Arc::clone(&planned.program), Arc::clone(&planned.scope));
         check_lookups(&program, &sources, &scalars(&values, &scope))?;
         let mut seeds = Vec::with_capacity(values.len());
         for (binding, value) in values {
@@ -251,7 +278,6 @@ impl<'q> Run<'q> {
                 &mut interner,
             )?);
         }
-        let program = Arc::new(program);
         Ok(Run {
             query,
             program,
@@ -295,6 +321,39 @@ impl<'q> Run<'q> {
         let answer = answer::shape(self.query, &self.scope, &self.patterns, context, relation)?;
         Ok((answer, trace))
     }
+}
+
+/// Plans a query for its inputs.
+pub(super) fn planned(
+    query: &Query,
+    sources: &Sources,
+    rules: &Value,
+    values: &[(&ast::Binding, &Value)],
+) -> Result<Planned> {
+    let mut parsed_rules = rule_branches(rules)?;
+    let missing = missing_rules(&query.clauses, &parsed_rules)?;
+    parsed_rules.extend(missing);
+    let (bound, needed) = (bound_vars(values), answer::needed_vars(query));
+    let default = sources
+        .names
+        .iter()
+        .position(|name| name.0.as_str() == "$")
+        .unwrap_or(0);
+    let outline = Outline {
+        clauses: &query.clauses,
+        rules: &parsed_rules,
+        sources: &sources.names,
+        default_source: default,
+        inputs: &bound,
+        input_rows: input_rows(values),
+        needed: &needed,
+    };
+    let (program, scope) = plan::plan(&outline, sources)?;
+    Ok(Planned {
+        key: PlanKey::new(sources, rules, values),
+        program: Arc::new(program),
+        scope: Arc::new(scope),
+    })
 }
 
 fn source_of(input: &Input, interner: &mut Interner) -> Source {
@@ -352,10 +411,7 @@ fn note_pattern(binding: &ast::Binding, value: &Value, patterns: &mut Vec<(Symbo
 }
 
 /// The variables that an input binds to one value.
-fn scalars<'v>(
-    values: &[(&ast::Binding, &'v Value)],
-    scope: &std::collections::HashMap<Var, VarId>,
-) -> Vec<(VarId, &'v Value)> {
+fn scalars<'v>(values: &[(&ast::Binding, &'v Value)], scope: &Scope) -> Vec<(VarId, &'v Value)> {
     let scalar = |(binding, value): &(&ast::Binding, &'v Value)| match binding {
         ast::Binding::Scalar(var) => Some((*scope.get(var)?, *value)),
         _ => None,
@@ -389,7 +445,7 @@ fn input_rows(values: &[(&ast::Binding, &Value)]) -> usize {
     values.iter().map(rows).fold(1, usize::saturating_mul)
 }
 
-fn resolve(binding: &ast::Binding, scope: &std::collections::HashMap<Var, VarId>) -> Bind {
+fn resolve(binding: &ast::Binding, scope: &Scope) -> Bind {
     match binding {
         ast::Binding::Ignore => Bind::Ignore,
         ast::Binding::Scalar(var) => Bind::Scalar(scope[var]),

@@ -7,6 +7,7 @@ mod closure;
 mod display;
 mod estimate;
 mod inline;
+mod join_order;
 mod logical;
 mod order;
 mod physical;

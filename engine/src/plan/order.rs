@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::estimate::{Statistics, estimate, selectivity};
+use super::join_order::join_order;
 use super::logical::unique;
 use super::physical::{Block, Op, Step};
 use super::{CallGoal, Goal, GoalKind, Slot, VarId, Vars};
@@ -62,13 +63,20 @@ impl Order<'_> {
         let mut bound = bound.clone();
         let mut rows = rows;
         let mut computed = HashSet::new();
+        let mut planned = join_order(goals, &bound, rows, self.statistics)
+            .unwrap_or_default()
+            .into_iter()
+            .peekable();
         let mut left: Vec<&Goal> = goals.iter().collect();
         let mut steps = Vec::with_capacity(goals.len());
         while !left.is_empty() {
-            let Some((at, op, estimate)) = self.next(&left, (&bound, &computed), rows)? else {
+            let first = planned.peek().copied();
+            let Some((at, op, estimate)) = self.next(&left, first, (&bound, &computed), rows)?
+            else {
                 return Err(self.insufficient(&left, &bound));
             };
             let goal = left.remove(at);
+            planned.next_if(|first| std::ptr::eq(*first, goal));
             rows = estimate;
             let mut vars = Vec::new();
             goal.vars(&mut vars);
@@ -105,6 +113,7 @@ impl Order<'_> {
     fn next(
         &mut self,
         left: &[&Goal],
+        planned: Option<&Goal>,
         (bound, computed): (&HashSet<VarId>, &HashSet<VarId>),
         rows: f64,
     ) -> Result<Option<(usize, Op, f64)>> {
@@ -113,6 +122,13 @@ impl Order<'_> {
                 let estimate = estimate(goal, rows, bound, self.statistics);
                 return Ok(Some((at, self.filter(goal, bound, rows)?, estimate)));
             }
+        }
+        if let Some(planned) = planned
+            && let Some(at) = left.iter().position(|goal| std::ptr::eq(*goal, planned))
+            && let Some(op) = self.producer(planned, bound, rows, false)?
+        {
+            let estimate = self.cost(planned, rows, bound);
+            return Ok(Some((at, op, estimate)));
         }
         let filters: Vec<&CallGoal> = left.iter().filter_map(|goal| predicate(goal)).collect();
         let mut candidates: Vec<(Turn, f64, usize)> = Vec::new();

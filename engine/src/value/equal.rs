@@ -5,6 +5,8 @@
 //! can hold it once.
 
 use std::hash::{Hash, Hasher};
+use std::mem::discriminant;
+use std::sync::Arc;
 
 use num_traits::ToPrimitive;
 
@@ -120,5 +122,31 @@ impl Hash for Value {
             V::Tagged(tagged) => (19u8, &tagged.0, &tagged.1).hash(state),
             V::Regex(r) => (20u8, r.as_str()).hash(state),
         }
+    }
+}
+
+/// Whether two values were written alike: unlike `=` this tells a list from a vector and `1` from
+/// `1N`, which mean different things in a query. Entries must come in the same order.
+pub fn is_same_form(a: &Value, b: &Value) -> bool {
+    let all = |a: &[Value], b: &[Value]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same_form(a, b))
+    };
+    match (a, b) {
+        (Value::List(a), Value::List(b)) | (Value::Vector(a), Value::Vector(b)) => {
+            Arc::ptr_eq(a, b) || all(a, b)
+        }
+        (Value::Map(a), Value::Map(b)) => {
+            let entries = || a.iter().zip(b.iter());
+            let is_same_entry = |((k, v), (l, w)): ((&Value, &Value), (&Value, &Value))| {
+                is_same_form(k, l) && is_same_form(v, w)
+            };
+            Arc::ptr_eq(a, b) || a.len() == b.len() && entries().all(is_same_entry)
+        }
+        (Value::Set(a), Value::Set(b)) => {
+            let mut items = a.iter().zip(b.iter());
+            Arc::ptr_eq(a, b) || a.len() == b.len() && items.all(|(a, b)| is_same_form(a, b))
+        }
+        (Value::Tagged(a), Value::Tagged(b)) => a.0 == b.0 && is_same_form(&a.1, &b.1),
+        _ => discriminant(a) == discriminant(b) && a == b,
     }
 }

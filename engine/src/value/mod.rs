@@ -10,6 +10,7 @@ mod name;
 mod stable;
 
 pub use compare::{Order, compare};
+pub use equal::is_same_form;
 pub use hash::{clojure_hash, ordered, set_position};
 pub use name::{Keyword, Symbol};
 pub use stable::stable_hash;

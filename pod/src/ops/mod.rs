@@ -10,6 +10,7 @@ mod commit;
 mod connect;
 mod describe;
 mod handles;
+mod known;
 mod listen;
 mod operation;
 mod query;

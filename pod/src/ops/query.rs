@@ -70,7 +70,10 @@ fn answer(call: &Call<'_>) -> Result<Answer> {
         inputs,
         options,
     } = asked(call)?;
-    exec::q(&query, &inputs, &options)
+    call.session
+        .queries
+        .prepared(&query)?
+        .answer(&inputs, &options)
 }
 
 /// Understands both forms: `[query & inputs]`, and `[{:query … :args …}]`. A map without `:query` is

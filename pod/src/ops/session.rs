@@ -7,6 +7,7 @@ use datalith_engine::{Code, Error, Result, Value};
 use crate::ops::call::{Call, Face};
 use crate::ops::describe;
 use crate::ops::handles::{self, Handles};
+use crate::ops::known::KnownQueries;
 use crate::ops::listen::Listeners;
 use crate::ops::table::{self, Operation, Run, VARIADIC};
 use crate::server::{self, Outcome, Route, Service};
@@ -17,6 +18,7 @@ use crate::wire::{Format, Id};
 pub struct Session {
     pub(crate) handles: Handles,
     pub(crate) listeners: Listeners,
+    pub(crate) queries: KnownQueries,
 }
 
 impl Service for Session {

@@ -209,7 +209,7 @@ fn measure(suite: &str, query: &Query, db: &Db, inputs: &[Value]) -> Result<()> 
 
 fn print_clauses(stats: &Value) {
     let clauses = stats.get("clauses").cloned().unwrap_or_default();
-    for clause in clauses.items().unwrap_or_default() {
+    for clause in clauses.as_sequential().unwrap_or_default() {
         let of = |name: &str| clause.get(name).cloned().unwrap_or_default();
         let (clause, rows, ms) = (of("clause"), of("rows-out"), of("t"));
         println!("          {rows:>10} rows {ms:>8} ms  {clause}");
