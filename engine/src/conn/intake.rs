@@ -200,6 +200,7 @@ impl Stale {
 #[cfg(test)]
 mod tests {
     use std::fmt::Write;
+    use std::io::Cursor;
 
     use uuid::Uuid;
 
@@ -207,7 +208,7 @@ mod tests {
     use crate::conn::branch::BranchPoint;
     use crate::conn::gc::GcOptions;
     use crate::conn::history::ChainStatus;
-    use crate::conn::{Config, Conn, create_database_at};
+    use crate::conn::{Config, Conn, create_database_at, export_at, import_at};
     use crate::datom::Datom;
     use crate::db::{Index, datoms};
     use crate::edn;
@@ -306,6 +307,28 @@ mod tests {
             conn.release();
         }
 
+        /// A dump has all, and what is made of it refers to rows of its own.
+        fn check_dump(&self) {
+            let dump_of = |storage: &Arc<dyn Storage>| {
+                let mut dump = Vec::new();
+                export_at(storage, &mut dump, &|_| {}).unwrap();
+                dump
+            };
+            let dump = dump_of(&self.storage);
+            let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+            import_at(&storage, &config("db"), &mut Cursor::new(&dump), &|_| {}).unwrap();
+            assert!(dump_of(&storage) == dump);
+            let conn = Conn::connect_at(Arc::clone(&storage), &config("db")).unwrap();
+            let told = self.told.clone();
+            let made = Story {
+                storage,
+                conn,
+                told,
+            };
+            made.check();
+            assert_eq!(made.referred(2), self.referred(2));
+        }
+
         fn records(&self) -> Vec<ArchivedRecord> {
             let place = self.conn.database().unwrap().place().clone();
             let digest = place.load().unwrap().reference.unwrap().root.unwrap();
@@ -359,6 +382,7 @@ mod tests {
         story.checkpoint();
         assert_eq!(story.referred(2), ALL);
         story.check();
+        story.check_dump();
 
         // A branch from among them has records of its own, which refer to rows of its own.
         let (side, then) = (Keyword::new("side"), story.told[3].clone());
@@ -424,6 +448,7 @@ mod tests {
         story.say("[[:db/add [:name \"n1\"] :tag :late 536870914]]");
         story.checkpoint();
         story.check();
+        story.check_dump();
     }
 
     #[test]
