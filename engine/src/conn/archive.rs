@@ -175,12 +175,26 @@ pub(super) fn is_redacted(record: &ArchivedRecord) -> bool {
     record.flags & REDACTED != 0
 }
 
+/// How much of their payloads is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    Whole,
+    Heading,
+}
+
+/// The payload a record had, up to its values.
+fn heading_of(record: &ArchivedRecord) -> Result<Vec<u8>> {
+    let read = payload::value_ids(&record.body);
+    let (head, _) = read.map_err(|error| unreadable(record, &error))?;
+    Ok(record.body[..head].to_vec())
+}
+
 /// Visits the archived records of a root from a t on, oldest first, as they stood in the log, each
 /// with whether it is redacted; `visit` says whether to go on. Answers with whether it did.
 pub(super) fn each_archived(
     segments: &Segments,
     Opened { root, db }: &Opened,
-    from_t: u64,
+    (from_t, extent): (u64, Extent),
     visit: &mut dyn FnMut(&RecordView<'_>, bool) -> Result<ControlFlow<()>>,
 ) -> Result<ControlFlow<()>> {
     let mut previous = Uuid::nil();
@@ -191,7 +205,10 @@ pub(super) fn each_archived(
             .range(part.first..part.last + 1)
         {
             let record = record?;
-            let payload = fault::catch(|| payload_of(&record, db.dictionary(), &mut rows))?;
+            let payload = fault::catch(|| match extent {
+                Extent::Whole => payload_of(&record, db.dictionary(), &mut rows),
+                Extent::Heading => heading_of(&record),
+            })?;
             let view = RecordView {
                 position: LogPosition::from_bytes(0),
                 epoch: record.epoch,

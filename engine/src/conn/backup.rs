@@ -13,7 +13,7 @@ use super::Conn;
 use super::findings::{Progress, map_of, number};
 use super::object::BYTES_MAX;
 use super::pin::MAINTENANCE;
-use super::record::{Wanted, each_record, locate};
+use super::record::{Wanted, each_heading, locate};
 use super::reference::{MAIN, PREFIX, Place, Ref, branch_of, name_of};
 use super::settings::{self, Settings};
 use crate::error::{Code, Error, Result};
@@ -342,7 +342,7 @@ impl Backup<'_> {
         };
         let mut is_ours = false;
         if let Some(reference) = place.load()?.reference {
-            each_record(place, &reference, at, &mut |_, record| {
+            each_heading(place, &reference, at, &mut |_, record| {
                 is_ours = record.commit == commit;
                 Ok(match record.t < at {
                     true => ControlFlow::Continue(()),

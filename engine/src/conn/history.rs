@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::lineage::gone;
 use super::payload::{self, Values};
-use super::record::{Stand, Wanted, all_refs, each_record, find, t_of};
+use super::record::{Stand, Wanted, all_refs, each_heading, each_record, find, t_of};
 use super::reference::{Place, Ref};
 use crate::datom::{Datom, TX0, TxId};
 use crate::db::{Db, TimePoint};
@@ -121,7 +121,7 @@ pub(super) fn commits(place: &Place) -> Result<Vec<Commit>> {
 /// Notes the commits of a branch that are not known yet; gives its head, nil if there is none.
 fn learn(place: &Place, reference: &Ref, known: &mut HashMap<Uuid, Commit>) -> Result<Uuid> {
     let mut head = Uuid::nil();
-    each_record(place, reference, 0, &mut |_, record| {
+    each_heading(place, reference, 0, &mut |_, record| {
         head = record.commit;
         known.insert(head, commit_of(record)?);
         Ok(ControlFlow::Continue(()))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::archive::each_archived;
+use super::archive::{Extent, each_archived};
 use super::intake::Intake;
 use super::lineage::read_pieces;
 use super::pin::maintain;
@@ -44,13 +44,34 @@ pub(super) fn each_record(
     from_t: u64,
     visit: &mut VisitRecord<'_>,
 ) -> Result<()> {
+    each_extent(place, reference, from_t, Extent::Whole, visit)
+}
+
+/// As [`each_record`], but of a payload perhaps no more than its heading: neither values nor rows
+/// are read for it.
+pub(super) fn each_heading(
+    place: &Place,
+    reference: &Ref,
+    from_t: u64,
+    visit: &mut VisitRecord<'_>,
+) -> Result<()> {
+    each_extent(place, reference, from_t, Extent::Heading, visit)
+}
+
+fn each_extent(
+    place: &Place,
+    reference: &Ref,
+    from_t: u64,
+    extent: Extent,
+    visit: &mut VisitRecord<'_>,
+) -> Result<()> {
     if let Some(root) = reference.root {
         // Of what the value is opened with, rows and dictionary depend on nothing.
         let options = Options::default();
         let opened = root::open(&*place.storage, &place.segments, root, &options)?;
         let mut archived =
             |record: &RecordView<'_>, redacted| visit(Stand::Archived { redacted }, record);
-        let read = each_archived(&place.segments, &opened, from_t, &mut archived);
+        let read = each_archived(&place.segments, &opened, (from_t, extent), &mut archived);
         if read?.is_break() {
             return Ok(());
         }
@@ -251,7 +272,7 @@ pub(super) fn locate(place: &Place, wanted: Wanted) -> Result<Option<Located>> {
     })
 }
 
-/// What is made of the record of a commit, if any branch has it.
+/// What is made of the record of a commit, its heading at least, if any branch has it.
 pub(super) fn find<T>(
     place: &Place,
     wanted: Wanted,
@@ -261,7 +282,7 @@ pub(super) fn find<T>(
     for (_, reference) in all_refs(place)? {
         let mut found = None;
         let from_t = wanted.t.unwrap_or(0);
-        let read = each_record(place, &reference, from_t, &mut |stand, record| {
+        let read = each_heading(place, &reference, from_t, &mut |stand, record| {
             if record.commit == wanted.id {
                 found = Some(make(&reference, stand, record)?);
             }
