@@ -79,6 +79,8 @@ pub const GROUP_BYTES: usize = 64 << 20;
 pub const LEASE_HELD_MS: u64 = 100;
 /// Most rows of a segment that a merge writes, unless one leaf has more.
 pub const SEGMENT_ROWS: usize = 1 << 20;
+/// Rows of a segment that are enough for leaves of another fate to begin one of their own.
+pub const SEGMENT_PART_ROWS: usize = 1 << 17;
 /// Most values of a segment of the dictionary.
 pub const SEGMENT_VALUES: u32 = 1 << 20;
 /// Bytes of logs behind a root from which on a checkpoint is due.

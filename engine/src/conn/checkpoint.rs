@@ -48,22 +48,27 @@ impl Database {
             LockAttempt::Taken(lock) => lock,
             LockAttempt::Busy(_) => return Ok(Checkpoint::Busy),
         };
-        self.checkpoint_under_maintenance()
+        self.checkpoint_under_maintenance(Reuse::Shared)
     }
 
     /// The same for who holds the lock of segments already.
-    pub(super) fn checkpoint_under_maintenance(&self) -> Result<Checkpoint> {
+    pub(super) fn checkpoint_under_maintenance(&self, reuse: Reuse<'_>) -> Result<Checkpoint> {
         let settled = self.settled()?;
         if settled.pieces.is_empty() {
-            return Ok(Checkpoint::NothingNew);
+            let is_wasteful = settled.opened.as_deref();
+            let is_wasteful =
+                is_wasteful.is_some_and(|root| root::is_wasteful(&settled.db, root, &reuse));
+            if !is_wasteful {
+                return Ok(Checkpoint::NothingNew);
+            }
         }
-        let written = fault::catch(|| self.write_root(&settled))?;
+        let written = fault::catch(|| self.write_root(&settled, reuse))?;
         self.adopt(&written, settled.position.as_ref())?;
         Ok(Checkpoint::Done)
     }
 
     /// Writes a root of a settled state.
-    fn write_root(&self, settled: &Settled) -> Result<root::Written> {
+    fn write_root(&self, settled: &Settled, reuse: Reuse<'_>) -> Result<root::Written> {
         let place = self.place();
         let mut intake = Intake::of(&settled.db);
         for Piece { log, after, upto } in &settled.pieces {
@@ -72,13 +77,13 @@ impl Database {
                 intake.add(&record, Redacted::No)
             })?;
         }
-        if intake.is_empty() {
+        if intake.is_empty() && !settled.pieces.is_empty() {
             let message = "pieces of a log hold no records";
             return Err(Error::new(Code::Internal, message));
         }
         let previous = settled.opened.as_ref();
         let at = settled.root_position(previous.is_some_and(|root| root.unswept));
-        intake.write(&*place.storage, &place.segments, previous, at)
+        intake.write(&*place.storage, &place.segments, (previous, reuse), at)
     }
 
     /// Writes a root without anything that was purged; none if nothing was since the last sweep.

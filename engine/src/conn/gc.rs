@@ -10,8 +10,9 @@ use super::Conn;
 use super::pin::{hold_still, maintain, pinned};
 use super::reference::{Place, Ref};
 use crate::error::{Code, Error, Result};
+use crate::index::Digest;
 use crate::limits::{GC_MIN_AGE_MS, GC_UNLOCKED_AGE_MS};
-use crate::root;
+use crate::root::{self, Reuse};
 use crate::segment;
 use crate::store::{Locks, PINS};
 
@@ -35,7 +36,8 @@ pub struct GcReport {
 }
 
 impl Conn {
-    /// Removes what no branch, no commit and no open database needs. Of this branch, what was
+    /// Removes what no branch, no commit and no open database needs, and writes segments anew of
+    /// which more than an eighth is dead. Of this branch, what was
     /// purged is then in no file any more; other branches that hold it are swept by a connection
     /// of their own.
     ///
@@ -49,7 +51,10 @@ impl Conn {
         }
         let place = database.place();
         let _maintenance = maintain(&*place.storage, "a collection")?;
-        database.checkpoint_under_maintenance()?;
+        let elsewhere = segments_elsewhere(place)?;
+        database.checkpoint_under_maintenance(Reuse::Compact {
+            is_shared: &|segment| elsewhere.contains(&segment),
+        })?;
         database.sweep()?;
         let min_age_ms = match place.storage.locks() {
             Locks::Exclude => options.min_age_ms.unwrap_or(GC_MIN_AGE_MS),
@@ -58,6 +63,20 @@ impl Conn {
         };
         collect(place, min_age_ms)
     }
+}
+
+/// The segments that other branches need: to write them again for this one would only cost room.
+fn segments_elsewhere(place: &Place) -> Result<BTreeSet<Digest>> {
+    let mut segments = BTreeSet::new();
+    for (branch, reference) in place.all()? {
+        if branch != place.branch
+            && let Some(digest) = reference.root
+        {
+            let root = root::load(&*place.storage, digest)?;
+            segments.extend(root.stamps().map(|stamp| stamp.digest));
+        }
+    }
+    Ok(segments)
 }
 
 fn collect(place: &Place, min_age_ms: u64) -> Result<GcReport> {
@@ -267,6 +286,51 @@ mod tests {
             again.gc_storage(NOW).unwrap().kept,
             again.gc_storage(NOW).unwrap().kept
         );
+    }
+
+    #[test]
+    fn segments_of_which_much_is_dead_are_written_anew_once() {
+        let (_, _, conn) = store(Arc::new(MemoryStorage::default()));
+        for n in 0..300 {
+            transact(
+                &conn,
+                &format!(
+                    "[{{:name \"n{n}\" :number {n} :note [\"a\" \"b\" \"c\" \"d\" \"e\" \"f\"]}}]"
+                ),
+            );
+        }
+        conn.gc_storage(NOW).unwrap();
+        transact(&conn, "[[:db/add [:name \"n7\"] :number 1000]]");
+        conn.checkpoint().unwrap();
+        let rows = || {
+            let place = conn.database().unwrap().place().clone();
+            let digest = place.load().unwrap().reference.unwrap().root.unwrap();
+            let root = root::load(&*place.storage, digest).unwrap();
+            let live = root.attributes.iter().flat_map(|part| &part.runs);
+            let live: u64 = live.flatten().map(|leaf| u64::from(leaf.rows)).sum();
+            let all: u64 = root.segments.iter().map(|stamp| stamp.rows).sum();
+            (all, live, digest)
+        };
+        let (all, live, _) = rows();
+        assert!(all > live);
+        let before = super::tests::all(&conn.db().unwrap());
+        // Nothing is new, and still there is something to do; then no more.
+        assert!(!conn.gc_storage(NOW).unwrap().removed.is_empty());
+        let compact = rows();
+        assert_eq!((compact.0, compact.1), (live, live));
+        assert_eq!(conn.gc_storage(NOW).unwrap().removed, Vec::<String>::new());
+        assert_eq!(rows(), compact);
+        assert_eq!(super::tests::all(&conn.db().unwrap()), before);
+
+        // What another branch needs as well stays whole: a copy would only be more.
+        transact(&conn, "[[:db/add [:name \"n8\"] :number 1000]]");
+        let side = Keyword::new("side");
+        conn.checkpoint().unwrap();
+        conn.create_branch(&BranchPoint::Branch(Keyword::new("db")), &side)
+            .unwrap();
+        let shared = rows();
+        conn.gc_storage(NOW).unwrap();
+        assert_eq!(rows(), shared);
     }
 
     #[test]

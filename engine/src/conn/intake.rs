@@ -97,7 +97,7 @@ impl<'d> Intake<'d> {
         mut self,
         storage: &dyn Storage,
         segments: &Segments,
-        previous: Option<&Arc<Root>>,
+        (previous, reuse): (Option<&Arc<Root>>, Reuse<'_>),
         at: Position,
     ) -> Result<Written> {
         let at = Position {
@@ -110,8 +110,8 @@ impl<'d> Intake<'d> {
             None => None,
         };
         let Some((opened, from)) = rewritten else {
-            let reuse = (previous.map(|root| &**root), Reuse::Shared);
-            return root::write(storage, segments, self.db, reuse, at, &mut { new });
+            let base = (previous.map(|root| &**root), reuse);
+            return root::write(storage, segments, self.db, base, at, &mut { new });
         };
         let (kept, anew) = opened.root.archive.split_at(from);
         let mut rows = Rows::of(&opened.db);
@@ -130,9 +130,9 @@ impl<'d> Intake<'d> {
             archive: kept.to_vec(),
             ..(*opened.root).clone()
         };
-        let reuse = (Some(&before), Reuse::Shared);
+        let base = (Some(&before), reuse);
         let mut records = old.chain(new);
-        root::write(storage, segments, self.db, reuse, at, &mut records)
+        root::write(storage, segments, self.db, base, at, &mut records)
     }
 
     /// The root before, opened, and its first part of the archive with a record that may mean what

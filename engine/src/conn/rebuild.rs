@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::fault;
 use crate::index::Digest;
 use crate::limits::REBUILD_BYTES;
-use crate::root::{self, Root};
+use crate::root::{self, Reuse, Root};
 use crate::segment::Segments;
 use crate::store::{LogPosition, Origin, RecordView, Storage};
 use crate::transact;
@@ -142,10 +142,11 @@ impl Rebuild {
         let (db, written) = fault::catch(|| {
             let db = replay.finish();
             let mut intake = Intake::of(&db);
+            let base = (previous, Reuse::Shared);
             for held in records {
                 intake.add(&held.view(), held.redacted)?;
             }
-            let written = intake.write(&*self.storage, &self.segments, previous, at)?;
+            let written = intake.write(&*self.storage, &self.segments, base, at)?;
             Ok((written.rebase(&db), written))
         })?;
         (self.db, self.bytes) = (db, 0);

@@ -17,7 +17,7 @@ use crate::datom::{TX0, TxId};
 use crate::db::{Db, Options};
 use crate::error::{Code, Error, Result};
 use crate::fault;
-use crate::root;
+use crate::root::{self, Reuse};
 use crate::store::{Log, OnDamage, Origin, RecordView, Start, Storage, Tip};
 use crate::transact;
 use crate::value::Keyword;
@@ -238,7 +238,8 @@ impl Located {
             unswept: false,
         };
         let storage = &*place.storage;
-        let written = fault::catch(|| intake.write(storage, &place.segments, None, at))?;
+        let written =
+            fault::catch(|| intake.write(storage, &place.segments, (None, Reuse::Shared), at))?;
         let origin = Origin {
             commit,
             t: last,

@@ -8,10 +8,12 @@
 
 mod bytes;
 mod check;
+mod leaves;
 mod open;
 mod write;
 
 pub use check::{Broken, Counts, Print, Prints, check, compare};
+pub use leaves::is_wasteful;
 pub use open::{Opened, load, open, restore};
 pub use write::{Position, Reuse, Written, write};
 

@@ -27,6 +27,10 @@ impl Store {
     }
 
     fn write(&self, db: &Db, previous: Option<&Root>) -> Written {
+        self.write_with(db, previous, Reuse::Shared)
+    }
+
+    fn write_with(&self, db: &Db, previous: Option<&Root>, reuse: Reuse<'_>) -> Written {
         let at = Position {
             commit: Uuid::from_u128(db.max_tx().0 as u128),
             t: (db.max_tx().0 - TX0) as u64,
@@ -38,7 +42,7 @@ impl Store {
             &*self.storage,
             &self.segments,
             db,
-            (previous, Reuse::Shared),
+            (previous, reuse),
             at,
             &mut none,
         )
@@ -154,6 +158,90 @@ fn database_comes_back_from_its_root_and_later_roots_share_its_segments() {
         "nothing new, nothing written"
     );
     assert_eq!(again.digest, second.digest);
+}
+
+/// Rows of all segments, and of all leaves.
+fn rows(root: &Root) -> (u64, u64) {
+    let leaves = root
+        .attributes
+        .iter()
+        .flat_map(|part| part.runs.iter().flatten());
+    let all = root.segments.iter().map(|stamp| stamp.rows);
+    (all.sum(), leaves.map(|leaf| u64::from(leaf.rows)).sum())
+}
+
+#[test]
+fn compaction_leaves_no_dead_rows() {
+    let store = Store::new();
+    let db = people(
+        &transacted(&transact::create(Options::default()), SCHEMA),
+        0..2000,
+    );
+    let first = store.write(&db, None);
+    let changed = transacted(
+        &first.rebase(&db),
+        "[[:db/add [:person/name \"p7\"] :person/age 99]]",
+    );
+    let second = store.write(&changed, Some(&first.root));
+    let (all, live) = rows(&second.root);
+    assert!(all > live && all < 2 * live, "{all} {live}");
+    let changed = second.rebase(&changed);
+
+    let (needed, free) = (|_| true, |_| false);
+    let shared = Reuse::Compact { is_shared: &needed };
+    assert!(!is_wasteful(&changed, &second.root, &shared));
+    let compact = Reuse::Compact { is_shared: &free };
+    assert!(!is_wasteful(&changed, &second.root, &Reuse::Shared));
+    assert!(is_wasteful(&changed, &second.root, &compact));
+    let third = store.write_with(&changed, Some(&second.root), compact);
+    assert_eq!(rows(&third.root), (live, live));
+    assert_same(&store.open(&third), &changed);
+    let rebased = third.rebase(&changed);
+    assert!(!is_wasteful(&rebased, &third.root, &compact));
+    let again = store.write_with(&rebased, Some(&third.root), compact);
+    assert_eq!(again.digest, third.digest);
+}
+
+#[test]
+fn small_attributes_share_segments_and_long_runs_have_their_own() {
+    let store = Store::new();
+    let schema = |n: usize| {
+        format!(
+            "{{:db/ident :small/a{n} :db/valueType :db.type/long :db/cardinality :db.cardinality/one :db/index true}}"
+        )
+    };
+    let values = |n: usize| format!(":small/a{n} {n}");
+    let schema: String = (0..60).map(schema).collect();
+    let values: Vec<String> = (0..60).map(values).collect();
+    let db = transacted(
+        &transact::create(Options::default()),
+        &format!("[{schema}]"),
+    );
+    let db = transacted(&db, &format!("[{{{}}}]", values.join(" ")));
+    assert_eq!(store.write(&db, None).root.segments.len(), 1);
+
+    // Numbers in no order, more than a leaf has: both orders are long.
+    let db = [0..140_000u64, 140_000..280_000]
+        .into_iter()
+        .fold(db, |db, range| {
+            let data =
+                range.map(|n| format!("[:db/add {} :small/a1 {}]", n + 1000, n * 7919 % 300_007));
+            transacted(&db, &format!("[{}]", data.collect::<String>()))
+        });
+    let written = store.write(&db, None);
+    let orders = |segment: u32| -> Vec<usize> {
+        let parts = written.root.attributes.iter();
+        let runs = parts.flat_map(|part| part.runs.iter().enumerate());
+        let here = runs.filter(|(_, leaves)| {
+            let long = leaves.split_last().map_or(&[][..], |(_, rest)| rest);
+            long.iter().any(|leaf| leaf.segment == segment)
+        });
+        here.map(|(order, _)| order).collect()
+    };
+    let orders: Vec<Vec<usize>> = (0..written.root.segments.len() as u32)
+        .map(orders)
+        .collect();
+    assert_eq!(orders, [vec![0], vec![2], vec![]]);
 }
 
 #[test]

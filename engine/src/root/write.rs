@@ -1,28 +1,19 @@
 //! From a database value to a root: what no segment holds yet is written, the rest is shared.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use rayon::prelude::*;
 use uuid::Uuid;
 
-use super::open::stored_leaf;
-use super::{ArchivePart, AttributePart, DictionaryPart, LeafPart, Root, SamplePart, name};
-use crate::datom::AttrId;
+use super::leaves::{LeafTable, Twins};
+use super::{ArchivePart, DictionaryPart, Root, name};
 use crate::db::Db;
 use crate::error::Result;
-use crate::index::{Chunk, Dictionary, Digest, Extra, Leaf, StoredValues};
-use crate::limits::{SEGMENT_ROWS, SEGMENT_VALUES};
-use crate::segment::{
-    ArchivedRecord, SegmentStamp, SegmentWriter, Segments, write_transactions, write_values,
-};
+use crate::index::{Dictionary, Digest, Leaf, StoredValues};
+use crate::limits::SEGMENT_VALUES;
+use crate::segment::{ArchivedRecord, Segments, write_transactions, write_values};
 use crate::store::{Storage, create_by_content};
 use crate::value::Value;
-
-/// Rows of an attribute from which on a root keeps what the planner samples.
-const SAMPLED_ROWS: usize = 4_096;
 
 /// Which commit a database value is at.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +34,7 @@ pub struct Written {
     pub digest: Digest,
     /// The root.
     pub root: Arc<Root>,
-    /// Each leaf that was written, by its address, with its twin in a segment.
-    twins: HashMap<usize, (Arc<Leaf>, Arc<Leaf>), FixedState>,
+    twins: Twins,
     values: Vec<Arc<dyn StoredValues>>,
 }
 
@@ -61,9 +51,17 @@ impl Written {
 }
 
 /// What of the segments of an earlier root may stay.
+#[derive(Clone, Copy)]
 pub enum Reuse<'r> {
     /// Whatever is still of use.
     Shared,
+    /// The same, less segments with a substantial dead part. Costs at most seven rows written for
+    /// each that goes; a second time nothing.
+    Compact {
+        /// Whether somebody else needs the segment, so that it stays however much of it is dead
+        /// here.
+        is_shared: &'r (dyn Fn(Digest) -> bool + Sync),
+    },
     /// Nothing that holds what the value does not: of the dictionary only the ids that `live` says
     /// are used, of the archive only the records given.
     Purged {
@@ -90,10 +88,12 @@ pub fn write(
     let leaves = LeafTable::of(db, previous, &reuse);
     let (stamps, places) = leaves.write(storage, at.commit)?;
     let dictionary = match &reuse {
-        Reuse::Shared => write_dictionary(storage, db.dictionary(), previous)?,
+        Reuse::Shared | Reuse::Compact { .. } => {
+            write_dictionary(storage, db.dictionary(), previous)?
+        }
         Reuse::Purged { live } => purge_dictionary(storage, db.dictionary(), live)?,
     };
-    let kept = previous.filter(|_| matches!(reuse, Reuse::Shared));
+    let kept = previous.filter(|_| !matches!(reuse, Reuse::Purged { .. }));
     let archive = write_archive(storage, segments, kept, records)?;
     let root = Root {
         commit: at.commit,
@@ -119,178 +119,6 @@ pub fn write(
         values: values.collect(),
         root: Arc::new(root),
     })
-}
-
-/// All leaves of a database value, in the order of the root.
-struct LeafTable {
-    attributes: Vec<AttrId>,
-    leaves: Vec<(Arc<Leaf>, Extra)>,
-    /// The segments that stay, by name.
-    kept: HashMap<Digest, (u32, SegmentStamp), FixedState>,
-}
-
-impl LeafTable {
-    fn of(db: &Db, previous: Option<&Root>, reuse: &Reuse<'_>) -> LeafTable {
-        let mut attributes: Vec<AttrId> = db.attribute_ids().collect();
-        attributes.sort_unstable();
-        let runs = attributes
-            .iter()
-            .filter_map(|a| db.index(*a))
-            .flat_map(|index| index.runs());
-        let leaves: Vec<(Arc<Leaf>, Extra)> = runs
-            .flat_map(|run| {
-                run.leaves()
-                    .iter()
-                    .map(|leaf| (Arc::clone(leaf), run.extra()))
-            })
-            .collect();
-        let mut live: HashMap<Digest, u64, FixedState> = HashMap::default();
-        for place in leaves
-            .iter()
-            .filter_map(|(leaf, _)| Some((leaf.place()?, leaf.rows())))
-        {
-            *live.entry(place.0.segment).or_default() += place.1 as u64;
-        }
-        // A segment most of which nobody needs is written anew; to purge, any with such a part.
-        let share = match reuse {
-            Reuse::Shared => 2,
-            Reuse::Purged { .. } => 1,
-        };
-        let stamps = previous.map_or(&[][..], |root| &root.segments);
-        let is_live =
-            |stamp: &&SegmentStamp| share * live.get(&stamp.digest).unwrap_or(&0) >= stamp.rows;
-        let kept = stamps.iter().filter(is_live).zip(0..);
-        LeafTable {
-            attributes,
-            kept: kept
-                .map(|(stamp, at)| (stamp.digest, (at, *stamp)))
-                .collect(),
-            leaves,
-        }
-    }
-
-    fn is_kept(&self, leaf: &Leaf) -> Option<u32> {
-        let place = leaf.place()?;
-        self.kept.get(&place.segment).map(|(at, _)| *at)
-    }
-
-    /// Writes the leaves that lie in no segment that stays. Gives all segments, and each leaf's
-    /// place.
-    fn write(
-        &self,
-        storage: &dyn Storage,
-        commit: Uuid,
-    ) -> Result<(Vec<SegmentStamp>, Vec<LeafPart>)> {
-        let dirty = self.leaves.iter().enumerate();
-        let dirty = dirty.filter(|(_, (leaf, _))| self.is_kept(leaf).is_none());
-        let mut groups: Vec<Vec<usize>> = Vec::new();
-        let mut rows = SEGMENT_ROWS;
-        for (at, (leaf, _)) in dirty {
-            if rows + leaf.rows() > SEGMENT_ROWS {
-                groups.push(Vec::new());
-                rows = 0;
-            }
-            rows += leaf.rows();
-            if let Some(group) = groups.last_mut() {
-                group.push(at);
-            }
-        }
-        let written: Result<Vec<_>> = groups
-            .par_iter()
-            .map(|group| crate::fault::catch(|| self.write_segment(storage, group, commit)))
-            .collect();
-
-        let mut stamps = vec![None; self.kept.len()];
-        for (at, stamp) in self.kept.values() {
-            stamps[*at as usize] = Some(*stamp);
-        }
-        let mut stamps: Vec<SegmentStamp> = stamps.into_iter().flatten().collect();
-        let mut places: Vec<Option<(u32, u32, u32)>> = self
-            .leaves
-            .iter()
-            .map(|(leaf, _)| {
-                let place = leaf.place()?;
-                Some((self.is_kept(leaf)?, place.first, place.chunks))
-            })
-            .collect();
-        for (group, (stamp, chunks)) in groups.iter().zip(written?) {
-            let segment = stamps.len() as u32;
-            stamps.push(stamp);
-            for (at, (first, chunks)) in group.iter().zip(chunks) {
-                places[*at] = Some((segment, first, chunks));
-            }
-        }
-        let parts = self.leaves.iter().zip(places).map(|((leaf, _), place)| {
-            let (segment, first, chunks) = place.expect("each leaf is kept or was written");
-            let (e, v) = leaf.first();
-            LeafPart {
-                segment,
-                first,
-                chunks,
-                rows: leaf.rows() as u32,
-                e,
-                v,
-            }
-        });
-        Ok((stamps, parts.collect()))
-    }
-
-    fn write_segment(
-        &self,
-        storage: &dyn Storage,
-        group: &[usize],
-        commit: Uuid,
-    ) -> Result<(SegmentStamp, Vec<(u32, u32)>)> {
-        let mut writer = SegmentWriter::new(commit);
-        let mut chunks = Vec::with_capacity(group.len());
-        for &at in group {
-            let (leaf, extra) = &self.leaves[at];
-            let rows: Vec<Chunk> = leaf.pass().collect();
-            chunks.push(writer.add_leaf(rows.iter(), *extra)?);
-        }
-        Ok((writer.finish(storage)?, chunks))
-    }
-
-    /// The leaves of each attribute; `places` has one for each leaf, in order.
-    fn attributes(&self, db: &Db, places: &[LeafPart]) -> Vec<AttributePart> {
-        let mut places = places.iter().copied();
-        let mut attributes = Vec::with_capacity(self.attributes.len());
-        for a in &self.attributes {
-            let Some(index) = db.index(*a) else { continue };
-            let runs = index.runs();
-            let runs = runs.map(|run| places.by_ref().take(run.leaves().len()).collect());
-            let runs = runs.collect();
-            let sample = (index.current().len() >= SAMPLED_ROWS).then(|| {
-                let sample = index.sample();
-                SamplePart {
-                    rows: sample.rows(),
-                    entities: sample.entities(),
-                    values: sample.values().to_vec(),
-                }
-            });
-            attributes.push(AttributePart {
-                id: a.0,
-                runs,
-                sample,
-            });
-        }
-        attributes
-    }
-
-    fn twins(
-        &self,
-        places: &[LeafPart],
-        root: &Root,
-        segments: &Segments,
-    ) -> HashMap<usize, (Arc<Leaf>, Arc<Leaf>), FixedState> {
-        let leaves = self.leaves.iter().zip(places);
-        let written = leaves.filter(|((leaf, _), _)| self.is_kept(leaf).is_none());
-        let twin = |((leaf, _), place): (&(Arc<Leaf>, Extra), &LeafPart)| {
-            let stored = Arc::new(stored_leaf(place, root, segments));
-            (Arc::as_ptr(leaf) as usize, (Arc::clone(leaf), stored))
-        };
-        written.map(twin).collect()
-    }
 }
 
 /// Writes the values that lie in no segment. Small runs are merged with what follows them, so that
