@@ -12,6 +12,7 @@ use datalith_engine::segment::{
 use datalith_engine::store::{MemoryStorage, Storage};
 use datalith_engine::value::stable_hash;
 use datalith_engine::{Code, Result, Value};
+use proptest::prelude::{any, proptest};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -70,9 +71,50 @@ fn leaves() -> Vec<(Chunk, Extra)> {
     ]
 }
 
+/// Leaves by value: values and transactions nearly follow from entities that come in no order.
+fn leaves_along_trends() -> Vec<(Chunk, Extra)> {
+    let leaf = |rows: u64, extra: Extra, v: &dyn Fn(u64) -> Cell, tx: &dyn Fn(u64) -> u64| {
+        let entity = |row: u64| 1000 + row * 7919 % rows * 2;
+        let longs = |f: &dyn Fn(u64) -> u64| {
+            let numbers = (0..rows).map(|row| f(entity(row)) as i64);
+            numbers.collect::<Vec<i64>>().into()
+        };
+        let chunk = Chunk {
+            e: longs(&|e| e),
+            v: Column::from_cells((0..rows).map(|row| v(entity(row)))),
+            tx: longs(tx),
+            extra: (extra != Extra::Nothing).then(|| longs(&|e| (1 << 29) + 9 + e / 5000)),
+        };
+        (chunk, extra)
+    };
+    let string = |id: u64| cell(Kind::Str, id);
+    vec![
+        leaf(20_000, Extra::Nothing, &|e| string(3 * e + 5), &|e| {
+            (1 << 29) + e / 4000
+        }),
+        leaf(9000, Extra::End, &|e| string(e / 2 + noise(e) % 90), &|e| {
+            (1 << 29) + e / 3 + noise(e) % 5
+        }),
+        leaf(
+            3000,
+            Extra::Nothing,
+            &|e| string(if e % 97 == 0 { noise(e) >> 32 } else { e }),
+            &|_| 1 << 29,
+        ),
+        leaf(300, Extra::Nothing, &|e| Cell::long(-(e as i64)), &|e| e),
+    ]
+}
+
 fn write_leaves(storage: &dyn Storage) -> Result<(SegmentStamp, Vec<(u32, u32)>)> {
+    write_each(storage, &leaves())
+}
+
+fn write_each(
+    storage: &dyn Storage,
+    leaves: &[(Chunk, Extra)],
+) -> Result<(SegmentStamp, Vec<(u32, u32)>)> {
     let mut writer = SegmentWriter::new(uuid::Uuid::nil());
-    let places: Result<Vec<(u32, u32)>> = leaves()
+    let places: Result<Vec<(u32, u32)>> = leaves
         .iter()
         .map(|(chunk, extra)| {
             // A leaf comes in pieces of any length.
@@ -126,6 +168,55 @@ fn rows_come_back() {
             .map(|(chunk, _)| chunk.len() as u64)
             .sum::<u64>()
     );
+}
+
+#[test]
+fn rows_along_trends_come_back_and_take_little_more_than_their_entities() {
+    let storage = store();
+    let (stamp, _) = write_each(storage.as_ref(), &leaves_along_trends()).unwrap();
+    check(&storage, &stamp).unwrap();
+    read_each(&storage, &stamp, &leaves_along_trends()).unwrap();
+    let exact = &leaves_along_trends()[..1];
+    let (stamp, _) = write_each(store().as_ref(), exact).unwrap();
+    // Two bytes are the entity.
+    assert!(stamp.bytes < 20_000 * 5 / 2, "{} bytes", stamp.bytes);
+}
+
+proptest! {
+    #[test]
+    fn any_columns_come_back(
+        (shape, rows, seed) in (0u64..4, 200u64..2000, any::<u64>()),
+        (slope, of, jump) in (-4i64..5, 1i64..9, 1i64..3000),
+        (roughness, exceptions) in (0u64..300, 0u64..60),
+    ) {
+        let entity = |row: u64| match shape {
+            0 => noise(seed ^ row) as i64,
+            1 => (noise(seed ^ row) % 5000) as i64,
+            2 => row as i64 * 3,
+            _ => (seed as i64).wrapping_add((row * 7919 % rows) as i64),
+        };
+        let number = |e: i64, salt: u64| {
+            let n = noise(e as u64 ^ salt);
+            if exceptions > 0 && n % 100 < exceptions {
+                return n as i64;
+            }
+            let line = e.wrapping_mul(slope).wrapping_div(of);
+            line.wrapping_add((e / jump).wrapping_mul(77)).wrapping_add((n % (roughness + 1)) as i64)
+        };
+        let longs = |f: &dyn Fn(i64) -> i64| {
+            (0..rows).map(|row| f(entity(row))).collect::<Vec<i64>>().into()
+        };
+        let chunk = Chunk {
+            e: longs(&|e| e),
+            v: Column::from_cells((0..rows).map(|row| Cell::long(number(entity(row), 1)))),
+            tx: longs(&|e| number(e, 2)),
+            extra: Some(longs(&|e| number(e, 3))),
+        };
+        let storage = store();
+        let leaves = [(chunk, Extra::End)];
+        let (stamp, _) = write_each(storage.as_ref(), &leaves).unwrap();
+        read_each(&storage, &stamp, &leaves).unwrap();
+    }
 }
 
 #[test]
@@ -252,16 +343,7 @@ fn records_come_back_by_range() {
 fn read_all(storage: &Arc<dyn Storage>, stamp: &SegmentStamp) -> Result<()> {
     let segments = Segments::new(storage.clone());
     match stamp.kind {
-        SegmentKind::Rows => {
-            let mut first = 0;
-            for (chunk, _) in leaves() {
-                let chunks = chunk.len().div_ceil(8192) as u32;
-                let rows = read_leaf(segments.leaf(stamp, first, chunks).as_ref())?;
-                assert!(rows.into_iter().eq(rows_of(&chunk)));
-                first += chunks;
-            }
-            Ok(())
-        }
+        SegmentKind::Rows => read_each(storage, stamp, &leaves()),
         SegmentKind::Values => check_run(segments.values(stamp, 77, 9000).as_ref()),
         SegmentKind::Transactions => {
             let read: Result<Vec<_>> = segments.transactions(stamp).range(0..u64::MAX).collect();
@@ -271,8 +353,26 @@ fn read_all(storage: &Arc<dyn Storage>, stamp: &SegmentStamp) -> Result<()> {
     }
 }
 
+fn read_each(
+    storage: &Arc<dyn Storage>,
+    stamp: &SegmentStamp,
+    leaves: &[(Chunk, Extra)],
+) -> Result<()> {
+    let segments = Segments::new(storage.clone());
+    let mut first = 0;
+    for (chunk, _) in leaves {
+        let chunks = chunk.len().div_ceil(8192) as u32;
+        let rows = read_leaf(segments.leaf(stamp, first, chunks).as_ref())?;
+        assert!(rows.into_iter().eq(rows_of(chunk)));
+        first += chunks;
+    }
+    Ok(())
+}
+
+type Write = fn(&dyn Storage) -> Result<SegmentStamp>;
+
 /// Every written segment, by what writes it.
-fn each_kind() -> [fn(&dyn Storage) -> Result<SegmentStamp>; 3] {
+fn each_kind() -> [Write; 3] {
     [
         |storage| write_leaves(storage).map(|(stamp, _)| stamp),
         write_run,
@@ -334,7 +434,9 @@ fn cut_and_missing_files_are_told() {
 /// An enemy can make checksums too: whatever the footer says, the answer is an error or data.
 #[test]
 fn forged_footers_do_no_harm() {
-    for write in each_kind() {
+    let along_trends: Write =
+        |storage| write_each(storage, &leaves_along_trends()).map(|(stamp, _)| stamp);
+    for write in each_kind().into_iter().chain([along_trends]) {
         let storage = store();
         let stamp = write(storage.as_ref()).unwrap();
         let file = name(stamp.digest);
@@ -410,21 +512,53 @@ fn old_files_are_read() {
                 .unwrap();
             std::fs::write(&path, bytes).unwrap();
         }
-        let bytes = std::fs::read(&path).unwrap();
-        let (rest, trailer) = bytes.split_last_chunk::<10>().unwrap();
-        let footer_bytes = u32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]);
-        let footer_at = rest.len() - footer_bytes as usize;
-        let stamp = SegmentStamp {
-            digest: Digest::of(&bytes),
-            bytes: bytes.len() as u64,
-            footer_at: footer_at as u64,
-            footer_sum: xxh3_64(&bytes[footer_at..]),
-            rows: rows as u64,
-            kind,
-        };
-        let storage = store();
-        storage.create(&name(stamp.digest), &bytes).unwrap();
+        let (storage, stamp) = stored(&path, kind, rows as u64);
         check(&storage, &stamp).unwrap();
         read_all(&storage, &stamp).unwrap();
     }
+}
+
+/// Segments of rows that format 2 wrote, with trends, likewise.
+#[test]
+fn old_files_with_trends_are_read() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/segment-2");
+    let leaves = leaves_along_trends();
+    let path = folder.join("rows.arrow");
+    if std::env::var_os("BLESS").is_some() && !path.exists() {
+        let storage = store();
+        let (stamp, _) = write_each(storage.as_ref(), &leaves).unwrap();
+        let bytes = storage.read(&name(stamp.digest), 0..u64::MAX).unwrap();
+        std::fs::write(&path, bytes.unwrap()).unwrap();
+    }
+    let rows: usize = leaves.iter().map(|(chunk, _)| chunk.len()).sum();
+    let (storage, stamp) = stored(&path, SegmentKind::Rows, rows as u64);
+    check(&storage, &stamp).unwrap();
+    read_each(&storage, &stamp, &leaves).unwrap();
+}
+
+/// A file in a store, with the stamp that a root would have of it.
+fn stored(
+    path: &std::path::Path,
+    kind: SegmentKind,
+    rows: u64,
+) -> (Arc<dyn Storage>, SegmentStamp) {
+    let bytes = std::fs::read(path).expect("the fixture is there");
+    let (rest, trailer) = bytes
+        .split_last_chunk::<10>()
+        .expect("a fixture has an end");
+    let footer_bytes = u32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]);
+    let footer_at = rest.len() - footer_bytes as usize;
+    let stamp = SegmentStamp {
+        digest: Digest::of(&bytes),
+        bytes: bytes.len() as u64,
+        footer_at: footer_at as u64,
+        footer_sum: xxh3_64(&bytes[footer_at..]),
+        rows,
+        kind,
+    };
+    let storage = store();
+    storage
+        .create(&name(stamp.digest), &bytes)
+        .expect("memory takes it");
+    (storage, stamp)
 }

@@ -7,6 +7,7 @@
 
 use num_integer::Integer;
 
+use super::trend::Trend;
 use crate::bytes::{Cursor, malformed, put_varint, put_zigzag};
 use crate::error::Result;
 
@@ -22,6 +23,22 @@ pub(super) enum Numbers {
     },
     /// Positions in a list of the values that occur.
     Palette,
+    /// Differences to what a trend tells of the entities of the rows.
+    Trend {
+        /// Which of the segment's.
+        number: u32,
+    },
+}
+
+/// What columns are decoded with.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Context<'a> {
+    /// The values that positions are of.
+    pub(super) palette: &'a [u64],
+    /// The trends of the segment.
+    pub(super) trends: &'a [Trend],
+    /// The entities of the rows.
+    pub(super) e: &'a [u64],
 }
 
 /// What small numbers are relative to.
@@ -63,18 +80,21 @@ const PLANES_MASK: u8 = 0x0f;
 const ROW_BEFORE_BIT: u8 = 0x10;
 const DECIMAL: u8 = 1;
 const PALETTE: u8 = 2;
+const TREND: u8 = 3;
 const NUMBERS_SHIFT: u8 = 5;
 
 const _: () = assert!(PLANES_MAX <= PLANES_MASK as usize);
 const _: () = assert!(PLANES_MASK & ROW_BEFORE_BIT == 0 && ROW_BEFORE_BIT < 1 << NUMBERS_SHIFT);
 
 impl Encoding {
-    /// Appends: one byte (planes, bit 4 for differences, kind of numbers), base, step, exponent.
+    /// Appends: one byte (planes, bit 4 for differences, kind of numbers), base, step, exponent or
+    /// number of the trend.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         let numbers = match self.numbers {
             Numbers::Bits => 0,
             Numbers::Decimal { .. } => DECIMAL,
             Numbers::Palette => PALETTE,
+            Numbers::Trend { .. } => TREND,
         };
         let relative = match self.relative {
             Relative::ToBase => 0,
@@ -83,8 +103,10 @@ impl Encoding {
         out.push(self.planes | relative | numbers << NUMBERS_SHIFT);
         put_zigzag(out, self.base);
         put_varint(out, self.step);
-        if let Numbers::Decimal { exponent } = self.numbers {
-            out.push(exponent);
+        match self.numbers {
+            Numbers::Decimal { exponent } => out.push(exponent),
+            Numbers::Trend { number } => put_varint(out, u64::from(number)),
+            Numbers::Bits | Numbers::Palette => {}
         }
     }
 
@@ -97,6 +119,10 @@ impl Encoding {
                 exponent: cursor.byte()?,
             },
             PALETTE => Numbers::Palette,
+            TREND => Numbers::Trend {
+                number: u32::try_from(cursor.varint()?)
+                    .map_err(|_| malformed("a trend in it has no place"))?,
+            },
             _ => return Err(malformed("a column in it has no known encoding")),
         };
         let planes = tag & PLANES_MASK;
@@ -120,12 +146,12 @@ impl Encoding {
 
     /// The column of `rows` rows. `planes` are the first ones, each of that many bytes.
     ///
-    /// Fails where a position lies outside the palette.
+    /// Fails where a position lies outside the palette, or there is no such trend.
     pub(super) fn decode(
         &self,
         planes: &[&[u8]],
         rows: usize,
-        palette: &[u64],
+        context: Context<'_>,
     ) -> Result<Vec<u64>> {
         let base = self.base as u64;
         let mut column = match (self.relative, self.step) {
@@ -154,8 +180,15 @@ impl Encoding {
                 for n in &mut column {
                     *n = *usize::try_from(*n)
                         .ok()
-                        .and_then(|at| palette.get(at))
+                        .and_then(|at| context.palette.get(at))
                         .ok_or_else(|| malformed("a value in it is not in its palette"))?;
+                }
+            }
+            Numbers::Trend { number } => {
+                let trend = context.trends.get(number as usize);
+                let trend = trend.ok_or_else(|| malformed("a trend of it is not there"))?;
+                for (n, told) in column.iter_mut().zip(trend.at(context.e)) {
+                    *n = n.wrapping_add(told);
                 }
             }
         }
@@ -327,7 +360,9 @@ mod tests {
             let encoding = Encoding::read(&mut Cursor::new(&out)).unwrap();
             assert_eq!(encoding, encoded.encoding);
             let planes: Vec<&[u8]> = encoded.planes.iter().map(Vec::as_slice).collect();
-            let back = encoding.decode(&planes, column.len(), &[]).unwrap();
+            let back = encoding
+                .decode(&planes, column.len(), Context::default())
+                .unwrap();
             assert_eq!(back, column);
         }
     }
@@ -371,10 +406,14 @@ mod tests {
     fn palette_is_not_left() {
         let encoded = encode(&[0, 1, 2], Numbers::Palette);
         let planes: Vec<&[u8]> = encoded.planes.iter().map(Vec::as_slice).collect();
-        assert_eq!(
-            encoded.encoding.decode(&planes, 3, &[9, 8, 7]).unwrap(),
-            [9, 8, 7]
-        );
-        assert!(encoded.encoding.decode(&planes, 3, &[9, 8]).is_err());
+        let decode = |palette| {
+            let context = Context {
+                palette,
+                ..Context::default()
+            };
+            encoded.encoding.decode(&planes, 3, context)
+        };
+        assert_eq!(decode(&[9, 8, 7]).unwrap(), [9, 8, 7]);
+        assert!(decode(&[9, 8]).is_err());
     }
 }

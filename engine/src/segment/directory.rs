@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use uuid::Uuid;
 
-use super::codec::{Encoding, PLANES_MAX};
+use super::codec::{Encoding, Numbers, PLANES_MAX};
+use super::file::{FORMAT_OLDEST, FORMAT_VERSION};
+use super::trend::Trend;
 use crate::bytes::{Cursor, malformed, put_varint, put_zigzag};
 use crate::error::Result;
 use crate::index::{Cell, ChunkFence, Kind};
@@ -22,6 +24,10 @@ const KIND_NAME: &str = "kind";
 /// In place of a kind: the rows differ in kind.
 const MIXED: u8 = 0xff;
 
+/// The format that may have trends.
+const FORMAT_TRENDS: u32 = 2;
+
+const _: () = assert!(FORMAT_OLDEST < FORMAT_TRENDS && FORMAT_TRENDS <= FORMAT_VERSION);
 const _: () = assert!(Kind::ALL.len() < MIXED as usize);
 
 /// The Arrow columns of a file.
@@ -72,22 +78,28 @@ pub(super) struct ChunkEntry {
     pub(super) palette: Option<u32>,
 }
 
+/// What chunks are decoded with beside their planes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tables {
+    /// Lists of values, ascending; each serves the chunks of one leaf.
+    pub(super) palettes: Vec<Vec<u64>>,
+    /// Each serves one column of the chunks of one leaf.
+    pub(super) trends: Vec<Trend>,
+}
+
 /// The directory of a segment of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Directory {
     /// The commit that the ids of the rows belong to.
     pub(super) origin: Uuid,
     pub(super) layout: Layout,
-    /// Lists of values, ascending; each serves the chunks of one leaf.
-    pub(super) palettes: Vec<Vec<u64>>,
+    pub(super) tables: Tables,
     pub(super) chunks: Vec<ChunkEntry>,
 }
 
-impl Directory {
-    pub(super) fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.origin.as_bytes());
-        out.extend_from_slice(&self.layout.planes);
-        out.push(u8::from(self.layout.kinds));
+impl Tables {
+    /// The palettes, and in [`FORMAT_TRENDS`] the trends.
+    fn put(&self, out: &mut Vec<u8>) {
         put_varint(out, self.palettes.len() as u64);
         for palette in &self.palettes {
             put_varint(out, palette.len() as u64);
@@ -97,23 +109,14 @@ impl Directory {
                 last = value;
             }
         }
-        put_varint(out, self.chunks.len() as u64);
-        let mut last_e = 0i64;
-        for chunk in &self.chunks {
-            chunk.put(out, last_e);
-            last_e = chunk.fence.e;
+        if !self.trends.is_empty() {
+            put_varint(out, self.trends.len() as u64);
+            self.trends.iter().for_each(|trend| trend.put(out));
         }
     }
 
-    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Directory> {
-        let origin = Uuid::from_bytes(cursor.array()?);
-        let planes: [u8; 4] = cursor.array()?;
-        let kinds = cursor.byte()? != 0;
-        if planes.iter().any(|&n| usize::from(n) > PLANES_MAX) {
-            return Err(malformed("a column in it has too many planes"));
-        }
-        let layout = Layout { planes, kinds };
-        let mut palettes = Vec::new();
+    fn read(cursor: &mut Cursor<'_>, format: u32) -> Result<Tables> {
+        let mut tables = Tables::default();
         for _ in 0..cursor.count(1)? {
             let mut last = 0u64;
             let palette: Result<Vec<u64>> = (0..cursor.count(1)?)
@@ -122,8 +125,65 @@ impl Directory {
                     Ok(last)
                 })
                 .collect();
-            palettes.push(palette?);
+            tables.palettes.push(palette?);
         }
+        if format >= FORMAT_TRENDS {
+            for _ in 0..cursor.count(1)? {
+                tables.trends.push(Trend::read(cursor)?);
+            }
+        }
+        Ok(tables)
+    }
+
+    /// Whether all is there that a chunk is decoded with.
+    fn serve(&self, chunk: &ChunkEntry) -> bool {
+        let has_palette = chunk
+            .palette
+            .is_none_or(|palette| (palette as usize) < self.palettes.len());
+        let trend = |encoding: &Encoding| match encoding.numbers {
+            Numbers::Trend { number } => Some(number as usize),
+            _ => None,
+        };
+        // Entities are told by nothing.
+        let [e, others @ ..] = &chunk.encodings;
+        let mut trends = others.iter().flatten().filter_map(trend);
+        has_palette
+            && e.as_ref().and_then(trend).is_none()
+            && trends.all(|number| number < self.trends.len())
+    }
+}
+
+impl Directory {
+    /// The oldest format that can say what it says.
+    pub(super) fn format(&self) -> u32 {
+        match self.tables.trends.is_empty() {
+            true => FORMAT_OLDEST,
+            false => FORMAT_TRENDS,
+        }
+    }
+
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.origin.as_bytes());
+        out.extend_from_slice(&self.layout.planes);
+        out.push(u8::from(self.layout.kinds));
+        self.tables.put(out);
+        put_varint(out, self.chunks.len() as u64);
+        let mut last_e = 0i64;
+        for chunk in &self.chunks {
+            chunk.put(out, last_e);
+            last_e = chunk.fence.e;
+        }
+    }
+
+    pub(super) fn read(cursor: &mut Cursor<'_>, format: u32) -> Result<Directory> {
+        let origin = Uuid::from_bytes(cursor.array()?);
+        let planes: [u8; 4] = cursor.array()?;
+        let kinds = cursor.byte()? != 0;
+        if planes.iter().any(|&n| usize::from(n) > PLANES_MAX) {
+            return Err(malformed("a column in it has too many planes"));
+        }
+        let layout = Layout { planes, kinds };
+        let tables = Tables::read(cursor, format)?;
         let mut last_e = 0;
         let mut chunks = Vec::new();
         for _ in 0..cursor.count(8)? {
@@ -134,11 +194,7 @@ impl Directory {
                 .iter()
                 .zip(layout.planes)
                 .all(|(encoding, planes)| encoding.is_none_or(|it| it.planes <= planes));
-            let palette = chunk.palette.unwrap_or(0) as usize;
-            if !fits
-                || chunk.kind.is_none() && !layout.kinds
-                || chunk.palette.is_some() && palette >= palettes.len()
-            {
+            if !fits || chunk.kind.is_none() && !layout.kinds || !tables.serve(&chunk) {
                 return Err(malformed("a chunk of it refers to what it does not have"));
             }
             chunks.push(chunk);
@@ -146,7 +202,7 @@ impl Directory {
         Ok(Directory {
             origin,
             layout,
-            palettes,
+            tables,
             chunks,
         })
     }
@@ -209,4 +265,71 @@ impl ChunkEntry {
 
 fn read_kind(number: u8) -> Result<Kind> {
     Kind::from_number(number).ok_or_else(|| malformed("a kind in it is not known"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::codec::encode;
+
+    fn directory(numbers: [Numbers; 3], trends: Vec<Trend>) -> Directory {
+        let encoding = |numbers| Some(encode(&[0], numbers).encoding);
+        let [e, v, tx] = numbers.map(encoding);
+        Directory {
+            origin: Uuid::nil(),
+            layout: Layout {
+                planes: [1; 4],
+                kinds: false,
+            },
+            tables: Tables {
+                palettes: Vec::new(),
+                trends,
+            },
+            chunks: vec![ChunkEntry {
+                fence: ChunkFence {
+                    rows: 1,
+                    e: 0,
+                    v: Cell::long(0),
+                },
+                kind: Some(Kind::Long),
+                encodings: [e, v, tx, None],
+                palette: None,
+            }],
+        }
+    }
+
+    fn read(directory: &Directory, format: u32) -> Result<Directory> {
+        let mut out = Vec::new();
+        directory.put(&mut out);
+        let mut cursor = Cursor::new(&out);
+        let read = Directory::read(&mut cursor, format)?;
+        match cursor.left() {
+            0 => Ok(read),
+            _ => Err(malformed("more")),
+        }
+    }
+
+    #[test]
+    fn chunks_refer_only_to_trends_that_are_there() {
+        let trends = || {
+            Trend::fit(&[(1, 7), (5, 9)], 0)
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
+        let along = |number| Numbers::Trend { number };
+        let fine = directory([Numbers::Bits, along(0), along(0)], trends());
+        assert_eq!(read(&fine, fine.format()).unwrap(), fine);
+        assert!(read(&fine, FORMAT_OLDEST).is_err(), "format 1 has none");
+        for (numbers, trends) in [
+            ([Numbers::Bits, along(1), Numbers::Bits], trends()),
+            ([Numbers::Bits, Numbers::Bits, along(u32::MAX)], trends()),
+            ([along(0), Numbers::Bits, Numbers::Bits], trends()),
+        ] {
+            let wrong = directory(numbers, trends);
+            assert!(read(&wrong, wrong.format()).is_err(), "{numbers:?}");
+        }
+        let without = directory([Numbers::Bits; 3], Vec::new());
+        assert_eq!(without.format(), FORMAT_OLDEST);
+        assert_eq!(read(&without, FORMAT_OLDEST).unwrap(), without);
+    }
 }

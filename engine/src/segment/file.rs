@@ -22,8 +22,10 @@ use crate::error::{Code, Error, Result};
 use crate::index::Digest;
 use crate::store::{Storage, create_by_content};
 
-/// The newest format that this build reads, and the one it writes.
-pub(super) const FORMAT_VERSION: u32 = 1;
+/// The newest format that this build reads. It writes the oldest that has what is needed.
+pub(super) const FORMAT_VERSION: u32 = 2;
+/// The oldest format.
+pub(super) const FORMAT_OLDEST: u32 = 1;
 /// The key of the directory in the footer's metadata.
 const DIRECTORY_KEY: &str = "datalith";
 /// Format `u32`, kind `u32`, rows `u64`, batches `u32`; then a checksum `u64` for each batch.
@@ -42,6 +44,7 @@ pub(super) struct FileWriter {
     schema: SchemaRef,
     arrow: arrow_ipc::writer::FileWriter<Vec<u8>>,
     sums: Vec<u64>,
+    format: u32,
 }
 
 impl FileWriter {
@@ -58,7 +61,14 @@ impl FileWriter {
             schema,
             arrow,
             sums: Vec::new(),
+            format: FORMAT_OLDEST,
         })
+    }
+
+    /// The file in a format of its kind, in place of the oldest.
+    #[must_use]
+    pub(super) fn in_format(self, format: u32) -> FileWriter {
+        FileWriter { format, ..self }
     }
 
     /// Appends a batch; answers how many there are now.
@@ -79,7 +89,7 @@ impl FileWriter {
         directory: &[u8],
     ) -> Result<SegmentStamp> {
         let mut whole = Vec::with_capacity(HEADER_BYTES + 8 * self.sums.len() + directory.len());
-        whole.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        whole.extend_from_slice(&self.format.to_le_bytes());
         whole.extend_from_slice(&(kind as u32).to_le_bytes());
         whole.extend_from_slice(&rows.to_le_bytes());
         whole.extend_from_slice(&(self.sums.len() as u32).to_le_bytes());
@@ -126,6 +136,7 @@ pub(super) struct SegmentReader {
     stamp: SegmentStamp,
     blocks: Vec<Block>,
     sums: Vec<u64>,
+    format: u32,
     directory: Vec<u8>,
 }
 
@@ -156,11 +167,14 @@ impl SegmentReader {
         }
         verify(&stamp, "the footer", stamp.footer_sum, &footer)?;
         let (blocks, whole) = read_footer(&stamp, &footer)?;
-        let (sums, directory) =
-            read_header(&stamp, &whole).map_err(|error| match error.code() {
-                Code::CorruptLog => stamp.unreadable(&error),
-                _ => error,
-            })?;
+        let Header {
+            format,
+            sums,
+            directory,
+        } = read_header(&stamp, &whole).map_err(|error| match error.code() {
+            Code::CorruptLog => stamp.unreadable(&error),
+            _ => error,
+        })?;
         if sums.len() != blocks.len() {
             return Err(stamp.corrupt(format!("{} batches", sums.len()), blocks.len().to_string()));
         }
@@ -169,8 +183,14 @@ impl SegmentReader {
             stamp,
             blocks,
             sums,
+            format,
             directory,
         })
+    }
+
+    /// The format of its directory.
+    pub(super) fn format(&self) -> u32 {
+        self.format
     }
 
     /// What the file was opened with.
@@ -291,13 +311,22 @@ fn read_footer(stamp: &SegmentStamp, bytes: &[u8]) -> Result<(Vec<Block>, Vec<u8
     Ok((blocks, directory))
 }
 
-/// The checksums of the batches, and the rest of the directory.
-fn read_header(stamp: &SegmentStamp, whole: &[u8]) -> Result<(Vec<u64>, Vec<u8>)> {
+/// What the directories of all kinds start with.
+struct Header {
+    format: u32,
+    /// Of the batches.
+    sums: Vec<u64>,
+    /// The rest of the directory.
+    directory: Vec<u8>,
+}
+
+fn read_header(stamp: &SegmentStamp, whole: &[u8]) -> Result<Header> {
     let mut cursor = Cursor::new(whole);
     let format = u32::from_le_bytes(cursor.array()?);
     if format > FORMAT_VERSION {
         let file = name(stamp.digest);
-        let message = format!("{file} has format {format}; this build reads up to 1");
+        let message =
+            format!("{file} has format {format}; this build reads up to {FORMAT_VERSION}");
         return Err(Error::new(Code::FormatVersion, message)
             .with("file", file)
             .with("format", i64::from(format)));
@@ -314,7 +343,11 @@ fn read_header(stamp: &SegmentStamp, whole: &[u8]) -> Result<(Vec<u64>, Vec<u8>)
     let bytes = cursor.take(batches.saturating_mul(8))?;
     let (sums, _) = bytes.as_chunks::<8>();
     let sums = sums.iter().map(|sum| u64::from_le_bytes(*sum)).collect();
-    Ok((sums, cursor.take(cursor.left())?.to_vec()))
+    Ok(Header {
+        format,
+        sums,
+        directory: cursor.take(cursor.left())?.to_vec(),
+    })
 }
 
 /// Whether a message is what our writer writes for such a batch.

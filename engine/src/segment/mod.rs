@@ -10,12 +10,14 @@ mod archive;
 mod bits;
 mod check;
 mod codec;
+mod columns;
 mod dictionary;
 mod directory;
 mod file;
 mod open;
 mod rows;
 mod stamp;
+mod trend;
 mod values;
 
 pub use archive::{ArchivedRecord, Transactions, write_transactions};

@@ -1,55 +1,31 @@
 //! Segments of rows: the leaves of runs, written together and read chunk by chunk.
 
-use std::sync::Arc;
-
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt8Type;
-use arrow_array::{ArrayRef, RecordBatch, UInt8Array};
 use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::SchemaRef;
-use hashbrown::HashSet;
 use uuid::Uuid;
 
-use super::codec::{Encoded, Encoding, Numbers, encode, encode_doubles};
-use super::directory::{ChunkEntry, Directory, E, EXTRA, Layout};
+use super::codec::{Context, Encoding};
+use super::columns::{Draft, LeafColumns};
+use super::directory::{ChunkEntry, Directory, E, EXTRA, Layout, Tables};
 use super::file::{Expected, FileWriter, SegmentReader};
 use super::open::FromFile;
 use super::stamp::{SegmentKind, SegmentStamp};
 use crate::bytes::malformed;
 use crate::error::{Code, Error, Result};
-use crate::index::{Cell, Chunk, ChunkFence, Column, ColumnBuilder, Extra, Kind, Kinds};
+use crate::index::{Cell, Chunk, ChunkFence, Column, ColumnBuilder, Extra, Kind};
 use crate::limits::SEGMENT_CHUNK_ROWS;
 use crate::store::Storage;
-
-/// Longest palette of a leaf.
-const PALETTE_MAX: usize = 4096;
-/// Rows of a leaf for each value of its palette, at least: else the palette costs more than it saves.
-const PALETTE_ROWS_MIN: usize = 16;
 
 /// A segment of rows being written. Its leaves are encoded as they come and kept until the end.
 pub struct SegmentWriter {
     origin: Uuid,
-    palettes: Vec<Vec<u64>>,
+    tables: Tables,
     chunks: Vec<Draft>,
     rows: u64,
     bytes_estimate: usize,
-}
-
-/// A chunk that is encoded but not compressed.
-struct Draft {
-    entry: ChunkEntry,
-    /// Planes of e, v, tx, extra.
-    planes: [Vec<Vec<u8>>; 4],
-    kinds: Option<Vec<u8>>,
-    bytes_estimate: usize,
-}
-
-/// A leaf as four columns and kinds.
-struct LeafColumns {
-    e: Vec<u64>,
-    v: Column,
-    tx: Vec<u64>,
-    extra: Option<Vec<u64>>,
 }
 
 impl SegmentWriter {
@@ -60,7 +36,7 @@ impl SegmentWriter {
     pub fn new(origin: Uuid) -> SegmentWriter {
         SegmentWriter {
             origin,
-            palettes: Vec::new(),
+            tables: Tables::default(),
             chunks: Vec::new(),
             rows: 0,
             bytes_estimate: 0,
@@ -75,18 +51,14 @@ impl SegmentWriter {
     ) -> Result<(u32, u32)> {
         let leaf = LeafColumns::gather(chunks, extra);
         let first = self.chunks.len();
-        let rows = leaf.e.len();
-        let count = rows.div_ceil(SEGMENT_CHUNK_ROWS);
+        let count = leaf.rows().div_ceil(SEGMENT_CHUNK_ROWS);
         if first + count > u32::MAX as usize {
             return Err(Error::new(Code::Internal, "a segment has too many chunks"));
         }
-        let values = self.encode_values(&leaf, count);
-        for (at, (v, palette)) in values.into_iter().enumerate() {
-            let draft = leaf.draft(piece(rows, count, at), v, palette);
-            self.bytes_estimate += draft.bytes_estimate;
-            self.chunks.push(draft);
-        }
-        self.rows += rows as u64;
+        let (drafts, bytes_estimate) = leaf.encode(count, &mut self.tables);
+        self.chunks.extend(drafts);
+        self.bytes_estimate += bytes_estimate;
+        self.rows += leaf.rows() as u64;
         Ok((first as u32, count as u32))
     }
 
@@ -98,47 +70,6 @@ impl SegmentWriter {
     /// The length of the file, more or less.
     pub fn bytes_estimate(&self) -> u64 {
         self.bytes_estimate as u64
-    }
-
-    /// The values of each chunk of a leaf: through a palette if that is shorter for all together.
-    fn encode_values(&mut self, leaf: &LeafColumns, count: usize) -> Vec<(Encoded, Option<u32>)> {
-        let rows = leaf.e.len();
-        let bits = leaf.v.bits();
-        let is_doubles = leaf.v.kind() == Some(Kind::Double);
-        let plain: Vec<Encoded> = (0..count)
-            .map(|at| {
-                let bits = &bits[piece(rows, count, at)];
-                if is_doubles {
-                    encode_doubles(bits)
-                } else {
-                    encode(bits, Numbers::Bits)
-                }
-            })
-            .collect();
-        let plain_bytes: usize = plain.iter().map(|it| it.bytes_estimate).sum();
-        let Some(palette) = palette_of(bits) else {
-            return plain.into_iter().map(|encoded| (encoded, None)).collect();
-        };
-        let at_palette: Vec<Encoded> = (0..count)
-            .map(|at| {
-                let positions: Vec<u64> = bits[piece(rows, count, at)]
-                    .iter()
-                    .map(|bits| palette.partition_point(|value| value < bits) as u64)
-                    .collect();
-                encode(&positions, Numbers::Palette)
-            })
-            .collect();
-        let palette_bytes: usize = at_palette.iter().map(|it| it.bytes_estimate).sum();
-        if palette_bytes + 4 * palette.len() >= plain_bytes {
-            return plain.into_iter().map(|encoded| (encoded, None)).collect();
-        }
-        let number = self.palettes.len() as u32;
-        self.bytes_estimate += 4 * palette.len();
-        self.palettes.push(palette);
-        at_palette
-            .into_iter()
-            .map(|encoded| (encoded, Some(number)))
-            .collect()
     }
 
     /// Compresses and creates the object.
@@ -158,7 +89,7 @@ impl SegmentWriter {
         let mut directory = Directory {
             origin: self.origin,
             layout,
-            palettes: self.palettes,
+            tables: self.tables,
             chunks: Vec::with_capacity(self.chunks.len()),
         };
         for chunk in self.chunks {
@@ -167,113 +98,8 @@ impl SegmentWriter {
         }
         let mut bytes = Vec::new();
         directory.put(&mut bytes);
-        file.finish(storage, SegmentKind::Rows, self.rows, &bytes)
-    }
-}
-
-/// The rows of the `at`th of `count` chunks of much the same length.
-fn piece(rows: usize, count: usize, at: usize) -> std::ops::Range<usize> {
-    rows * at / count..rows * (at + 1) / count
-}
-
-/// The values that occur, ascending, if they are few.
-fn palette_of(bits: &[u64]) -> Option<Vec<u64>> {
-    let len_max = PALETTE_MAX.min(bits.len() / PALETTE_ROWS_MIN);
-    let mut seen: HashSet<u64, foldhash::fast::FixedState> = HashSet::default();
-    let mut last = None;
-    for &value in bits {
-        if last != Some(value) && seen.insert(value) && seen.len() > len_max {
-            return None;
-        }
-        last = Some(value);
-    }
-    let mut palette: Vec<u64> = seen.into_iter().collect();
-    palette.sort_unstable();
-    Some(palette)
-}
-
-impl LeafColumns {
-    fn gather<'c>(chunks: impl Iterator<Item = &'c Chunk>, extra: Extra) -> LeafColumns {
-        let (mut e, mut v, mut tx) = (Vec::new(), ColumnBuilder::default(), Vec::new());
-        let mut extras = Vec::new();
-        for chunk in chunks {
-            e.extend(chunk.e.iter().map(|&n| n as u64));
-            v.extend(&chunk.v);
-            tx.extend(chunk.tx.iter().map(|&n| n as u64));
-            if let Some(extra) = &chunk.extra {
-                extras.extend(extra.iter().map(|&n| n as u64));
-            }
-            extras.resize(e.len(), 0);
-        }
-        LeafColumns {
-            e,
-            v: v.finish(),
-            tx,
-            extra: (extra != Extra::Nothing).then_some(extras),
-        }
-    }
-
-    fn draft(&self, rows: std::ops::Range<usize>, v: Encoded, palette: Option<u32>) -> Draft {
-        let first = rows.start;
-        let values = self.v.slice(first, rows.len());
-        let (kind, kinds) = match values.kinds() {
-            Kinds::All(kind) => (Some(*kind), None),
-            Kinds::Each(kinds) if kinds.iter().all(|kind| *kind == kinds[0]) => {
-                (Some(values.kind_at(0)), None)
-            }
-            Kinds::Each(kinds) => (None, Some(kinds.to_vec())),
-        };
-        let e = encode(&self.e[rows.clone()], Numbers::Bits);
-        let tx = encode(&self.tx[rows.clone()], Numbers::Bits);
-        let extra = self
-            .extra
-            .as_ref()
-            .map(|extra| encode(&extra[rows.clone()], Numbers::Bits));
-        let bytes_estimate = e.bytes_estimate
-            + v.bytes_estimate
-            + tx.bytes_estimate
-            + extra.as_ref().map_or(0, |extra| extra.bytes_estimate)
-            + kinds.as_ref().map_or(0, |kinds| kinds.len() / 4);
-        let entry = ChunkEntry {
-            fence: ChunkFence {
-                rows: rows.len() as u32,
-                e: self.e[first] as i64,
-                v: values.cell(0),
-            },
-            kind,
-            encodings: [
-                Some(e.encoding),
-                Some(v.encoding),
-                Some(tx.encoding),
-                extra.as_ref().map(|extra| extra.encoding),
-            ],
-            palette,
-        };
-        let extra_planes = extra.map_or_else(Vec::new, |extra| extra.planes);
-        Draft {
-            entry,
-            planes: [e.planes, v.planes, tx.planes, extra_planes],
-            kinds,
-            bytes_estimate,
-        }
-    }
-}
-
-impl Draft {
-    /// The Arrow columns; planes that this chunk does without are zeros.
-    fn arrays(self, layout: &Layout) -> Vec<ArrayRef> {
-        let rows = self.entry.fence.rows as usize;
-        let mut arrays: Vec<ArrayRef> = Vec::new();
-        let mut push = |bytes: Vec<u8>| arrays.push(Arc::new(UInt8Array::from(bytes)));
-        for (planes, count) in self.planes.into_iter().zip(layout.planes) {
-            let zeros = usize::from(count) - planes.len();
-            planes.into_iter().for_each(&mut push);
-            (0..zeros).for_each(|_| push(vec![0; rows]));
-        }
-        if layout.kinds {
-            push(self.kinds.unwrap_or_else(|| vec![0; rows]));
-        }
-        arrays
+        file.in_format(directory.format())
+            .finish(storage, SegmentKind::Rows, self.rows, &bytes)
     }
 }
 
@@ -287,7 +113,8 @@ pub(super) struct RowsSegment {
 
 impl FromFile for RowsSegment {
     fn from_file(file: SegmentReader) -> Result<RowsSegment> {
-        let directory = file.directory(Directory::read)?;
+        let format = file.format();
+        let directory = file.directory(|cursor| Directory::read(cursor, format))?;
         let rows: u64 = directory
             .chunks
             .iter()
@@ -367,29 +194,33 @@ impl RowsSegment {
 
     fn decode(&self, entry: &ChunkEntry, batch: &RecordBatch) -> Result<Chunk> {
         let rows = entry.fence.rows as usize;
+        let Tables { palettes, trends } = &self.directory.tables;
         let palette = entry
             .palette
-            .and_then(|palette| self.directory.palettes.get(palette as usize))
+            .and_then(|palette| palettes.get(palette as usize))
             .map_or(&[][..], Vec::as_slice);
         let mut arrays = batch.columns().iter().map(|array| {
             let bytes: &[u8] = array.as_primitive::<UInt8Type>().values();
             bytes
         });
-        let mut column = |encoding: &Encoding| {
+        let mut column = |encoding: &Option<Encoding>, e: &[u64]| {
+            let Some(encoding) = encoding else {
+                return Ok(None);
+            };
             let planes: Vec<&[u8]> = arrays.by_ref().take(usize::from(encoding.planes)).collect();
-            encoding.decode(&planes, rows, palette)
+            let context = Context { palette, trends, e };
+            encoding.decode(&planes, rows, context).map(Some)
         };
         let [e, v, tx, extra] = &entry.encodings;
-        let mut optional =
-            |encoding: &Option<Encoding>| encoding.as_ref().map(&mut column).transpose();
-        let (e, v, tx, extra) = (optional(e)?, optional(v)?, optional(tx)?, optional(extra)?);
+        let e = column(e, &[])?.unwrap_or_default();
+        let (v, tx, extra) = (column(v, &e)?, column(tx, &e)?, column(extra, &e)?);
         let v = v.unwrap_or_default();
         let v = match entry.kind {
             Some(kind) => Column::uniform(kind, v),
             None => mixed(arrays.next().unwrap_or_default(), &v)?,
         };
         Ok(Chunk {
-            e: signed(e.unwrap_or_default()),
+            e: signed(e),
             v,
             tx: signed(tx.unwrap_or_default()),
             extra: extra.map(signed),
