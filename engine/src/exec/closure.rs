@@ -10,11 +10,11 @@ use rayon::prelude::*;
 use super::block::{Context, run_block};
 use super::budget::Budget;
 use super::fixpoint::slot_column;
-use super::graph::{Adjacency, Marks, Nodes};
+use super::graph::{Adjacency, Marks, Nodes, is_name};
 use super::join::natural_join;
 use super::relation::Relation;
 use crate::error::Result;
-use crate::index::{Cell, Column, Kind};
+use crate::index::{Cell, Column};
 use crate::plan::{Block, Closure, Link, Predicate, Slot, VarId};
 
 /// Links times starts from which on walking is worth several threads.
@@ -236,6 +236,9 @@ impl Graph {
     }
 
     /// All that links join; none if they cannot be had without a node.
+    ///
+    /// A lookup ref or an ident leads where its entity does, yet no row has it for its entity: such
+    /// nodes are followed besides.
     fn all(&mut self, context: &mut Context<'_>, links: &[Link]) -> Result<Option<Pairs>> {
         let mut pairs = Pairs::default();
         for link in links {
@@ -244,7 +247,17 @@ impl Graph {
             };
             self.run(context, (block, link), Relation::unit(), &mut pairs)?;
         }
-        Ok(Some(pairs))
+        let mut known = 0;
+        loop {
+            let names = self.nodes.names_since(known);
+            known = self.nodes.len();
+            if names.is_empty() {
+                return Ok(Some(pairs));
+            }
+            let found = self.follow(context, links, &names)?;
+            pairs.from.extend(found.from);
+            pairs.to.extend(found.to);
+        }
     }
 
     fn run(
@@ -271,7 +284,7 @@ impl Graph {
     ) -> Result<Vec<[Option<u32>; 2]>> {
         let found = |cell: Cell| {
             let entity = match context.sources.db_at(source) {
-                Some(db) if matches!(cell.kind, Kind::Tuple | Kind::Keyword) => {
+                Some(db) if is_name(cell.kind) => {
                     context.entity_cell(db, &context.interner.value(cell))?
                 }
                 _ => None,

@@ -73,10 +73,26 @@ impl Nodes {
         Column::from_cells(nodes.iter().map(|&node| self.cells.cell(node as usize)))
     }
 
+    /// The nodes from a number on that may name an entity: lookup refs and idents.
+    pub(super) fn names_since(&self, start: usize) -> Vec<u32> {
+        let nodes = start as u32..self.len() as u32;
+        match self.cells.kind() {
+            Some(kind) if !is_name(kind) => Vec::new(),
+            _ => nodes
+                .filter(|&node| is_name(self.cells.cell(node as usize).kind))
+                .collect(),
+        }
+    }
+
     /// The cells of all nodes, by number.
     pub(super) fn all(&self) -> Column {
         self.cells.since(0)
     }
+}
+
+/// Whether values of a kind may name an entity.
+pub(super) fn is_name(kind: Kind) -> bool {
+    matches!(kind, Kind::Tuple | Kind::Keyword)
 }
 
 /// The nodes that follow each node.

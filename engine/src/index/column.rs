@@ -232,6 +232,14 @@ impl ColumnBuilder {
         }
     }
 
+    /// The one kind of what was pushed, if there is one.
+    pub fn kind(&self) -> Option<Kind> {
+        match self.kinds {
+            None => Some(self.kind.unwrap_or(Kind::Nil)),
+            Some(_) => None,
+        }
+    }
+
     /// A cell that was pushed.
     pub fn cell(&self, row: usize) -> Cell {
         let kind = match &self.kinds {

@@ -4,6 +4,7 @@
 //! [`Program`]. Nothing is read here but statistics.
 
 mod closure;
+mod cut;
 mod display;
 mod estimate;
 mod inline;

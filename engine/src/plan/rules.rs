@@ -3,13 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::closure::{self, closure_rule};
+use super::cut::cut;
 use super::estimate::Statistics;
 use super::inline::Rules;
 use super::logical::{Goal, GoalKind, Resolver, Scope};
 use super::order::{Order, RuleCall, RuleCalls, is_insufficient};
-use super::physical::{
-    Block, Branch, BranchCall, Closure, Link, Op, Predicate, Program, Step, TailCall,
-};
+use super::physical::{Block, Branch, Closure, Link, Predicate, Program};
 use super::{Slot, VarId, Vars};
 use crate::error::{Code, Error, Result};
 use crate::limits;
@@ -519,69 +518,8 @@ impl<'a> RulePlanner<'a> {
             )
             .with("vars", Value::set([Value::Symbol(name.0.clone())])));
         }
-        Ok(cut(id, key, head, block.steps))
+        Ok(cut((id, &key.bound), head, block.steps))
     }
-}
-
-/// Cuts a body at its rule calls.
-fn cut(id: usize, key: &Key, head: Vec<VarId>, steps: Vec<Step>) -> Branch {
-    let mut segments = vec![Block::default()];
-    let mut calls = Vec::new();
-    for step in steps {
-        if let Op::Rule { predicate, args } = step.op {
-            let (keep, estimate) = (step.keep, step.estimate);
-            calls.push(BranchCall {
-                predicate,
-                args,
-                keep,
-                estimate,
-            });
-            segments.push(Block::default());
-        } else if let Some(segment) = segments.last_mut() {
-            segment.steps.push(step);
-        }
-    }
-    // Within a rule every step's duplicates cost again in each round.
-    let tail = tail_call(id, key, &head, &segments, &calls);
-    Branch {
-        head,
-        segments,
-        calls,
-        tail,
-    }
-}
-
-fn tail_call(
-    id: usize,
-    key: &Key,
-    head: &[VarId],
-    segments: &[Block],
-    calls: &[BranchCall],
-) -> Option<TailCall> {
-    let ([call], [_, after]) = (calls, segments) else {
-        return None;
-    };
-    if call.predicate != id || !after.steps.is_empty() || !key.bound.contains(&true) {
-        return None;
-    }
-    let mut demand = Vec::new();
-    for ((slot, var), bound) in call.args.iter().zip(head).zip(&key.bound) {
-        if *bound {
-            demand.push(slot.clone());
-        } else if *slot != Slot::Var(*var) {
-            return None;
-        }
-    }
-    // A bound head variable among the callee's free arguments would be a filter, not a jump.
-    let free = || {
-        head.iter()
-            .zip(&key.bound)
-            .filter(|(_, bound)| !**bound)
-            .map(|(var, _)| var)
-    };
-    let distinct: HashSet<_> = free().collect();
-    (distinct.len() == free().count() && !free().any(|var| demand.contains(&Slot::Var(*var))))
-        .then_some(TailCall { demand })
 }
 
 impl RuleCalls for RulePlanner<'_> {
