@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use datalith_engine::conn::{Config, Conn, create_database_at};
-use datalith_engine::store::{Fault, SimStorage, Storage, Times};
+use datalith_engine::store::{Fault, Locks, SimStorage, Storage, Times};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Code, edn};
 
@@ -168,8 +168,9 @@ impl Run {
 
     fn try_point(&self, base: &SimStorage, point: Point) -> Result<(), Broken> {
         let late = match point.fault {
-            Fault::Delayed(_) => Late::Comes,
-            Fault::Before(_) | Fault::Partial(_) => Late::Goes,
+            // A disk puts nothing off.
+            Fault::Delayed(_) if base.locks() == Locks::Hint => Late::Comes,
+            Fault::Before(_) | Fault::Partial(_) | Fault::Delayed(_) => Late::Goes,
             _ => Late::Never,
         };
         let mut world = World::new(late);
@@ -185,6 +186,8 @@ impl Run {
             fault,
         } = point;
         let mut sim = Arc::new(base.crash());
+        // Whichever thread tries it, it plays out the same.
+        sim.reseed(seed << 20 | operation);
         sim.fail_at(operation, times, fault);
         self.work(&sim, world, Health::Faulty, seed, ACTS)?;
         if operation.is_multiple_of(2) {

@@ -77,6 +77,11 @@ impl SimStorage {
         disk.cut = false;
     }
 
+    /// Lets what follows play out as another seed decides.
+    pub fn reseed(&self, seed: u64) {
+        self.disk().random = seed;
+    }
+
     /// How many changing operations were asked for so far.
     pub fn operations(&self) -> u64 {
         self.disk().operations
