@@ -7,3 +7,7 @@ mod history;
 mod kill;
 mod model;
 mod tidy;
+
+/// The one that the binary has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

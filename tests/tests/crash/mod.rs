@@ -20,7 +20,7 @@ use self::point::{Manner, try_points};
 use self::race::race;
 
 /// Points of one test, where nobody asks for more.
-const POINTS: u64 = 500;
+const POINTS: u64 = 5_000;
 
 const FILE: Manner = Manner {
     make: SimStorage::seeded,
