@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::error::{Code, Error, Result};
 use crate::limits::VERIFY_FINDINGS;
 use crate::root::Broken;
 use crate::value::{Keyword, Value};
@@ -80,21 +80,34 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// What an error says of an object; the error may name another one itself.
-    pub(super) fn of(error: &Error, file: Option<&str>) -> Finding {
+    /// What an error says of an object; the error may name another one itself. One that says nothing
+    /// of the store is an error of the check.
+    pub(super) fn of(error: Error, file: Option<&str>) -> Result<Finding> {
+        match error.code() {
+            Code::CorruptLog
+            | Code::CorruptSegment
+            | Code::MissingSegment
+            | Code::SnapshotExpired
+            | Code::Purged
+            | Code::FormatVersion
+            | Code::ConfigInvalid
+            | Code::DbDoesNotExist
+            | Code::Fenced => {}
+            _ => return Err(error),
+        }
         let said = |key| {
             let entry = error.data().iter().find(|(name, _)| *name == key);
             entry.map(|(_, value)| value.clone())
         };
         let named = said("file").and_then(|file| file.as_str().map(str::to_owned));
-        Finding {
+        Ok(Finding {
             file: named.or_else(|| file.map(str::to_owned)),
             branch: None,
             attribute: None,
             what: error.to_string(),
             expected: said("expected"),
             got: said("got").or_else(|| said("offset")),
-        }
+        })
     }
 
     /// One sentence about an object, or about nothing in particular.

@@ -6,6 +6,8 @@
 
 mod archive;
 mod backup;
+#[cfg(test)]
+mod backup_tests;
 mod branch;
 mod checkpoint;
 mod columns;
@@ -41,6 +43,8 @@ mod settings;
 mod tests;
 mod uri;
 mod verify;
+#[cfg(test)]
+mod verify_tests;
 
 pub use crate::transact::{TxData, TxReport};
 pub use backup::{BackupReport, backup_at};

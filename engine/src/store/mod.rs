@@ -7,6 +7,8 @@ mod append;
 mod file;
 mod lease;
 mod log;
+#[cfg(test)]
+mod log_tests;
 mod memory;
 mod record;
 mod scan;

@@ -113,8 +113,9 @@ fn walk(folder: &Path, extension: &str, found: &mut Vec<Source>) {
                 .expect("walked from there")
                 .to_path_buf();
             let is_code = |line: &&str| !line.starts_with("#[cfg(test)]");
-            // A folder may keep the tests of its door in a file of their own.
-            let lines = if name == "tests.rs" { "" } else { &code };
+            // A folder may keep the tests of its door, or of a file, in a file of their own.
+            let is_tests = name == "tests.rs" || name.ends_with("_tests.rs");
+            let lines = if is_tests { "" } else { &code };
             let production = lines.lines().take_while(is_code).count();
             found.push(Source {
                 path,
