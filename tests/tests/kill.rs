@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use datalith_tests::clock::pause;
+use datalith_tests::random::Random;
 
 /// Kills of one run; `DATALITH_KILLS` overrides it.
 const KILLS: u32 = 1_000;
@@ -24,7 +27,7 @@ fn a_killed_writer_loses_nothing_it_acknowledged() {
     let kills = given.unwrap_or(KILLS) / DATABASES;
     std::thread::scope(|scope| {
         for seed in 0..DATABASES {
-            scope.spawn(move || kill_often(kills, Random(seed.into())));
+            scope.spawn(move || kill_often(kills, Random::of(seed.into())));
         }
     });
 }
@@ -42,7 +45,7 @@ fn kill_often(kills: u32, mut random: Random) {
         let patience = random.below(12);
         if random.below(4) == 0 {
             // While it creates or opens the database, most likely.
-            pause(random.below(10_000));
+            pause(Duration::from_micros(random.below(10_000)));
             child.kill().expect("a child can be killed");
         }
         let mut heard = 0;
@@ -51,7 +54,7 @@ fn kill_often(kills: u32, mut random: Random) {
             heard += u64::from(line.starts_with("ack"));
             if heard == patience {
                 // In the middle of what comes next, or the pause may be none at all.
-                pause(random.below(3_000));
+                pause(Duration::from_micros(random.below(3_000)));
                 child.kill().expect("a child can be killed");
             }
         }
@@ -92,14 +95,6 @@ fn check(line: &str, acknowledged: &mut Last, kill: u32) {
     }
 }
 
-/// Lets a random moment pass: nothing is waited for, the child is to be met anywhere.
-fn pause(micros: u64) {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_micros(micros) {
-        std::thread::park_timeout(Duration::from_micros(micros));
-    }
-}
-
 fn start(path: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_writer"));
     command
@@ -107,17 +102,4 @@ fn start(path: &Path) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the writer starts")
-}
-
-/// A seeded sequence of numbers.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
 }

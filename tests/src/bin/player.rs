@@ -15,8 +15,9 @@ use datalith_engine::error::Error;
 use datalith_engine::exec::{Input, QueryOptions, q};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Code, Result, Value, edn};
+use datalith_tests::clock::now_ns;
 use datalith_tests::history::{ACCOUNTS, Act, BALANCE, Line, Outcome, Pushed, Seen};
-use nix::time::{ClockId, clock_gettime};
+use datalith_tests::random::Random;
 
 /// Threads of a writer.
 const WRITERS: u32 = 3;
@@ -65,7 +66,7 @@ fn main() -> Result<()> {
                 thread,
                 origin,
                 n: first as i64 + i64::from(thread),
-                random: first.wrapping_add(u64::from(thread) << 32),
+                random: Random::of(first.wrapping_add(u64::from(thread) << 32)),
                 writes: role == "write",
             };
             scope.spawn(move || while player.play() {});
@@ -143,7 +144,7 @@ struct Player<'c> {
     thread: u32,
     origin: u64,
     n: i64,
-    random: u64,
+    random: Random,
     writes: bool,
 }
 
@@ -156,7 +157,7 @@ impl Player<'_> {
                 return self.begin(Act::Read) && self.end(Outcome::Fail(error.to_string()));
             }
         };
-        let prepared = match (self.writes, self.below(6)) {
+        let prepared = match (self.writes, self.random.below(6)) {
             (false, _) | (_, 0) => Ok((Act::Read, String::new())),
             (_, 1 | 2) => Ok(self.append()),
             (_, 3) => self.push(&db),
@@ -197,7 +198,7 @@ impl Player<'_> {
     }
 
     fn push(&mut self, db: &Db) -> Result<(Act, String)> {
-        let (list, n) = (self.below(PUSHED) as i64, self.n);
+        let (list, n) = (self.random.below(PUSHED) as i64, self.n);
         let index = long_of(db, &format!("[:list/id {list}]"), ":list/length")?;
         let page = page(list, index);
         let forms = format!(
@@ -209,10 +210,10 @@ impl Player<'_> {
     }
 
     fn transfer(&mut self, db: &Db) -> Result<(Act, String)> {
-        let from = self.below(ACCOUNTS as u64) as usize;
-        let to = (from + 1 + self.below(ACCOUNTS as u64 - 1) as usize) % ACCOUNTS;
+        let from = self.random.below(ACCOUNTS as u64) as usize;
+        let to = (from + 1 + self.random.below(ACCOUNTS as u64 - 1) as usize) % ACCOUNTS;
         let (n, balances) = (self.n, balances(db)?);
-        let amount = (self.below(20) as i64).min(balances[from]);
+        let amount = (self.random.below(20) as i64).min(balances[from]);
         let swap = |account: usize, after: i64| {
             let before = balances[account];
             format!("[:db/cas [:account/id {account}] :account/balance {before} {after}]")
@@ -232,20 +233,20 @@ impl Player<'_> {
     }
 
     fn claim(&mut self) -> (Act, String) {
-        let name = self.list(0) * NAMES as i64 + self.below(NAMES) as i64;
+        let name = self.list(0) * NAMES as i64 + self.random.below(NAMES) as i64;
         let n = self.n;
         let forms = format!("[{{:claim/name {name} :op/n {n}}}]");
         (Act::Claim { name, n }, forms)
     }
 
     fn read(&mut self, db: &Db) -> Result<Seen> {
-        let back = self.below(4);
+        let back = self.random.below(4);
         let list = self.list(back);
         let query = format!("[:find ?n ?tx :where [?e :append/list {list}] [?e :op/n ?n ?tx]]");
         let mut appended = pairs(db, &query)?;
         appended.sort_unstable_by_key(|(_, t)| *t);
 
-        let pushed = self.below(PUSHED) as i64;
+        let pushed = self.random.below(PUSHED) as i64;
         let length = long_of(db, &format!("[:list/id {pushed}]"), ":list/length")?;
         let start = (length - 1).max(0) / PAGE * PAGE;
         let page = page(pushed, start);
@@ -295,14 +296,6 @@ impl Player<'_> {
             outcome,
         })
     }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.random = self
-            .random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.random >> 33) % end
-    }
 }
 
 /// What an error says of the write it answers.
@@ -350,11 +343,6 @@ fn pairs(db: &Db, query: &str) -> Result<Vec<(i64, i64)>> {
     Ok((0..answer.len())
         .map(|row| (long(0, row), long(1, row)))
         .collect())
-}
-
-fn now_ns() -> u64 {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("the machine has a clock");
-    now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
 }
 
 fn rest(time: Duration) {

@@ -10,6 +10,7 @@ use datalith_engine::limits::GC_UNLOCKED_AGE_MS;
 use datalith_engine::store::{Locks, SimStorage, Storage};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Code, Error, Keyword, Value};
+use datalith_tests::random::Random;
 
 use super::world::{Change, Contents, Late, State, Worlds, data, failure};
 
@@ -89,7 +90,7 @@ pub(super) struct Stage<'w> {
     configs: &'w Configs,
     pub(super) world: &'w mut World,
     health: Health,
-    random: u64,
+    random: Random,
     connections: HashMap<(u64, &'static str), Conn>,
     kept: Vec<(Db, Contents)>,
 }
@@ -109,7 +110,7 @@ impl<'w> Stage<'w> {
             configs,
             world,
             health,
-            random: seed,
+            random: Random::of(seed),
             connections: HashMap::new(),
             kept: Vec::new(),
         }
@@ -117,9 +118,9 @@ impl<'w> Stage<'w> {
 
     /// One act of one process.
     pub(super) fn act(&mut self) -> Result<(), Broken> {
-        let process = self.below(PROCESSES);
+        let process = self.random.below(PROCESSES);
         let branch = self.branch();
-        match self.below(16) {
+        match self.random.below(16) {
             0 => self.look(process, branch),
             1 => {
                 self.connections.retain(|(owner, _), _| *owner != process);
@@ -140,7 +141,7 @@ impl<'w> Stage<'w> {
 
     /// A branch that may be there, mostly the first.
     fn branch(&mut self) -> &'static str {
-        let name = BRANCHES[self.below(5) as usize % BRANCHES.len()];
+        let name = BRANCHES[self.random.below(5) as usize % BRANCHES.len()];
         match self.world.branches[name].may_exist() {
             true => name,
             false => BRANCHES[0],
@@ -152,17 +153,17 @@ impl<'w> Stage<'w> {
         let known: Vec<i64> = state
             .map(|state| state.numbers().collect())
             .unwrap_or_default();
-        let first = self.below(NUMBERS);
-        (0..1 + self.below(3))
+        let first = self.random.below(NUMBERS);
+        (0..1 + self.random.below(3))
             .map(|at| {
                 let k = ((first + at) % NUMBERS) as i64;
-                match self.below(5) {
+                match self.random.below(5) {
                     0 if known.contains(&k) => Change::Retract(k),
                     1 if known.contains(&k) => Change::Purge(k),
                     _ => {
-                        let length = [0, 7, 90, 600][self.below(4) as usize];
-                        let text = format!("{}-{}", self.below(1000), "x".repeat(length));
-                        Change::Put(k, text, self.below(4) as i64)
+                        let length = [0, 7, 90, 600][self.random.below(4) as usize];
+                        let text = format!("{}-{}", self.random.below(1000), "x".repeat(length));
+                        Change::Put(k, text, self.random.below(4) as i64)
                     }
                 }
             })
@@ -321,7 +322,7 @@ impl<'w> Stage<'w> {
             self.kept.push((db, state.contents()));
         }
         let other = (process + 1) % PROCESSES;
-        let text = format!("{}-", self.below(1000));
+        let text = format!("{}-", self.random.below(1000));
         let all = |k| Change::Put(k, text.clone(), 1);
         let all: Vec<Change> = (0..NUMBERS as i64).map(all).collect();
         self.transact(other, branch, &all)?;
@@ -330,7 +331,7 @@ impl<'w> Stage<'w> {
     }
 
     fn create_branch(&mut self, process: u64, from: &'static str) -> Result<(), Broken> {
-        let new = BRANCHES[1 + self.below(2) as usize];
+        let new = BRANCHES[1 + self.random.below(2) as usize];
         let Some(state) = self.certain(process, from)? else {
             return Ok(());
         };
@@ -365,7 +366,7 @@ impl<'w> Stage<'w> {
     }
 
     fn force_branch(&mut self, process: u64, from: &'static str) -> Result<(), Broken> {
-        let to = BRANCHES[self.below(3) as usize];
+        let to = BRANCHES[self.random.below(3) as usize];
         let Some(state) = self.certain(process, from)? else {
             return Ok(());
         };
@@ -451,13 +452,5 @@ impl<'w> Stage<'w> {
     fn may_expire(&self, broken: &str) -> bool {
         let gone = broken.starts_with("SnapshotExpired") || broken.starts_with("MissingSegment");
         gone && self.storage.locks() == Locks::Hint
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.random = self
-            .random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.random >> 33) % end
     }
 }

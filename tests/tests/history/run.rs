@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use datalith_engine::conn::{Config, Conn};
 use datalith_engine::{Index, Value, datoms, edn};
+use datalith_tests::clock::{now_ns, pause};
 use datalith_tests::history::{Act, Line, Op, Outcome, read_line};
+use datalith_tests::random::Random;
 use nix::sys::signal::{Signal, kill};
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use super::check::{Anomaly, Left};
@@ -67,7 +68,7 @@ pub(super) fn play(roles: &[&'static str], time: Duration, seed: u64) -> Played 
                 }
             });
         }
-        stage.torment(Random(seed));
+        stage.torment(Random::of(seed));
     });
     let mut anomalies = stage
         .anomalies
@@ -231,32 +232,4 @@ fn pid(child: &Child) -> Pid {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn pause(time: Duration) {
-    let start = Instant::now();
-    while let Some(left) = time
-        .checked_sub(start.elapsed())
-        .filter(|left| !left.is_zero())
-    {
-        std::thread::park_timeout(left);
-    }
-}
-
-fn now_ns() -> u64 {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("the machine has a clock");
-    now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
-}
-
-/// A seeded sequence of numbers.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
 }
