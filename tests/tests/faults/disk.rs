@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use datalith_engine::Code;
+use datalith_engine::conn::Conn;
 use datalith_engine::store::{Fault, SimStorage, Times};
+use datalith_engine::{Code, Error};
 
 use super::{NUMBERS, code, connect, filled, found, numbers, outcome, up_to, write};
 
@@ -30,6 +31,26 @@ fn operations_of_work() -> u64 {
     storage.operations() - before
 }
 
+/// A store whose power is cut at an operation of the work, and the last number acknowledged.
+fn cut_short(operation: u64) -> (Arc<SimStorage>, i64) {
+    let storage = filled(operation);
+    let at = storage.operations() + operation;
+    storage.fail_at(at, Times::Once, Fault::PowerCut);
+    let acknowledged = work(&storage);
+    (storage, acknowledged)
+}
+
+/// A store, a connection that has written one number more, and the error of its next write, at whose
+/// operation `number` a fault strikes.
+fn refused(number: u64, fault: Fault) -> (Arc<SimStorage>, Conn, Error) {
+    let storage = filled(3);
+    let conn = connect(&storage).expect("connected");
+    write(&conn, NUMBERS + 1).expect("written");
+    storage.fail_at(storage.operations() + number, Times::Once, fault);
+    let error = write(&conn, NUMBERS + 2).map(|_| ()).expect_err("a fault");
+    (storage, conn, error)
+}
+
 /// Nothing that was acknowledged is missing, and at most one more is there.
 fn check(storage: &Arc<SimStorage>, acknowledged: i64) {
     let opened = Instant::now();
@@ -47,13 +68,7 @@ fn check(storage: &Arc<SimStorage>, acknowledged: i64) {
 #[test]
 fn a_killed_process_loses_nothing() {
     for operation in 0..operations_of_work() {
-        let storage = filled(operation);
-        storage.fail_at(
-            storage.operations() + operation,
-            Times::Once,
-            Fault::PowerCut,
-        );
-        let acknowledged = work(&storage);
+        let (storage, acknowledged) = cut_short(operation);
         storage.heal();
         check(&storage, acknowledged);
     }
@@ -63,13 +78,7 @@ fn a_killed_process_loses_nothing() {
 #[test]
 fn a_power_cut_loses_nothing() {
     for operation in 0..operations_of_work() {
-        let storage = filled(operation);
-        storage.fail_at(
-            storage.operations() + operation,
-            Times::Once,
-            Fault::PowerCut,
-        );
-        let acknowledged = work(&storage);
+        let (storage, acknowledged) = cut_short(operation);
         check(&Arc::new(storage.crash()), acknowledged);
     }
 }
@@ -85,11 +94,7 @@ fn a_write_that_fails_commits_nothing_and_stops_nobody() {
         (Fault::Partial(Code::StorageFull), Code::StorageFull),
     ];
     for (fault, expected) in faults {
-        let storage = filled(3);
-        let conn = connect(&storage).expect("connected");
-        write(&conn, NUMBERS + 1).expect("written");
-        storage.fail_at(storage.operations(), Times::Once, fault);
-        let error = write(&conn, NUMBERS + 2).map(|_| ()).expect_err("a fault");
+        let (storage, conn, error) = refused(0, fault);
         assert_eq!(
             (error.code(), outcome(&error).as_str()),
             (expected, ":not-committed")
@@ -107,12 +112,8 @@ fn a_write_that_fails_commits_nothing_and_stops_nobody() {
 /// F7: a sync that fails stops the writer; opening the database again tells what became of it.
 #[test]
 fn a_failed_sync_leaves_the_outcome_open_and_stops_the_writer() {
-    let storage = filled(3);
-    let conn = connect(&storage).expect("connected");
-    write(&conn, NUMBERS + 1).expect("written");
-    let sync = storage.operations() + 1;
-    storage.fail_at(sync, Times::Once, Fault::Before(Code::Storage));
-    let error = write(&conn, NUMBERS + 2).map(|_| ()).expect_err("a fault");
+    // The append is the first operation, its sync the second.
+    let (storage, conn, error) = refused(1, Fault::Before(Code::Storage));
     assert_eq!(
         (error.code(), outcome(&error).as_str()),
         (Code::Storage, ":unknown")
@@ -131,13 +132,7 @@ fn a_failed_sync_leaves_the_outcome_open_and_stops_the_writer() {
 #[test]
 fn a_recovery_that_is_cut_short_is_made_again() {
     for operation in 0..operations_of_work() {
-        let mut storage = filled(operation);
-        storage.fail_at(
-            storage.operations() + operation,
-            Times::Once,
-            Fault::PowerCut,
-        );
-        let mut acknowledged = work(&storage);
+        let (mut storage, mut acknowledged) = cut_short(operation);
         for nested in 0..3 {
             storage = Arc::new(storage.crash());
             storage.fail_at((operation + nested) % 5, Times::Once, Fault::PowerCut);
