@@ -58,6 +58,14 @@ fn facts(db: &Db) -> BTreeSet<String> {
         .collect()
 }
 
+/// Each of these is so.
+fn check_facts(db: &Db, expected: &[&str]) {
+    let found = facts(db);
+    for fact in expected {
+        assert!(found.contains(*fact), "{fact} in {found:?}");
+    }
+}
+
 struct Merged {
     plan: MergePlan,
     db: Db,
@@ -203,15 +211,15 @@ fn what_is_brought_back_refers_to_what_they_made() {
     let ours = after(&base, r#"[[:db/retractEntity 101] {:name "Cid"}]"#);
     let theirs = after(&base, r#"[{:db/id 101 :friend {:age 7}}]"#);
     let taken = merged(&base, &ours, &theirs, Strategy::Theirs);
-    let found = facts(&taken.db);
-    for fact in [
-        "101 :name \"Ann\"",
-        "101 :friend 104",
-        "104 :age 7",
-        "102 :boss 101",
-    ] {
-        assert!(found.contains(fact), "{fact} in {found:?}");
-    }
+    check_facts(
+        &taken.db,
+        &[
+            "101 :name \"Ann\"",
+            "101 :friend 104",
+            "104 :age 7",
+            "102 :boss 101",
+        ],
+    );
 }
 
 #[test]
@@ -273,15 +281,15 @@ fn attributes_that_are_entities_are_followed_through_their_new_names() {
     );
     let theirs = after(&theirs, "[{:db/id 102 :shoe 42 :years 20}]");
     let merged = merged(&base, &ours, &theirs, Strategy::Fail);
-    let found = facts(&merged.db);
-    for fact in [
-        "102 :size 7",
-        "102 :shoe 42",
-        "102 :years 20",
-        "101 :years 30",
-    ] {
-        assert!(found.contains(fact), "{fact} in {found:?}");
-    }
+    check_facts(
+        &merged.db,
+        &[
+            "102 :size 7",
+            "102 :shoe 42",
+            "102 :years 20",
+            "101 :years 30",
+        ],
+    );
 }
 
 #[test]
