@@ -17,19 +17,6 @@ const NAME: &str = "log/main";
 const GROUPS: usize = 4;
 /// Seeds of one test: each runs every fault at every operation.
 const SEEDS: u64 = 70;
-/// The faults of a crash point.
-const FAULTS: [(Times, Fault); 10] = [
-    (Times::Once, Fault::Before(Code::Storage)),
-    (Times::Forever, Fault::Before(Code::Storage)),
-    (Times::Once, Fault::Partial(Code::StorageFull)),
-    (Times::Forever, Fault::Partial(Code::StorageFull)),
-    (Times::Once, Fault::After(Code::Storage)),
-    (Times::Forever, Fault::After(Code::Storage)),
-    (Times::Once, Fault::Lie),
-    (Times::Once, Fault::Refused),
-    (Times::Once, Fault::Delayed(Code::Storage)),
-    (Times::Once, Fault::PowerCut),
-];
 
 /// What the writer was told of a group.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -273,7 +260,7 @@ fn crash_points(make: fn(u64) -> SimStorage) -> Result<usize, String> {
 fn seed_points(seed: u64, make: fn(u64) -> SimStorage) -> Result<usize, String> {
     let mut runs = 0;
     for operation in 0..3 * GROUPS as u64 + 3 {
-        for fault in FAULTS {
+        for fault in Fault::EVERY {
             let storage = make(seed * 1000 + operation);
             crash_point(storage, seed, operation, fault)
                 .map_err(|e| format!("seed {seed}, operation {operation}, {fault:?}: {e}"))?;

@@ -7,9 +7,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use datalith_engine::conn::{Config, Conn, create_database_at};
+use datalith_engine::edn;
 use datalith_engine::store::{Fault, Locks, SimStorage, Storage, Times};
 use datalith_engine::transact::TxData;
-use datalith_engine::{Code, edn};
 
 use super::act::{Broken, Configs, Health, Stage, World, Wrap, configs};
 use super::world::{Late, SCHEMA};
@@ -25,20 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What is created: its locks are waited for by nobody, for nobody would give them up.
 const CONFIG: &str = "{:store {:backend :memory :id #uuid \"7a3ef0d1-6a86-4f1e-9d5f-1d9c3b1a2c55\"}
                        :lock-timeout 0}";
-
-/// The faults of a point.
-const FAULTS: [(Times, Fault); 10] = [
-    (Times::Once, Fault::PowerCut),
-    (Times::Once, Fault::Before(Code::Storage)),
-    (Times::Forever, Fault::Before(Code::Storage)),
-    (Times::Once, Fault::Partial(Code::StorageFull)),
-    (Times::Forever, Fault::Partial(Code::StorageFull)),
-    (Times::Once, Fault::After(Code::Storage)),
-    (Times::Forever, Fault::After(Code::Storage)),
-    (Times::Once, Fault::Delayed(Code::Storage)),
-    (Times::Once, Fault::Refused),
-    (Times::Once, Fault::Lie),
-];
 
 /// A kind of store to crash.
 #[derive(Clone, Copy)]
@@ -128,7 +114,7 @@ impl Run {
         while self.left.load(Ordering::Relaxed) > 0 {
             let seed = self.next.fetch_add(1, Ordering::Relaxed);
             let operations = self.try_sound(base, seed)?;
-            let points = (0..operations).flat_map(|at| FAULTS.map(|fault| (at, fault)));
+            let points = (0..operations).flat_map(|at| Fault::EVERY.map(|fault| (at, fault)));
             for (operation, (times, fault)) in points {
                 let left = |left: u64| left.checked_sub(1);
                 if self

@@ -34,6 +34,22 @@ pub enum Times {
     Forever,
 }
 
+impl Fault {
+    /// What a crash test lets strike at each operation, and how often.
+    pub const EVERY: [(Times, Fault); 10] = [
+        (Times::Once, Fault::PowerCut),
+        (Times::Once, Fault::Before(Code::Storage)),
+        (Times::Forever, Fault::Before(Code::Storage)),
+        (Times::Once, Fault::Partial(Code::StorageFull)),
+        (Times::Forever, Fault::Partial(Code::StorageFull)),
+        (Times::Once, Fault::After(Code::Storage)),
+        (Times::Forever, Fault::After(Code::Storage)),
+        (Times::Once, Fault::Delayed(Code::Storage)),
+        (Times::Once, Fault::Refused),
+        (Times::Once, Fault::Lie),
+    ];
+}
+
 /// What the caller hears of an operation.
 pub(super) fn answer(fault: Option<Fault>, operation: &str, name: &str) -> Result<()> {
     match fault {
