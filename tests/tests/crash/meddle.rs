@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datalith_engine::Result;
-use datalith_engine::store::{
-    HeldLock, Listed, LockAttempt, Locks, Put, SimStorage, Storage, WriterLock,
-};
+use datalith_engine::store::{HeldLock, LockAttempt, Locks, Put, SimStorage, Storage, WriterLock};
+
+use super::pass_on::pass_on;
 
 /// Bytes of a sector of a log, and where in it the checksum and what is checked stand.
 const SECTOR: u64 = 512;
@@ -87,6 +87,8 @@ impl Meddled {
 }
 
 impl Storage for Meddled {
+    pass_on!();
+
     fn create(&self, name: &str, bytes: &[u8]) -> Result<Put> {
         let named = name.starts_with("segment/") || name.starts_with("root/");
         if self.mutation == Mutation::HeadFirst && named {
@@ -121,14 +123,6 @@ impl Storage for Meddled {
         }
     }
 
-    fn list_with(&self, prefix: &str) -> Result<Vec<Listed>> {
-        self.inner.list_with(prefix)
-    }
-
-    fn delete(&self, name: &str) -> Result<()> {
-        self.inner.delete(name)
-    }
-
     fn append(&self, name: &str, at: u64, bytes: &[u8]) -> Result<Put> {
         match self.mutation {
             Mutation::NoFence => {
@@ -137,18 +131,6 @@ impl Storage for Meddled {
             }
             _ => self.inner.append(name, at, bytes),
         }
-    }
-
-    fn sync(&self, name: &str) -> Result<()> {
-        self.inner.sync(name)
-    }
-
-    fn settle(&self, name: &str, from: u64) -> Result<()> {
-        self.inner.settle(name, from)
-    }
-
-    fn truncate(&self, name: &str, size: u64) -> Result<()> {
-        self.inner.truncate(name, size)
     }
 
     fn swap_ref(&self, name: &str, expected: Option<&[u8]>, bytes: &[u8]) -> Result<Put> {

@@ -7,6 +7,7 @@
 mod act;
 mod examine;
 mod meddle;
+mod pass_on;
 mod point;
 mod race;
 mod world;

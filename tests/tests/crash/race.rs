@@ -8,10 +8,11 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datalith_engine::conn::{BranchPoint, Config, Conn, create_database_at};
-use datalith_engine::store::{HeldLock, Listed, LockAttempt, Locks, Put, SimStorage, Storage};
+use datalith_engine::store::{HeldLock, LockAttempt, Locks, Put, SimStorage, Storage};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Code, Error, Index, Keyword, Result, Value, datoms, edn};
 
+use super::pass_on::pass_on;
 use super::world::failure;
 
 /// What the rival does in the middle.
@@ -129,6 +130,8 @@ impl Raced {
 }
 
 impl Storage for Raced {
+    pass_on!();
+
     fn create(&self, name: &str, bytes: &[u8]) -> Result<Put> {
         self.step();
         self.inner.create(name, bytes)
@@ -142,29 +145,9 @@ impl Storage for Raced {
         self.inner.size(name)
     }
 
-    fn list_with(&self, prefix: &str) -> Result<Vec<Listed>> {
-        self.inner.list_with(prefix)
-    }
-
-    fn delete(&self, name: &str) -> Result<()> {
-        self.inner.delete(name)
-    }
-
     fn append(&self, name: &str, at: u64, bytes: &[u8]) -> Result<Put> {
         self.step();
         self.inner.append(name, at, bytes)
-    }
-
-    fn sync(&self, name: &str) -> Result<()> {
-        self.inner.sync(name)
-    }
-
-    fn settle(&self, name: &str, from: u64) -> Result<()> {
-        self.inner.settle(name, from)
-    }
-
-    fn truncate(&self, name: &str, size: u64) -> Result<()> {
-        self.inner.truncate(name, size)
     }
 
     fn swap_ref(&self, name: &str, expected: Option<&[u8]>, bytes: &[u8]) -> Result<Put> {
