@@ -126,6 +126,12 @@ impl<'a> Pairs<'a> {
         }
     }
 
+    /// Makes room for so many more.
+    pub(super) fn reserve(&mut self, pairs: usize) {
+        self.left.reserve(pairs);
+        self.right.reserve(pairs);
+    }
+
     pub(super) fn push(&mut self, left: u32, right: u32) -> Result<()> {
         self.left.push(left);
         self.right.push(right);

@@ -7,8 +7,8 @@ use crate::index::{Cell, Chunk, Dictionary, Kind, Position, Run};
 
 /// What a run is read by.
 pub(super) trait Keys {
-    /// The key of a chunk's row.
-    fn key(chunk: &Chunk, row: usize) -> i64;
+    /// The keys of a chunk's rows, as the bits of integers.
+    fn of(chunk: &Chunk) -> &[u64];
 
     /// The key of what a chunk starts with.
     fn first(first: (i64, Cell)) -> i64;
@@ -21,8 +21,8 @@ pub(super) trait Keys {
 pub(super) struct Entities;
 
 impl Keys for Entities {
-    fn key(chunk: &Chunk, row: usize) -> i64 {
-        chunk.e[row]
+    fn of(chunk: &Chunk) -> &[u64] {
+        chunk.e.inner().typed_data()
     }
 
     fn first((e, _): (i64, Cell)) -> i64 {
@@ -46,8 +46,8 @@ impl Integers<'_> {
 }
 
 impl Keys for Integers<'_> {
-    fn key(chunk: &Chunk, row: usize) -> i64 {
-        chunk.v.bits()[row] as i64
+    fn of(chunk: &Chunk) -> &[u64] {
+        chunk.v.bits()
     }
 
     fn first((_, v): (i64, Cell)) -> i64 {
@@ -80,61 +80,129 @@ pub(super) fn merge<K: Keys>(
     if at.chunk >= end {
         return Ok(());
     }
+    pairs.reserve(wanted.len().min(run.len()));
     let mut chunk = run.chunk(at.chunk);
+    let mut of_chunk = K::of(chunk);
     for (place, &key) in wanted.iter().enumerate() {
         let key = key as i64;
-        if K::key(chunk, chunk.len() - 1) < key {
+        if (of_chunk[of_chunk.len() - 1] as i64) < key {
             at = keys.seek(run, key);
             if at.chunk >= end {
                 return Ok(());
             }
             chunk = run.chunk(at.chunk);
+            of_chunk = K::of(chunk);
         }
-        at.row = leap::<K>(chunk, at.row, key);
-        let (mut rows, mut number, mut row) = (chunk, at.chunk, at.row);
-        loop {
-            let mut is_met = false;
-            while row < rows.len() && K::key(rows, row) == key {
-                if agrees(place, rows, row) {
-                    pairs.push(place as u32, RowRef::new(number, row).0)?;
-                    is_met = true;
-                    if once {
-                        break;
-                    }
+        at.row = leap(of_chunk, at.row, key);
+        let mut is_met = false;
+        let mut row = at.row;
+        while row < of_chunk.len() && of_chunk[row] as i64 == key {
+            if agrees(place, chunk, row) {
+                pairs.push(place as u32, RowRef::new(at.chunk, row).0)?;
+                is_met = true;
+                if once {
+                    break;
                 }
-                row += 1;
             }
-            if row < rows.len() || once && is_met {
-                break;
-            }
-            number = run.next_chunk(number);
-            if number >= end || K::first(run.chunk_first(number)) != key {
-                break;
-            }
-            (rows, row) = (run.chunk(number), 0);
+            row += 1;
+        }
+        if row == of_chunk.len() && !(once && is_met) {
+            let from = run.next_chunk(at.chunk);
+            chunks_after(
+                (run, from),
+                place as u32,
+                key,
+                &agrees,
+                once,
+                pairs,
+                K::first,
+            )?;
         }
     }
     Ok(())
 }
 
+/// Pairs a key with its rows in the chunks from one on.
+fn chunks_after(
+    (run, mut number): (&Run, usize),
+    place: u32,
+    key: i64,
+    agrees: &impl Fn(usize, &Chunk, usize) -> bool,
+    once: bool,
+    pairs: &mut Pairs<'_>,
+    first: impl Fn((i64, Cell)) -> i64,
+) -> Result<()> {
+    while number < run.end_chunk() && first(run.chunk_first(number)) == key {
+        let chunk = run.chunk(number);
+        for row in 0..chunk.len() {
+            if first((chunk.e[row], chunk.v.cell(row))) != key {
+                return Ok(());
+            }
+            if agrees(place as usize, chunk, row) {
+                pairs.push(place, RowRef::new(number, row).0)?;
+                if once {
+                    return Ok(());
+                }
+            }
+        }
+        number = run.next_chunk(number);
+    }
+    Ok(())
+}
+
 /// The first row from one on whose key is at least this; the last row's is.
-fn leap<K: Keys>(chunk: &Chunk, from: usize, key: i64) -> usize {
-    if K::key(chunk, from) >= key {
+fn leap(keys: &[u64], from: usize, key: i64) -> usize {
+    let is_before = |row: usize| (keys[row] as i64) < key;
+    if !is_before(from) {
         return from;
     }
     let (mut low, mut step) = (from, 1);
-    while low + step < chunk.len() && K::key(chunk, low + step) < key {
+    while low + step < keys.len() && is_before(low + step) {
         low += step;
         step *= 2;
     }
-    let (mut low, mut high) = (low + 1, (low + step).min(chunk.len() - 1));
+    let (mut low, mut high) = (low + 1, (low + step).min(keys.len() - 1));
     while low < high {
         let middle = low + (high - low) / 2;
-        if K::key(chunk, middle) < key {
+        if is_before(middle) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
     low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::Budget;
+    use crate::index::{Extra, Row, SortOrder};
+
+    /// Keys in runs of many chunks, entities of many rows among them.
+    #[test]
+    fn each_key_meets_its_rows_once() {
+        let rows: Vec<Row> = (0..20_000i64)
+            .map(|n| Row::new((n / 7) * 3, Cell::long(n), 0))
+            .collect();
+        let run = Run::from_sorted(SortOrder::ByEntity, Extra::Nothing, &rows);
+        let wanted: Vec<u64> = [3, 3, 5, 879, 2_193, 8_568, 8_571, 9_999].to_vec();
+        let budget = Budget::default();
+        let met = |once: bool| {
+            let mut pairs = Pairs::new(2, &budget);
+            merge((&run, &Entities), &wanted, |_, _, _| true, once, &mut pairs).unwrap();
+            let counts: Vec<usize> = (0..wanted.len())
+                .map(|place| {
+                    pairs
+                        .left
+                        .iter()
+                        .filter(|&&left| left == place as u32)
+                        .count()
+                })
+                .collect();
+            counts
+        };
+        assert_eq!(met(false), [7, 7, 0, 7, 7, 7, 1, 0]);
+        assert_eq!(met(true), [1, 1, 0, 1, 1, 1, 1, 0]);
+    }
 }
