@@ -77,6 +77,14 @@ pub(crate) struct Place {
     pub(crate) branch: Option<String>,
 }
 
+/// Which database, with all of its branches.
+#[derive(Args)]
+pub(crate) struct Whole {
+    /// Directory of the database, or its configuration as an EDN map
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+}
+
 /// What to do where there is no database yet.
 #[derive(Args)]
 pub(crate) struct Creation {
@@ -405,9 +413,8 @@ Examples:
   datalith verify notes.db
   datalith verify notes.db --deep --format json")]
 pub(crate) struct Verify {
-    /// Directory of the database, or its configuration as an EDN map
-    #[arg(value_name = "PATH")]
-    pub(crate) path: String,
+    #[command(flatten)]
+    pub(crate) whole: Whole,
     /// Also make each branch anew from its transactions, among the temporary files, and compare
     #[arg(long)]
     pub(crate) deep: bool,
@@ -426,9 +433,8 @@ Examples:
   datalith export notes.db notes.dump
   datalith import-dump copy.db notes.dump")]
 pub(crate) struct DumpFile {
-    /// Directory of the database, or its configuration as an EDN map
-    #[arg(value_name = "PATH")]
-    pub(crate) path: String,
+    #[command(flatten)]
+    pub(crate) whole: Whole,
     /// The dump
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
@@ -445,9 +451,8 @@ Examples:
   datalith backup notes.db /mnt/disk/notes.db
   datalith verify /mnt/disk/notes.db")]
 pub(crate) struct Backup {
-    /// Directory of the database, or its configuration as an EDN map
-    #[arg(value_name = "PATH")]
-    pub(crate) path: String,
+    #[command(flatten)]
+    pub(crate) whole: Whole,
     /// Directory of the copy
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,

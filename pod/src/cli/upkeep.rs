@@ -29,7 +29,7 @@ pub(crate) fn verify(arguments: &Verify) -> Result<(), Fault> {
         options.depth = Depth::History;
         options.scratch = Some(folder_store(&scratch));
     }
-    let config = database::config(&arguments.path, &[])?;
+    let config = database::config(&arguments.whole.path, &[])?;
     let report = conn::verify_database(&config, &options);
     if arguments.deep {
         // It is among the temporary files, where others clear up too.
@@ -54,7 +54,7 @@ pub(crate) fn verify(arguments: &Verify) -> Result<(), Fault> {
         _ => "put back the files that are named from a backup, or go on with the backup",
     };
     let listed = files.join(", ");
-    let path = &arguments.path;
+    let path = &arguments.whole.path;
     Err(Fault::Failed(
         format!("{path} is damaged: {listed}\n{cure}").replace(": \n", "\n"),
     ))
@@ -63,7 +63,7 @@ pub(crate) fn verify(arguments: &Verify) -> Result<(), Fault> {
 /// Writes the whole database into a file.
 pub(crate) fn export(arguments: &DumpFile) -> Result<(), Fault> {
     let watch = Watch::begin();
-    let conn = whole(&arguments.path)?;
+    let conn = whole(&arguments.whole.path)?;
     let report = export_to(&conn, &arguments.file, &|progress| watch.show(progress));
     watch.end();
     output::show_value(
@@ -75,7 +75,7 @@ pub(crate) fn export(arguments: &DumpFile) -> Result<(), Fault> {
 /// Makes a database of what `export` wrote.
 pub(crate) fn import_dump(arguments: &DumpFile) -> Result<(), Fault> {
     let watch = Watch::begin();
-    let config = database::config(&arguments.path, &[])?;
+    let config = database::config(&arguments.whole.path, &[])?;
     let report = import_from(&config, &arguments.file, &|progress| watch.show(progress));
     watch.end();
     output::show_value(
@@ -87,7 +87,7 @@ pub(crate) fn import_dump(arguments: &DumpFile) -> Result<(), Fault> {
 /// Copies the whole database to another folder, what is new of it.
 pub(crate) fn backup(arguments: &Backup) -> Result<(), Fault> {
     let watch = Watch::begin();
-    let conn = whole(&arguments.path)?;
+    let conn = whole(&arguments.whole.path)?;
     let target = folder_store(&arguments.folder);
     let report = conn.backup(&target, &|progress| watch.show(progress));
     watch.end();
