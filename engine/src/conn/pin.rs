@@ -4,6 +4,7 @@
 //! Opening a root and removing objects exclude each other ([`hold_still`]), so a root that was
 //! opened is pinned before anything of it can go.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ const WAIT: Duration = Duration::from_millis(MAINTENANCE_WAIT_MS);
 /// Between two attempts at a lock.
 const PAUSE: Duration = Duration::from_micros(200);
 
-/// The newest pin of a connection.
+/// The newest pin of a connection. It stands until the connection and all values it gave are gone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pins(Arc<Mutex<Option<Pin>>>);
 
@@ -39,6 +40,11 @@ struct Pin {
 }
 
 impl Pins {
+    /// What must be held for the pin to stand.
+    pub(super) fn kept(&self) -> Arc<dyn Any + Send + Sync> {
+        Arc::clone(&self.0) as Arc<dyn Any + Send + Sync>
+    }
+
     /// Pins the segments that are held now, in place of those that were pinned before.
     ///
     /// A store that takes no locks, as one that can only be read, has no pins: what is read there

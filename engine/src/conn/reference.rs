@@ -83,9 +83,10 @@ pub(super) struct Found {
 impl Place {
     /// The place of a branch of the database whose first log is `database`.
     pub(super) fn new(storage: Arc<dyn Storage>, database: String, branch: Keyword) -> Place {
+        let pins = Pins::default();
         Place {
-            segments: Segments::new(Arc::clone(&storage)),
-            pins: Pins::default(),
+            segments: Segments::kept_by(pins.kept(), Arc::clone(&storage)),
+            pins,
             storage,
             database,
             branch,

@@ -1,5 +1,6 @@
 //! The segments of a store, opened once each and shared by all that read them.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -27,16 +28,31 @@ struct Shared {
     values: Mutex<Open<Lazy<ValuesSegment>>>,
     /// Whether what is held may be collected.
     unpinned: Arc<AtomicBool>,
+    keeper: Keeper,
 }
+
+/// What must not be dropped as long as somebody holds a leaf or a run.
+type Keeper = Option<Arc<dyn Any + Send + Sync>>;
 
 impl Segments {
     /// Of a store; reads nothing.
     pub fn new(storage: Arc<dyn Storage>) -> Segments {
+        Segments::of(storage, None)
+    }
+
+    /// The same, where what is held is kept from being collected by `keeper`: it is dropped when
+    /// nothing is held any more.
+    pub fn kept_by(keeper: Arc<dyn Any + Send + Sync>, storage: Arc<dyn Storage>) -> Segments {
+        Segments::of(storage, Some(keeper))
+    }
+
+    fn of(storage: Arc<dyn Storage>, keeper: Keeper) -> Segments {
         Segments(Arc::new(Shared {
             storage,
             rows: Mutex::default(),
             values: Mutex::default(),
             unpinned: Arc::default(),
+            keeper,
         }))
     }
 
@@ -79,6 +95,7 @@ impl Segments {
     fn share<S>(&self, open: &Mutex<Open<Lazy<S>>>, stamp: &SegmentStamp) -> Arc<Lazy<S>> {
         lock(open).share(stamp, || Lazy {
             unpinned: Arc::clone(&self.0.unpinned),
+            _keeper: self.0.keeper.clone(),
             ..Lazy::of(self.0.storage.clone(), *stamp)
         })
     }
@@ -142,6 +159,7 @@ pub(super) struct Lazy<S> {
     opened: OnceLock<S>,
     opening: Mutex<()>,
     unpinned: Arc<AtomicBool>,
+    _keeper: Keeper,
 }
 
 impl<S> Lazy<S> {
@@ -152,6 +170,7 @@ impl<S> Lazy<S> {
             opened: OnceLock::new(),
             opening: Mutex::new(()),
             unpinned: Arc::default(),
+            _keeper: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use datalith_engine::store::{
     Entry, Fault, LockAttempt, Log, OnDamage, Origin, SimStorage, Start, Storage, Times,
 };
 use datalith_engine::transact::TxData;
-use datalith_engine::{Code, Index, Value, datoms, edn};
+use datalith_engine::{Code, Index, Keyword, Value, datoms, edn};
 
 use super::{NUMBERS, code, connect, filled, found, numbers, object, outcome, up_to, write};
 
@@ -81,7 +81,7 @@ fn a_writer_that_slept_is_fenced() {
 /// Changes all that segments hold, folds that, and collects what is garbage then.
 fn turn_over(conn: &Conn) {
     for n in 1..=NUMBERS {
-        let text = format!("[[:db/add {n}000 :n {n}000]]");
+        let text = format!("[[:db/add {n}000 :n {n}000] [:db/add {n}000 :text \"{n}\"]]");
         conn.transact(&TxData::new(edn::read(&text).expect("EDN")))
             .expect("written");
     }
@@ -107,6 +107,29 @@ fn a_reader_is_spared_by_a_collection() {
         Ok(numbers) => assert_eq!(numbers, up_to(NUMBERS)),
         Err(error) => assert!(matches!(error.code(), Code::SnapshotExpired | Code::Purged)),
     }
+}
+
+/// F13: what is held stays readable when the connection it came from is gone, and no longer.
+#[test]
+fn a_value_that_outlives_its_connection_is_spared_too() {
+    let storage = filled(1);
+    let conn = connect(&storage).expect("connected");
+    conn.checkpoint().expect("folded");
+    let side = Keyword::new("side");
+    conn.delete_branch(&side).expect("deleted");
+    let reader = connect(&storage).expect("connected");
+    // Nothing of it is read yet.
+    let held = reader.db().expect("read");
+    drop(reader);
+    turn_over(&conn);
+    let now = GcOptions {
+        min_age_ms: Some(0),
+    };
+    conn.gc_storage(now).expect("collected");
+    assert_eq!(numbers(&held).expect("it stays"), up_to(NUMBERS));
+    drop(held);
+    let collected = conn.gc_storage(now).expect("collected").removed;
+    assert!(collected.iter().any(|name| name.starts_with("segment/")));
 }
 
 /// F14: a collection that is cut short anywhere harms nothing, and the next one ends it.
