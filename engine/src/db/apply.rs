@@ -4,12 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
+use rayon::prelude::*;
 use uuid::Uuid;
 
 use super::{Attributes, Db, State, View};
 use crate::datom::{AttrId, EntityId, Op, TxId};
+use crate::error::Result;
+use crate::fault;
 use crate::index::{AttributeIndex, Cell, Change, Dictionary, Leaf, Row, Run};
 use crate::schema::Schema;
+
+/// Datoms from which on their attributes are worked on by several threads.
+const PARALLEL_DATOMS: usize = 8192;
 
 /// A datom as the indexes take it: attribute and value as dictionary ids and cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +76,7 @@ impl Db {
             by_attribute.entry(datom.a).or_default().push(datom);
         }
         let mut attributes = (*self.state.attributes).clone();
-        for (a, datoms) in by_attribute {
+        let applied = |(a, of_attribute): (AttrId, Vec<&IndexDatom>)| {
             let declared = schema.attribute(a);
             let by_value = declared.is_some_and(|attribute| attribute.is_by_value());
             let old = match attributes.get(&a) {
@@ -79,9 +85,17 @@ impl Db {
             };
             let keep_past = self.state.options.keep_history
                 && !declared.is_some_and(|attribute| attribute.no_history);
-            let change = change_of(&old, &datoms, &dictionary);
-            attributes.insert(a, Arc::new(old.apply(change, keep_past, &dictionary)));
-        }
+            let change = change_of(&old, &of_attribute, &dictionary);
+            (a, Arc::new(old.apply(change, keep_past, &dictionary)))
+        };
+        let changed: Vec<(AttrId, Arc<AttributeIndex>)> = if datoms.len() < PARALLEL_DATOMS {
+            by_attribute.into_iter().map(applied).collect()
+        } else {
+            let caught = |datoms| fault::catch(|| Ok(applied(datoms)));
+            let changed = by_attribute.into_par_iter().map(caught);
+            fault::or_throw(changed.collect::<Result<_>>())
+        };
+        attributes.extend(changed);
         if !Arc::ptr_eq(&schema, &self.state.schema) {
             reindex(&mut attributes, &schema, &dictionary);
         }

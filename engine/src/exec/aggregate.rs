@@ -147,6 +147,10 @@ impl<'a> AggregateCall<'a> {
         let mut out = Vec::with_capacity(groups.firsts.len());
         for bounds in starts.windows(2) {
             let rows = &rows[bounds[0]..bounds[1]];
+            if let Some(value) = self.of_numbers(rows) {
+                out.push(value.map_err(|error| error.with("form", self.form.clone()))?);
+                continue;
+            }
             let values: Vec<Value> = rows
                 .iter()
                 .map(|&row| interner.value(self.column.cell(row as usize)))
@@ -155,6 +159,25 @@ impl<'a> AggregateCall<'a> {
             out.push(value.map_err(|error| error.with("form", self.form.clone()))?);
         }
         Ok(out)
+    }
+
+    /// The answer for a group of integers or doubles, without decoding.
+    fn of_numbers(&self, rows: &[u32]) -> Option<Result<Value>> {
+        if !self.constants.is_empty() || rows.is_empty() {
+            return None;
+        }
+        let bits = rows.iter().map(|&row| self.column.bits()[row as usize]);
+        match self.column.kind()? {
+            Kind::Long => {
+                let mut longs: Vec<i64> = bits.map(|bits| bits as i64).collect();
+                self.aggregate.of_longs(&mut longs)
+            }
+            Kind::Double => {
+                let mut doubles: Vec<f64> = bits.map(f64::from_bits).collect();
+                self.aggregate.of_doubles(&mut doubles)
+            }
+            _ => None,
+        }
     }
 
     /// Counts of anything, and the common aggregates of integers, without decoding.

@@ -98,6 +98,31 @@ impl Aggregate {
         }
     }
 
+    /// As [`Aggregate::apply`] without constants, for a group of integers; none where nothing is
+    /// gained by knowing that they are. May change their order.
+    pub fn of_longs(self, column: &mut [i64]) -> Option<Result<Value>> {
+        Some(match self {
+            Aggregate::Sum => kernel::sum_longs(column).map(Value::Long),
+            Aggregate::Avg => kernel::avg_longs(column).map(Value::Double),
+            Aggregate::Variance => kernel::variance_longs(column).map(Value::Double),
+            Aggregate::Stddev => kernel::stddev_longs(column).map(Value::Double),
+            Aggregate::Median => Ok(Value::Double(kernel::median_longs(column))),
+            _ => return None,
+        })
+    }
+
+    /// As [`Aggregate::of_longs`], for a group of doubles.
+    pub fn of_doubles(self, column: &mut [f64]) -> Option<Result<Value>> {
+        Some(Ok(Value::Double(match self {
+            Aggregate::Sum => kernel::sum_doubles(column),
+            Aggregate::Avg => kernel::avg_doubles(column),
+            Aggregate::Variance => kernel::variance_doubles(column),
+            Aggregate::Stddev => kernel::stddev_doubles(column),
+            Aggregate::Median => kernel::median_doubles(column),
+            _ => return None,
+        })))
+    }
+
     fn apply_alone(self, values: &[Value]) -> Result<Value> {
         match self {
             Aggregate::Count => Ok(Value::from(values.len())),
