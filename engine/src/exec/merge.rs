@@ -161,16 +161,8 @@ fn leap(keys: &[u64], from: usize, key: i64) -> usize {
         low += step;
         step *= 2;
     }
-    let (mut low, mut high) = (low + 1, (low + step).min(keys.len() - 1));
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if is_before(middle) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
+    let end = (low + step).min(keys.len());
+    low + 1 + keys[low + 1..end].partition_point(|&bits| (bits as i64) < key)
 }
 
 #[cfg(test)]

@@ -79,6 +79,9 @@ impl Chunk {
     /// Rows of a full chunk: small enough to copy for one new row, large enough to scan at speed.
     pub const ROWS_MAX: usize = 2048;
 
+    /// Rows of a chunk at the end of a run after which more rows start another.
+    pub const TAIL_ROWS: usize = 128;
+
     /// A chunk of the given rows.
     pub fn from_rows(rows: &[Row], extra: Extra) -> Chunk {
         let mut v = ColumnBuilder::default();

@@ -119,12 +119,26 @@ impl Run {
             let fence = fences.get(at + 1);
             let take_out = self.split_before(fence, &mut removed, dictionary);
             let put_in = self.split_before(fence, &mut added, dictionary);
-            let chunk = slots[at].chunk();
-            self.merge_chunk(chunk, take_out, put_in, dictionary, &mut out);
+            let is_tail = grows == Growth::AtEnd && at + 1 == slots.len();
+            if is_tail && take_out.is_empty() && self.comes_after(&slots[at], put_in, dictionary) {
+                out.grow_tail(slots, at);
+                put_in.iter().for_each(|row| out.push(*row));
+            } else {
+                let chunk = slots[at].chunk();
+                self.merge_chunk(chunk, take_out, put_in, dictionary, &mut out);
+            }
             at += 1;
         }
         slots[at..].iter().for_each(|slot| out.share(slot));
         out.finish()
+    }
+
+    /// Whether sorted rows all come after those of a chunk.
+    fn comes_after(&self, slot: &Slot, rows: &[Row], dictionary: &Dictionary) -> bool {
+        let chunk = slot.chunk();
+        let last = chunk.row(chunk.len() - 1);
+        rows.first()
+            .is_some_and(|row| row.compare_datom(&last, self.order, dictionary).is_gt())
     }
 
     fn merge_chunk(
@@ -339,6 +353,37 @@ impl ChunkWriter {
         self.slots.push(Slot::of(chunk));
     }
 
+    /// Takes in the last of a leaf's chunks, after the others before it, so that rows can follow.
+    ///
+    /// Chunks at the end have sizes that fall geometrically: a row that is added costs the copies of
+    /// a small chunk and of a few larger ones now and then, not those of a full one each time. Here
+    /// those are taken back that were written already and are no more than twice what follows them.
+    fn grow_tail(&mut self, slots: &[Arc<Slot>], last: usize) {
+        let mut rows = slots[last].len();
+        if rows >= Chunk::TAIL_ROWS {
+            self.share(&slots[last]);
+            return;
+        }
+        let mut taken = last;
+        while let Some(before) = taken.checked_sub(1)
+            && self
+                .slots
+                .last()
+                .is_some_and(|slot| Arc::ptr_eq(slot, &slots[before]))
+            && slots[before].len() < Chunk::ROWS_MAX
+            && slots[before].len() <= 2 * rows
+            && rows + slots[before].len() <= Chunk::ROWS_MAX
+        {
+            self.slots.pop();
+            rows += slots[before].len();
+            taken = before;
+        }
+        for slot in &slots[taken..=last] {
+            let chunk = slot.chunk();
+            self.copy(chunk, 0..chunk.len());
+        }
+    }
+
     fn share(&mut self, slot: &Arc<Slot>) {
         self.flush(Growth::Within);
         self.slots.push(Arc::clone(slot));
@@ -412,6 +457,20 @@ fn rechunked(slots: &[Arc<Slot>], extra: Extra) -> Vec<Arc<Slot>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What comes one by one at the end lies in few chunks of falling sizes.
+    #[test]
+    fn rows_that_come_one_by_one_lie_in_few_chunks() {
+        let dictionary = Dictionary::default();
+        let mut run = Run::empty(SortOrder::ByEntity, Extra::Nothing);
+        let rows: Vec<Row> = (0..5_000).map(|n| Row::new(n, Cell::long(n), 0)).collect();
+        for row in &rows {
+            run = run.apply(Vec::new(), vec![*row], &dictionary);
+        }
+        assert_eq!(run.rows().collect::<Vec<_>>(), rows);
+        let sizes: Vec<usize> = run.chunks().map(Chunk::len).collect();
+        assert!(sizes.len() <= 10, "{sizes:?}");
+    }
 
     /// Few rows and many rows go different ways to the same run.
     #[test]

@@ -448,12 +448,13 @@ impl<'a> RulePlanner<'a> {
         Ok(Some(planned))
     }
 
-    fn link_block(
+    /// A conjunction in the order it runs.
+    fn ordered(
         &mut self,
         goals: &[Goal],
-        (from, to): (VarId, VarId),
         bound: &HashSet<VarId>,
-    ) -> Result<Option<Block>> {
+        needed: &[VarId],
+    ) -> Result<Block> {
         let names = self.vars.clone();
         let statistics = self.statistics;
         let mut order = Order {
@@ -461,7 +462,16 @@ impl<'a> RulePlanner<'a> {
             statistics,
             rules: self,
         };
-        match order.block(goals, bound, 1.0, &[from, to]) {
+        order.block(goals, bound, 1.0, needed)
+    }
+
+    fn link_block(
+        &mut self,
+        goals: &[Goal],
+        (from, to): (VarId, VarId),
+        bound: &HashSet<VarId>,
+    ) -> Result<Option<Block>> {
+        match self.ordered(goals, bound, &[from, to]) {
             Ok(block) => {
                 let mut covered: Vec<VarId> = bound.iter().copied().collect();
                 let steps = block.steps.iter();
@@ -489,13 +499,7 @@ impl<'a> RulePlanner<'a> {
         };
         let bound: HashSet<VarId> = bound_head(true).collect();
         let names = self.vars.clone();
-        let statistics = self.statistics;
-        let mut order = Order {
-            vars: &names,
-            statistics,
-            rules: self,
-        };
-        let block = order.block(&goals, &bound, 1.0, &head)?;
+        let block = self.ordered(&goals, &bound, &head)?;
         let mut covered: Vec<VarId> = bound.iter().copied().collect();
         block
             .steps
