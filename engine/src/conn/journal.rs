@@ -148,7 +148,7 @@ impl Journal {
             // arrives late, a writer that makes it would append to what the branch has left.
             lineage.own_log()?.seal(lease)?;
         }
-        match lineage.swap(Ref::fresh(root, rest, lineage.head()))? {
+        match lineage.swap(Ref::behind_seal(root, rest, lineage.head()))? {
             Put::Done => Ok(()),
             Put::Refused => Err(moved_on()),
         }

@@ -85,7 +85,7 @@ impl Lineage {
             }
             // Who sealed the log died before it changed the ref. If somebody else changed it just
             // now, that is seen at the next attempt.
-            let next = Ref::fresh(self.reference.root, self.pieces(), self.head());
+            let next = Ref::behind_seal(self.reference.root, self.pieces(), self.head());
             self.swap(next)?;
         }
         Err(busy(&self.place))

@@ -174,6 +174,13 @@ impl Ref {
         }
     }
 
+    /// The ref of a branch whose log was sealed behind `end`. Its epoch tells the log it goes on in
+    /// from those of branches made from there.
+    pub(super) fn behind_seal(root: Option<Digest>, base: Vec<Piece>, end: Origin) -> Ref {
+        let epoch = end.epoch.saturating_add(1);
+        Ref::fresh(root, base, Origin { epoch, ..end })
+    }
+
     /// None for an own log that nobody made yet; the error for one that should be there.
     pub(super) fn without_log<T>(&self) -> Result<Option<T>> {
         if !self.begun {

@@ -7,8 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::findings::{BranchReport, Finding, Progress, VerifyReport};
 use super::history;
 use super::lineage::Lineage;
@@ -25,7 +23,7 @@ use crate::fault;
 use crate::index::{Dictionary, Digest};
 use crate::root::{self, Prints, Root};
 use crate::segment::{self, SegmentStamp, Segments};
-use crate::store::{Log, MemoryStorage, OnDamage, RecordView, Start, Storage};
+use crate::store::{Log, MemoryStorage, OnDamage, RecordView, Start, Storage, Tip};
 use crate::value::Keyword;
 
 /// How often a branch that changes while it is checked is looked at again.
@@ -130,7 +128,7 @@ struct Walk<'w> {
     /// Logs that branches write to.
     own_logs: HashSet<String>,
     /// Refs whose own log is sealed, with the commit it ends with.
-    open_ends: Vec<(String, Uuid)>,
+    open_ends: Vec<(String, Tip)>,
     report: VerifyReport,
 }
 
@@ -309,16 +307,19 @@ impl Walk<'_> {
         if !reference.begun && place.storage.size(name)?.is_none() {
             return Ok(());
         }
+        // The end of a log that holds nothing is that of another one.
         if let Some(log) = self.log(place, name)?
             && log.is_sealed()
+            && log.tip().t > reference.origin.t
         {
-            self.open_ends.push((place.name(), log.tip().commit));
+            self.open_ends.push((place.name(), log.tip()));
         }
         Ok(())
     }
 
     /// A sealed log goes on in the one its ref names next. Where a ref still names the sealed one,
-    /// either its writer died in between, or the ref is an old one.
+    /// either its writer died in between, or the ref is an old one. Logs of branches that were made
+    /// from that end begin in an earlier epoch.
     fn find_lost_ends(&mut self) -> Result<()> {
         if self.open_ends.is_empty() {
             return Ok(());
@@ -328,13 +329,18 @@ impl Walk<'_> {
         for name in others {
             let mut follows = None;
             let mut first = |record: RecordView<'_>| {
-                follows = follows.or(Some(record.previous));
+                follows = follows.or(Some((record.previous, record.epoch)));
                 Ok(())
             };
             let storage = Arc::clone(self.storage);
             // What is damaged is told elsewhere, and a log that nobody needs may be anything.
             let _ = Log::open(storage, &name, Start::First, OnDamage::Refuse, &mut first);
-            let end = self.open_ends.iter().find(|(_, end)| follows == Some(*end));
+            let goes_on = |end: &Tip| {
+                follows.is_some_and(|(previous, epoch)| {
+                    previous == end.commit && epoch > end.epoch.saturating_add(1)
+                })
+            };
+            let end = self.open_ends.iter().find(|(_, end)| goes_on(end));
             if let Some((reference, _)) = end {
                 let what = format!("{reference} is not what it was: {name} goes on from its end");
                 let finding = Finding::says(Some(reference.as_str()), what);

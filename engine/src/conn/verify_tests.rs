@@ -1,16 +1,19 @@
 //! Checks of stores that are whole, damaged and robbed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::conn::branch::BranchPoint;
 use crate::conn::checkpoint::Checkpoint;
 use crate::conn::reference::MAIN;
 use crate::conn::tests::{branch, code};
 use crate::conn::{
-    Config, Conn, Depth, VerifyOptions, VerifyReport, create_database, verify_database,
+    Config, Conn, Depth, VerifyOptions, VerifyReport, create_database, create_database_at,
+    verify_at, verify_database,
 };
 use crate::edn;
 use crate::error::Code;
+use crate::store::{Fault, SimStorage, Storage, Times};
 use crate::transact::TxData;
 
 pub(in crate::conn) fn config(path: &Path, branch: &str) -> Config {
@@ -185,4 +188,34 @@ fn databases_in_memory_are_checked_too() {
     let report = conn.verify(&options).unwrap();
     assert!(report.is_ok(), "{:?}", report.errors);
     assert_eq!(report.branches[0].t, 2);
+}
+
+/// A log that a deleted branch left goes on from the same commit as one whose seal was its last.
+#[test]
+fn what_a_deleted_branch_left_is_no_end_of_a_branch_whose_seal_was_cut_short() {
+    let config = config(Path::new("/nowhere"), MAIN);
+    for operation in 0.. {
+        let sim = Arc::new(SimStorage::seeded(operation));
+        let storage: Arc<dyn Storage> = sim.clone();
+        create_database_at(&storage, &config).unwrap();
+        let conn = Conn::connect_at(Arc::clone(&storage), &config).unwrap();
+        transact(&conn, "[{:db/ident :name}]");
+        let head = BranchPoint::Branch(branch(MAIN));
+        conn.create_branch(&head, &branch("side")).unwrap();
+        let beside = config.with("branch", crate::value::Value::keyword("side"));
+        let side = Conn::connect_at(Arc::clone(&storage), &beside.unwrap()).unwrap();
+        transact(&side, "[{:db/ident :age}]");
+        conn.delete_branch(&branch("side")).unwrap();
+        let before = sim.operations();
+        sim.fail_at(before + operation, Times::Once, Fault::PowerCut);
+        let _ = conn.checkpoint();
+        let is_cut = sim.operations() - before > operation;
+        let after: Arc<dyn Storage> = Arc::new(sim.crash());
+        let report = verify_at(&after, &VerifyOptions::default()).unwrap();
+        assert!(report.is_ok(), "cut at {operation}: {:?}", report.errors);
+        if !is_cut {
+            assert!(operation > 5, "{operation}");
+            return;
+        }
+    }
 }
