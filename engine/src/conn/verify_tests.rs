@@ -207,7 +207,8 @@ fn what_a_deleted_branch_left_is_no_end_of_a_branch_whose_seal_was_cut_short() {
         transact(&side, "[{:db/ident :age}]");
         conn.delete_branch(&branch("side")).unwrap();
         let before = sim.operations();
-        sim.fail_at(before + operation, Times::Once, Fault::PowerCut);
+        let fault = Fault::Before(Code::Storage);
+        sim.fail_at(before + operation, Times::Forever, fault);
         let _ = conn.checkpoint();
         let is_cut = sim.operations() - before > operation;
         let after: Arc<dyn Storage> = Arc::new(sim.crash());
