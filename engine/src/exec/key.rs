@@ -362,7 +362,10 @@ mod tests {
             let among = RowKeys::new(vec![&keys], keys.len());
             assert_eq!(among.rows_among(&columns, 3, true), [0]);
             assert_eq!(among.rows_among(&columns, 3, false), [1, 2]);
-            assert_eq!(RowSet::distinct_rows(std::slice::from_ref(&keys), 6), [0, 1, 3]);
+            assert_eq!(
+                RowSet::distinct_rows(std::slice::from_ref(&keys), 6),
+                [0, 1, 3]
+            );
             let groups = RowSet::group_rows(&[&keys], 6);
             assert_eq!(groups, (vec![0, 1, 0, 2, 1, 0], vec![0, 1, 3]));
         }

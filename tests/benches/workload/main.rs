@@ -1,6 +1,6 @@
 //! The workloads that other Datalog engines were measured on: answers checked, then timed.
 //!
-//! `cargo bench --bench workload [-- SUITE…]`, suites `people rules joins temporal debian`. Every
+//! `cargo bench --bench workload [-- SUITE…]`, suites `people rules joins temporal debian latency`. Every
 //! query must answer the known number of rows before it is timed; figures are CPU milliseconds of
 //! the whole process, the least of several runs, beside what Datahike, Datalevin and DataScript
 //! (on the JVM) needed on another machine: read the proportions, not the digits. `debian` also
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use datalith_engine::conn::{Config, Conn, create_database};
 use datalith_engine::db::{Db, TimePoint};
 use datalith_engine::edn;
-use datalith_engine::exec::{Input, QueryOptions, q, query_stats};
+use datalith_engine::exec::{Answer, Input, Prepared, QueryOptions, q, query_stats};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Result, Value};
 use nix::time::{ClockId, clock_gettime};
@@ -78,6 +78,46 @@ fn main() -> Result<()> {
     }
     if is_chosen("debian") {
         debian()?;
+    }
+    if is_chosen("latency") {
+        latency()?;
+    }
+    Ok(())
+}
+
+/// How long a small query takes: asked anew each time, and prepared.
+fn latency() -> Result<()> {
+    const QUERY: &str = "[:find ?a . :in $ ?e :where [?e :age ?a]]";
+    let db = memory(&data::people().0)?.db()?;
+    let form = edn::read(QUERY)?;
+    let prepared = Prepared::new(&form)?;
+    let people: Vec<Value> = match q(
+        &edn::read("[:find [?e ...] :where [?e :age]]")?,
+        &[db.clone().into()],
+        &QueryOptions::default(),
+    )?
+    .to_value()
+    {
+        Value::Vector(people) => people.to_vec(),
+        _ => Vec::new(),
+    };
+    let options = QueryOptions::default();
+    let anew = |inputs: &[Input]| q(&form, inputs, &options);
+    let again = |inputs: &[Input]| prepared.answer(inputs, &options);
+    let ways: [(&str, &dyn Fn(&[Input]) -> Result<Answer>); 2] =
+        [("point query", &anew), ("point query, prepared", &again)];
+    for (name, ask) in ways {
+        let cpu = cpu_time();
+        for person in &people {
+            let answer = ask(&[db.clone().into(), person.clone().into()])?;
+            assert!(answer.to_value().as_long().is_some(), "{person} has an age");
+        }
+        let each = (cpu_time() - cpu) / people.len().max(1) as u32;
+        println!(
+            "latency   {name:<26}{:>8}{:>10.2} us",
+            people.len(),
+            each.as_secs_f64() * 1e6
+        );
     }
     Ok(())
 }
