@@ -103,22 +103,25 @@ fn latency() -> Result<()> {
     };
     let options = QueryOptions::default();
     let anew = |inputs: &[Input]| q(&form, inputs, &options);
+    report_latency("point query", &db, &people, anew)?;
     let again = |inputs: &[Input]| prepared.answer(inputs, &options);
-    let ways: [(&str, &dyn Fn(&[Input]) -> Result<Answer>); 2] =
-        [("point query", &anew), ("point query, prepared", &again)];
-    for (name, ask) in ways {
-        let cpu = cpu_time();
-        for person in &people {
-            let answer = ask(&[db.clone().into(), person.clone().into()])?;
-            assert!(answer.to_value().as_long().is_some(), "{person} has an age");
-        }
-        let each = (cpu_time() - cpu) / people.len().max(1) as u32;
-        println!(
-            "latency   {name:<26}{:>8}{:>10.2} us",
-            people.len(),
-            each.as_secs_f64() * 1e6
-        );
+    report_latency("point query, prepared", &db, &people, again)
+}
+
+fn report_latency(
+    name: &str,
+    db: &Db,
+    people: &[Value],
+    ask: impl Fn(&[Input]) -> Result<Answer>,
+) -> Result<()> {
+    let cpu = cpu_time();
+    for person in people {
+        let answer = ask(&[db.clone().into(), person.clone().into()])?;
+        assert!(answer.to_value().as_long().is_some(), "{person} has an age");
     }
+    let each = (cpu_time() - cpu) / people.len().max(1) as u32;
+    let micros = each.as_secs_f64() * 1e6;
+    println!("latency   {name:<26}{:>8}{micros:>10.2} us", people.len());
     Ok(())
 }
 
