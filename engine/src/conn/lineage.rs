@@ -70,9 +70,12 @@ impl Lineage {
     pub(super) fn follow(&mut self) -> Result<()> {
         self.read_on(None)?;
         // Durable before it is seen: its writer may have died before its own sync.
-        match &self.log {
-            Some(log) => self.place.storage.sync(log.name()),
-            None => Ok(()),
+        let Some(log) = &self.log else { return Ok(()) };
+        let storage = &self.place.storage;
+        match storage.sync(log.name()) {
+            // Collected since it was read: what it held was durable before the branch left it.
+            Err(_) if storage.size(log.name())?.is_none() => Ok(()),
+            synced => synced,
         }
     }
 
