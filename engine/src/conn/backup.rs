@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::Conn;
 use super::findings::{Progress, map_of, number};
+use super::hold::Hold;
 use super::object::BYTES_MAX;
 use super::pin::MAINTENANCE;
 use super::record::{Wanted, each_heading, locate};
@@ -134,12 +135,17 @@ impl Backup<'_> {
             let Some(reference) = found.reference else {
                 return self.forget(place, found.bytes);
             };
+            let hold = Hold::branch(place)?;
+            if !hold.refs.iter().any(|(_, held)| *held == reference) {
+                continue;
+            }
             match self.copy(&reference) {
                 Ok(()) => {
                     self.report.branches += 1;
                     return self.publish(place, found.bytes);
                 }
-                // What the ref named may have been collected because the branch went on.
+                // Where nothing can be held, what the ref named may have been collected because the
+                // branch went on.
                 Err(error) if error.code() == Code::MissingSegment => {
                     if place.read()? == found.bytes {
                         return Err(error);
@@ -228,19 +234,21 @@ impl Backup<'_> {
             return Ok(());
         }
         let storage = Arc::clone(self.source);
+        let gone =
+            || Error::new(Code::MissingSegment, format!("{name} is not there")).with("file", name);
         let opened = Log::open(storage, name, Start::First, OnDamage::Refuse, &mut |_| {
             Ok(())
         });
         let (log, _) = opened.map_err(|error| match error.code() {
-            Code::DbDoesNotExist => {
-                Error::new(Code::MissingSegment, format!("{name} is not there")).with("file", name)
-            }
+            Code::DbDoesNotExist => gone(),
             _ => error.with("file", name),
         })?;
         // Its writer may have died before its own sync.
-        self.source.sync(name)?;
+        let synced = self.source.sync(name);
+        let size = self.source.size(name)?.ok_or_else(gone)?;
+        synced?;
         let end = match log.is_sealed() {
-            true => self.source.size(name)?.unwrap_or_default(),
+            true => size,
             false => log.tip().end,
         };
         let mut at = self.kept_of(name, end)?;
@@ -341,8 +349,9 @@ impl Backup<'_> {
             return Ok(());
         };
         let mut is_ours = false;
-        if let Some(reference) = place.load()?.reference {
-            each_heading(place, &reference, at, &mut |_, record| {
+        let hold = Hold::all(place)?;
+        if let Some((_, reference)) = hold.refs.iter().find(|(branch, _)| *branch == place.branch) {
+            each_heading(place, reference, at, &mut |_, record| {
                 is_ours = record.commit == commit;
                 Ok(match record.t < at {
                     true => ControlFlow::Continue(()),
@@ -352,7 +361,7 @@ impl Backup<'_> {
         }
         // A branch that was put to another commit, or made anew, is at home elsewhere.
         match is_ours
-            || locate(place, Wanted::id(commit))?.is_some()
+            || locate(place, &hold, Wanted::id(commit))?.is_some()
             || self.has_copied_log(&copy)?
         {
             true => Ok(()),

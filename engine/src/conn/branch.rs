@@ -8,6 +8,7 @@ use super::Conn;
 use super::checkpoint::Checkpoint;
 use super::database::Database;
 use super::history::{self, ChainReport, Commit, TxEntry};
+use super::hold::Hold;
 use super::journal::write_first;
 use super::lineage::Lineage;
 use super::pin::hold_still;
@@ -189,7 +190,8 @@ impl Conn {
         }
         let place = database.place();
         fault::catch(|| {
-            let located = record::locate(place, Wanted::id(commit))?;
+            let hold = Hold::all(place)?;
+            let located = record::locate(place, &hold, Wanted::id(commit))?;
             located
                 .map(|located| located.db(place, db.options()))
                 .transpose()
@@ -277,7 +279,8 @@ fn head_of(database: &Database, branch: &Keyword) -> Result<Option<Ref>> {
 fn start_at(database: &Database, wanted: Wanted) -> Result<Option<Ref>> {
     let place = database.place();
     let options = Options::clone(database.db()?.options());
-    let located = record::locate(place, wanted)?;
+    let hold = Hold::all(place)?;
+    let located = record::locate(place, &hold, wanted)?;
     located
         .map(|located| located.start(place, &options))
         .transpose()
@@ -332,7 +335,7 @@ fn commits_of(place: &Place, parents: &[BranchPoint]) -> Result<Vec<Uuid>> {
         let commit = match parent {
             BranchPoint::Branch(branch) => head_commit(&place.of(branch))?,
             BranchPoint::Commit(commit) => {
-                record::locate(place, Wanted::id(*commit))?.map(|_| *commit)
+                record::locate(place, &Hold::all(place)?, Wanted::id(*commit))?.map(|_| *commit)
             }
         };
         let commit = commit.ok_or_else(|| {
@@ -348,10 +351,11 @@ fn commits_of(place: &Place, parents: &[BranchPoint]) -> Result<Vec<Uuid>> {
 
 /// The newest commit of a branch, if there is one.
 fn head_commit(place: &Place) -> Result<Option<Uuid>> {
-    let Some(reference) = place.load()?.reference else {
+    let hold = Hold::branch(place)?;
+    let Some((_, reference)) = hold.refs.first() else {
         return Ok(None);
     };
-    let log = own_log(place, &reference)?;
+    let log = own_log(place, reference)?;
     let origin = log.map_or(reference.origin, |log| log.origin());
     Ok(Some(origin.commit).filter(|commit| !commit.is_nil()))
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::Conn;
 use super::dump::{DumpWriter, DumpedRecord, Line};
 use super::findings::{Progress, map_of, number};
+use super::hold::Hold;
 use super::record::{Stand, each_record};
 use super::reference::{MAIN, Place, Ref};
 use super::settings::Settings;
@@ -59,7 +60,7 @@ impl Conn {
     /// [`import_database`](super::import_database).
     ///
     /// - The same branches at the same commits give the same bytes.
-    /// - Branches are taken as they are when they are reached; each is whole.
+    /// - Branches are taken as they are when the call begins.
     /// - Memory: the largest transaction, and 16 bytes for each where there are several branches.
     pub fn export(&self, out: &mut dyn Write, watch: &dyn Fn(Progress)) -> Result<DumpReport> {
         export_at(&self.database()?.place().storage, out, watch)
@@ -79,17 +80,16 @@ pub fn export_at(
         head.shift_remove(&Value::keyword(key));
     }
     let place = Place::new(Arc::clone(storage), settings.log, Keyword::new(MAIN));
-    let mut branches = place.all()?;
-    branches.sort_by_key(|(branch, _)| branch.as_str() != MAIN);
+    let hold = Hold::all(&place)?;
     let mut export = Export {
         writer: DumpWriter::begin(out, &Value::from(head))?,
         known: HashSet::new(),
-        keeps_known: branches.len() > 1,
+        keeps_known: hold.refs.len() > 1,
         done: 0,
         watch,
     };
-    for (branch, reference) in branches {
-        fault::catch(|| export.branch(&place.of(&branch), &reference))?;
+    for (branch, reference) in &hold.refs {
+        fault::catch(|| export.branch(&place.of(branch), reference))?;
     }
     let (totals, bytes) = export.writer.end()?;
     Ok(DumpReport {

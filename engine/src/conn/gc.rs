@@ -7,13 +7,13 @@
 use std::collections::BTreeSet;
 
 use super::Conn;
+use super::hold;
 use super::pin::{hold_still, maintain, pinned};
-use super::reference::{Place, Ref};
+use super::reference::Place;
 use crate::error::{Code, Error, Result};
 use crate::index::Digest;
 use crate::limits::{GC_MIN_AGE_MS, GC_UNLOCKED_AGE_MS};
 use crate::root::{self, Reuse};
-use crate::segment;
 use crate::store::{Locks, PINS};
 
 /// What [`Conn::gc_storage`] is asked for.
@@ -123,21 +123,9 @@ fn mark(place: &Place) -> Result<BTreeSet<String>> {
         marked.extend(pinned(&held).ok_or_else(busy)?);
     }
     for (_, reference) in place.all()? {
-        mark_ref(place, &reference, &mut marked)?;
+        hold::mark(place, &reference, &mut marked)?;
     }
     Ok(marked)
-}
-
-fn mark_ref(place: &Place, reference: &Ref, marked: &mut BTreeSet<String>) -> Result<()> {
-    marked.insert(reference.log.clone());
-    marked.extend(reference.base.iter().map(|piece| piece.log.clone()));
-    if let Some(digest) = reference.root
-        && marked.insert(root::name(digest))
-    {
-        let root = root::load(&*place.storage, digest)?;
-        marked.extend(root.stamps().map(|stamp| segment::name(stamp.digest)));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

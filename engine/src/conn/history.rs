@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 
 use uuid::Uuid;
 
+use super::hold::Hold;
 use super::lineage::gone;
 use super::payload::{self, Values};
-use super::record::{Stand, Wanted, all_refs, each_heading, each_record, find, t_of};
+use super::record::{Stand, Wanted, each_heading, each_record, find, t_of};
 use super::reference::{Place, Ref};
 use crate::datom::{Datom, TX0, TxId};
 use crate::db::{Db, TimePoint};
@@ -73,7 +74,10 @@ pub struct ChainReport {
 
 /// The commits that a commit of any branch follows, if there is such a commit.
 pub(super) fn parents_of(place: &Place, wanted: Wanted) -> Result<Option<Vec<Uuid>>> {
-    find(place, wanted, |_, _, record| Ok(commit_of(record)?.parents))
+    let hold = Hold::all(place)?;
+    find(place, &hold, wanted, |_, _, record| {
+        Ok(commit_of(record)?.parents)
+    })
 }
 
 fn commit_of(record: &RecordView<'_>) -> Result<Commit> {
@@ -91,11 +95,12 @@ fn commit_of(record: &RecordView<'_>) -> Result<Commit> {
 /// The commits that the head of a branch follows, itself included: those of the branch, newest
 /// first, then the lines of other branches that were merged into it.
 pub(super) fn commits(place: &Place) -> Result<Vec<Commit>> {
-    let mut refs = all_refs(place)?.into_iter();
+    let hold = Hold::all(place)?;
+    let mut refs = hold.refs.iter();
     let mut known: HashMap<Uuid, Commit> = HashMap::new();
     let mut head = Uuid::nil();
     if let Some((_, own)) = refs.next() {
-        head = learn(place, &own, &mut known)?;
+        head = learn(place, own, &mut known)?;
     }
     let (mut history, mut visited) = (Vec::new(), HashSet::from([Uuid::nil()]));
     let mut wanted = vec![head];
@@ -107,7 +112,7 @@ pub(super) fn commits(place: &Place) -> Result<Vec<Commit>> {
             let Some((_, other)) = refs.next() else {
                 break;
             };
-            learn(place, &other, &mut known)?;
+            learn(place, other, &mut known)?;
         }
         // None if it went with a branch that was deleted.
         if let Some(commit) = known.remove(&id) {
@@ -140,7 +145,8 @@ pub(super) fn tx_range(
     limit: Option<usize>,
 ) -> Result<Vec<TxEntry>> {
     let mut entries = Vec::new();
-    let Some(reference) = place.load()?.reference else {
+    let hold = Hold::branch(place)?;
+    let Some((_, reference)) = hold.refs.first() else {
         return Err(gone(place));
     };
     let from_t = match from {
@@ -148,7 +154,7 @@ pub(super) fn tx_range(
         _ => 0,
     };
     let mut interner = Interner::new(db.dictionary().clone());
-    each_record(place, &reference, from_t, &mut |_, record| {
+    each_record(place, reference, from_t, &mut |_, record| {
         let room = limit.is_none_or(|limit| entries.len() < limit);
         let heading = payload::heading(record.payload)?;
         let is_before = |point: TimePoint| match point {
@@ -179,7 +185,8 @@ pub(super) fn tx_range(
 ///
 /// - `db`: the value that the branch is said to have; its commit must be among them.
 pub(super) fn verify(place: &Place, db: &Db) -> Result<ChainReport> {
-    let Some(reference) = place.load()?.reference else {
+    let hold = Hold::branch(place)?;
+    let Some((_, reference)) = hold.refs.first() else {
         return Err(gone(place));
     };
     let mut report = ChainReport {
@@ -190,7 +197,7 @@ pub(super) fn verify(place: &Place, db: &Db) -> Result<ChainReport> {
     };
     let (head, head_t) = (db.commit_id(), (db.max_tx().0 - TX0) as u64);
     let (mut previous, mut holds_head) = (Uuid::nil(), head.is_none());
-    let read = each_record(place, &reference, 0, &mut |stand, record| {
+    let read = each_record(place, reference, 0, &mut |stand, record| {
         report.commits += 1;
         let RecordView { commit, t, .. } = record;
         if stand == (Stand::Archived { redacted: true }) {

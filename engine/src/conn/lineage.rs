@@ -386,9 +386,13 @@ mod tests {
         let head = Head::of(&journal);
         let answers = journal.commit(&requests.iter().collect::<Vec<_>>(), 0, &head);
         let second = answers[1].as_ref().unwrap().db_after.commit_id().unwrap();
-        let start = record::locate(&place, record::Wanted::id(second))
-            .unwrap()
-            .unwrap();
+        let start = record::locate(
+            &place,
+            &super::super::hold::Hold::all(&place).unwrap(),
+            record::Wanted::id(second),
+        )
+        .unwrap()
+        .unwrap();
         let start = start.start(&place, &options).unwrap();
         let b = place.of(&branch("b"));
         b.swap(None, Some(&start)).unwrap();

@@ -21,6 +21,7 @@ mod export;
 mod findings;
 mod gc;
 mod history;
+mod hold;
 mod import;
 mod intake;
 mod journal;

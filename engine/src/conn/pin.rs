@@ -1,10 +1,11 @@
-//! Pins: which segments an open database reads, told to whoever collects garbage.
+//! Pins: which segments an open database reads, or which objects somebody else does, told to whoever collects garbage.
 //!
-//! A pin is a lock under a name of its own that lists segments; a process that dies leaves none.
+//! A pin is a lock under a name of its own that lists them; a process that dies leaves none.
 //! Opening a root and removing objects exclude each other ([`hold_still`]), so a root that was
 //! opened is pinned before anything of it can go.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +24,10 @@ pub(super) const COLLECT: &str = "collect";
 const ATTEMPTS: usize = 8;
 /// The lock of whoever writes or removes segments.
 pub(super) const MAINTENANCE: &str = "maintenance";
+/// What a pin that lists the digests of segments starts with.
+const SEGMENTS: &str = "segments ";
+/// What a pin that lists the names of objects starts with.
+const OBJECTS: &str = "objects ";
 /// Longest wait for a lock.
 const WAIT: Duration = Duration::from_millis(MAINTENANCE_WAIT_MS);
 /// Between two attempts at a lock.
@@ -32,8 +37,9 @@ const PAUSE: Duration = Duration::from_micros(200);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pins(Arc<Mutex<Option<Pin>>>);
 
+/// A lock that says what its holder needs.
 #[derive(Debug)]
-struct Pin {
+pub(super) struct Pin {
     storage: Arc<dyn Storage>,
     name: String,
     lock: Option<Box<dyn WriterLock>>,
@@ -54,18 +60,31 @@ impl Pins {
         let alive = segments.alive();
         let digests = alive.iter().map(|stamp| stamp.digest);
         // The old one is given up when the new one stands.
-        *pinned = Pin::take(storage, digests);
+        *pinned = Pin::of_segments(storage, digests);
         segments.set_pinned(alive.is_empty() || pinned.is_some());
     }
 }
 
 impl Pin {
-    fn take(storage: &Arc<dyn Storage>, digests: impl Iterator<Item = Digest>) -> Option<Pin> {
+    fn of_segments(
+        storage: &Arc<dyn Storage>,
+        digests: impl Iterator<Item = Digest>,
+    ) -> Option<Pin> {
         let digests: Vec<String> = digests.map(|digest| digest.to_string()).collect();
-        if digests.is_empty() {
+        Pin::take(storage, SEGMENTS, &digests)
+    }
+
+    /// Pins objects by their names.
+    pub(super) fn of_objects(storage: &Arc<dyn Storage>, names: &BTreeSet<String>) -> Option<Pin> {
+        let names: Vec<String> = names.iter().cloned().collect();
+        Pin::take(storage, OBJECTS, &names)
+    }
+
+    fn take(storage: &Arc<dyn Storage>, kind: &str, needed: &[String]) -> Option<Pin> {
+        if needed.is_empty() {
             return None;
         }
-        let text = format!("segments {};", digests.join(" "));
+        let text = format!("{kind}{};", needed.join(" "));
         for _ in 0..ATTEMPTS {
             let name = format!("{PINS}{}", Uuid::new_v4().simple());
             let Ok(LockAttempt::Taken(lock)) = storage.try_lock(&name, &text) else {
@@ -97,8 +116,11 @@ impl Drop for Pin {
 
 /// The objects that a pin needs; none if its holder has not said all of it yet.
 pub(super) fn pinned(held: &HeldLock) -> Option<Vec<String>> {
-    let digests = held.holder.strip_prefix("segments ")?.strip_suffix(';')?;
-    let digests = digests.split(' ');
+    let needed = held.holder.strip_suffix(';')?;
+    if let Some(names) = needed.strip_prefix(OBJECTS) {
+        return Some(names.split(' ').map(str::to_owned).collect());
+    }
+    let digests = needed.strip_prefix(SEGMENTS)?.split(' ');
     digests
         .map(|hex| Digest::parse(hex).map(segment::name))
         .collect()

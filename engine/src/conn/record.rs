@@ -7,6 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::archive::{Extent, each_archived};
+use super::hold::Hold;
 use super::intake::Intake;
 use super::lineage::read_pieces;
 use super::pin::maintain;
@@ -20,7 +21,6 @@ use crate::fault;
 use crate::root::{self, Reuse};
 use crate::store::{Log, OnDamage, Origin, RecordView, Start, Storage, Tip};
 use crate::transact;
-use crate::value::Keyword;
 
 /// Where a record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,13 +141,6 @@ fn read_own(
     }
 }
 
-/// The refs of all branches, that of `place` first.
-pub(super) fn all_refs(place: &Place) -> Result<Vec<(Keyword, Ref)>> {
-    let mut refs = place.all()?;
-    refs.sort_by_key(|(branch, _)| *branch != place.branch);
-    Ok(refs)
-}
-
 /// A commit that is looked for.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted {
@@ -250,8 +243,10 @@ impl Located {
 }
 
 /// Where a commit of any branch is to be had, if there is such a commit.
-pub(super) fn locate(place: &Place, wanted: Wanted) -> Result<Option<Located>> {
-    find(place, wanted, |reference, stand, record| {
+///
+/// What it names is there as long as `hold` is held.
+pub(super) fn locate(place: &Place, hold: &Hold, wanted: Wanted) -> Result<Option<Located>> {
+    find(place, hold, wanted, |reference, stand, record| {
         let Stand::Piece(at) = stand else {
             return Ok(Located::Archived(reference.clone(), record.t));
         };
@@ -276,16 +271,17 @@ pub(super) fn locate(place: &Place, wanted: Wanted) -> Result<Option<Located>> {
 /// What is made of the record of a commit, its heading at least, if any branch has it.
 pub(super) fn find<T>(
     place: &Place,
+    hold: &Hold,
     wanted: Wanted,
     make: impl Fn(&Ref, Stand, &RecordView<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
     let mut failed = None;
-    for (_, reference) in all_refs(place)? {
+    for (_, reference) in &hold.refs {
         let mut found = None;
         let from_t = wanted.t.unwrap_or(0);
-        let read = each_heading(place, &reference, from_t, &mut |stand, record| {
+        let read = each_heading(place, reference, from_t, &mut |stand, record| {
             if record.commit == wanted.id {
-                found = Some(make(&reference, stand, record)?);
+                found = Some(make(reference, stand, record)?);
             }
             let passed = wanted.t.is_some_and(|t| record.t >= t);
             Ok(match found.is_some() || passed {

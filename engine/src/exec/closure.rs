@@ -32,6 +32,15 @@ pub(super) fn call(
     relation: &Relation,
 ) -> Result<Relation> {
     let (near, far) = if closure.backward { (1, 0) } else { (0, 1) };
+    if relation.is_empty() {
+        let mut out = relation.clone();
+        for var in args.iter().filter_map(Slot::var) {
+            if !out.binds(var) {
+                out.push(var, Column::default());
+            }
+        }
+        return Ok(out);
+    }
     if !predicate.bound.contains(&true) {
         let pairs = all_pairs(context, closure, args)?;
         if relation.vars().is_empty() && relation.len() == 1 {

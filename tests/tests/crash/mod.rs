@@ -5,6 +5,7 @@
 //! from which seed on, is said by `DATALITH_CRASH_POINTS` and `DATALITH_CRASH_SEED`.
 
 mod act;
+mod collect;
 mod examine;
 mod meddle;
 mod pass_on;

@@ -94,8 +94,9 @@ impl Process {
 }
 
 /// A store whose rival user acts before one operation.
-struct Raced {
+pub(super) struct Raced {
     inner: Arc<dyn Storage>,
+    counted: Counted,
     /// Operations until then.
     left: Mutex<u64>,
     rival: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -107,8 +108,53 @@ impl std::fmt::Debug for Raced {
     }
 }
 
+/// The operations a rival may act before.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Counted {
+    /// Those that change something.
+    Puts,
+    /// All, but for moments in which somebody holds a lock that the rival would wait for.
+    All,
+}
+
 impl Raced {
+    pub(super) fn new(
+        inner: &Arc<dyn Storage>,
+        counted: Counted,
+        operation: u64,
+        rival: impl FnOnce() + Send + 'static,
+    ) -> Arc<Raced> {
+        Arc::new(Raced {
+            inner: Arc::clone(inner),
+            counted,
+            left: Mutex::new(operation),
+            rival: Mutex::new(Some(Box::new(rival))),
+        })
+    }
+
+    /// Whether the rival got to act.
+    pub(super) fn met(&self) -> bool {
+        let rival = self.rival.lock();
+        rival.unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Before an operation that changes nothing.
+    fn look(&self) {
+        if self.counted == Counted::All {
+            self.step();
+        }
+    }
+
+    /// Whether the rival would have to wait.
+    fn is_locked(&self) -> bool {
+        let mut locks = ["collect", "maintenance"].into_iter();
+        locks.any(|name| self.inner.held(name).is_ok_and(|held| !held.is_empty()))
+    }
+
     fn step(&self) {
+        if self.counted == Counted::All && self.is_locked() {
+            return;
+        }
         let due = {
             let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
             let due = *left == 0;
@@ -130,7 +176,7 @@ impl Raced {
 }
 
 impl Storage for Raced {
-    pass_on!();
+    pass_on!(Raced::look);
 
     fn create(&self, name: &str, bytes: &[u8]) -> Result<Put> {
         self.step();
@@ -138,10 +184,12 @@ impl Storage for Raced {
     }
 
     fn read(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
+        self.look();
         self.inner.read(name, range)
     }
 
     fn size(&self, name: &str) -> Result<Option<u64>> {
+        self.look();
         self.inner.size(name)
     }
 
@@ -203,12 +251,8 @@ fn race_at(
     let rival = Process::on(Arc::clone(&storage), &config, 2).map_err(told)?;
     let rival = Arc::new(Mutex::new(rival));
     let acting = Arc::clone(&rival);
-    let meets: Box<dyn FnOnce() + Send> =
-        Box::new(move || act(&mut acting.lock().unwrap_or_else(PoisonError::into_inner)));
-    let raced = Arc::new(Raced {
-        inner: Arc::clone(&storage),
-        left: Mutex::new(operation),
-        rival: Mutex::new(Some(meets)),
+    let raced = Raced::new(&storage, Counted::Puts, operation, move || {
+        act(&mut acting.lock().unwrap_or_else(PoisonError::into_inner));
     });
     let mut process = Process::on(raced.clone(), &config, 1).map_err(told)?;
     process.write();
@@ -218,12 +262,7 @@ fn race_at(
     process.fork();
     process.write();
     process.checkpoint();
-    let met = raced
-        .rival
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .is_none();
-
+    let met = raced.met();
     let rival = rival.lock().unwrap_or_else(PoisonError::into_inner);
     let fresh = Conn::connect_at(storage, &config).map_err(told)?;
     let db = fresh.db().map_err(told)?;
