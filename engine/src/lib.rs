@@ -9,6 +9,7 @@ pub mod edn;
 pub mod error;
 pub mod exec;
 pub mod fault;
+mod fork;
 pub mod function;
 pub mod index;
 pub mod limits;

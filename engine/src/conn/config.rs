@@ -50,7 +50,6 @@ pub struct Config {
     options: Options,
     initial_tx: Option<Value>,
     lock_timeout_ms: u64,
-    threads: Option<usize>,
     entries: Map,
 }
 
@@ -82,7 +81,6 @@ impl Config {
             options: options_of(&entries)?,
             initial_tx: entries.get(&Value::keyword("initial-tx")).cloned(),
             lock_timeout_ms: count_of(&entries, "lock-timeout").unwrap_or(LOCK_TIMEOUT_MS),
-            threads: count_of(&entries, "threads").map(|n| n as usize),
             entries,
         };
         Ok(config)
@@ -131,11 +129,6 @@ impl Config {
     /// `:lock-timeout`: how long a transaction waits for writers of other processes, milliseconds.
     pub fn lock_timeout_ms(&self) -> u64 {
         self.lock_timeout_ms
-    }
-
-    /// `:threads`: how many threads queries of a connection use; none is one per core.
-    pub fn threads(&self) -> Option<usize> {
-        self.threads
     }
 
     /// The entries of the effective map.
@@ -359,13 +352,11 @@ fn options_of(entries: &Map) -> Result<Options> {
         double_array: cap("max-double-array-length"),
         tuple_string: cap("max-tuple-string-length"),
     };
-    if let Some(threads) = count_of(entries, "threads").filter(|&n| n > POOL_THREADS as u64) {
+    let threads = count_of(entries, "threads").map(|n| n as usize);
+    if let Some(threads) = threads.filter(|&n| n > POOL_THREADS) {
         let most = format!("at most {POOL_THREADS}");
-        return Err(invalid(
-            Some("threads"),
-            &Value::Long(threads as i64),
-            &most,
-        ));
+        let given = Value::Long(threads as i64);
+        return Err(invalid(Some("threads"), &given, &most));
     }
     Ok(Options {
         flexibility: if read {
@@ -378,6 +369,7 @@ fn options_of(entries: &Map) -> Result<Options> {
         index_backfill: is("allow-index-backfill?"),
         // Caps are a promise of a schema; without one there is nothing they hang on.
         caps: if read { ValueCaps::default() } else { caps },
+        threads,
     })
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use uuid::Uuid;
 
 use super::Config;
@@ -34,7 +33,6 @@ struct Shared {
     /// None once released.
     database: RwLock<Option<Arc<Database>>>,
     listeners: Arc<Listeners>,
-    pool: OnceLock<ThreadPool>,
 }
 
 /// What makes two connections the same.
@@ -101,7 +99,6 @@ impl Conn {
                 config: config.clone(),
                 database: RwLock::new(Some(database)),
                 listeners: Arc::default(),
-                pool: OnceLock::new(),
             }),
         }
     }
@@ -163,25 +160,6 @@ impl Conn {
     /// The configuration it was connected with.
     pub fn config(&self) -> &Config {
         &self.shared.config
-    }
-
-    /// The threads on which queries of this connection run, started at the first call.
-    pub fn pool(&self) -> Result<&ThreadPool> {
-        if let Some(pool) = self.shared.pool.get() {
-            return Ok(pool);
-        }
-        let threads = self.config().threads().unwrap_or(0);
-        let started = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|n| format!("datalith-{n}"))
-            .build()
-            .map_err(|cause| {
-                Error::new(
-                    Code::Limit,
-                    format!("threads for queries could not start: {cause}"),
-                )
-            })?;
-        Ok(self.shared.pool.get_or_init(|| started))
     }
 
     /// Whether this is the same connection.

@@ -68,11 +68,12 @@ pub(super) fn check_connected(config: &Config, connected: &Config) -> Result<()>
     .with("diff", diff(&asked, &kept)))
 }
 
-/// What a database is opened with: caps on values as they are asked for now, the rest as it was
+/// What a database is opened with: caps on values and threads as they are asked for now, the rest as it was
 /// created.
 pub(super) fn effective_options(config: &Config, stored: &Config) -> Options {
     Options {
         caps: config.options().caps.clone(),
+        threads: config.options().threads,
         ..stored.options().clone()
     }
 }

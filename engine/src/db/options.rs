@@ -23,6 +23,8 @@ pub struct Options {
     pub index_backfill: bool,
     /// Caps on the length of values.
     pub caps: ValueCaps,
+    /// `:threads`: how many threads a query uses; none is one per core.
+    pub threads: Option<usize>,
 }
 
 /// Caps on the length of values; none is no cap.
@@ -48,6 +50,7 @@ impl Default for Options {
             attribute_refs: false,
             index_backfill: false,
             caps: ValueCaps::default(),
+            threads: None,
         }
     }
 }

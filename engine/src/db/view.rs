@@ -248,20 +248,19 @@ pub(super) fn viewed_run(
     if view.is_current() {
         return Some(current.clone());
     }
-    let mut rows = Vec::new();
-    if view.history {
-        current
-            .chunks()
-            .for_each(|chunk| select_current(chunk, view, &mut rows));
-        past.chunks()
-            .for_each(|chunk| select_past(chunk, view, &mut rows));
-        sort_history(&mut rows, order, dictionary);
-        return Some(Run::from_sorted(order, view.extra(), &rows));
-    }
     // What the view shows whole is shared with the present.
-    let shown = current.retain(|row| view.is_within(row.tx));
+    let is_all = view.as_of.is_none() && view.since.is_none();
+    let mut shown = match is_all {
+        true => current.clone(),
+        false => current.retain_txs(|tx| view.is_within(tx)),
+    };
+    let mut rows = Vec::new();
     past.chunks()
         .for_each(|chunk| select_past(chunk, view, &mut rows));
+    if view.history {
+        shown = shown.with_extra(view.extra(), 1);
+        sort_history(&mut rows, order, dictionary);
+    }
     Some(shown.apply(Vec::new(), rows, dictionary))
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::answer::{AnswerColumn, plain_var};
 use super::block::Context;
 use super::join::columns;
-use super::key::RowSet;
+use super::key::group_rows;
 use super::relation::Relation;
 use crate::error::{Code, Error, Result};
 use crate::function::{self, Aggregate};
@@ -64,7 +64,7 @@ impl Groups {
                 firsts: vec![0],
             };
         }
-        let (of_row, firsts) = RowSet::group_rows(keys, rows);
+        let (of_row, firsts) = group_rows(keys, rows);
         Groups { of_row, firsts }
     }
 

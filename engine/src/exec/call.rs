@@ -9,6 +9,7 @@ use super::query::nested;
 use super::relation::Relation;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
+use crate::fork;
 use crate::function::{self, Builtin};
 use crate::index::{Cell, Column, Extra, Interner, Kind, Row, SortOrder};
 use crate::plan::{ArgSlot, Bind, CallGoal, Callable, Special};
@@ -158,7 +159,7 @@ fn compare_as<T: PartialOrd>(
     name: &str,
     (a, b): (&Fixed<'_>, &Fixed<'_>),
     rows: usize,
-    read: impl Fn(u64) -> T,
+    read: impl Fn(u64) -> T + Sync,
 ) -> Option<Vec<u32>> {
     Some(match name {
         "<" => rows_where((a, b), rows, |a, b| read(a) < read(b)),
@@ -174,26 +175,22 @@ fn compare_as<T: PartialOrd>(
 fn rows_where(
     sides: (&Fixed<'_>, &Fixed<'_>),
     rows: usize,
-    holds: impl Fn(u64, u64) -> bool,
+    holds: impl Fn(u64, u64) -> bool + Sync,
 ) -> Vec<u32> {
     match sides {
-        (Fixed::Column(_, a), Fixed::Constant(b)) => select(rows, |row| holds(a[row], b.bits)),
-        (Fixed::Constant(a), Fixed::Column(_, b)) => select(rows, |row| holds(a.bits, b[row])),
-        (Fixed::Column(_, a), Fixed::Column(_, b)) => select(rows, |row| holds(a[row], b[row])),
-        (Fixed::Constant(a), Fixed::Constant(b)) => select(rows, |_| holds(a.bits, b.bits)),
+        (Fixed::Column(_, a), Fixed::Constant(b)) => {
+            fork::rows_where(rows, |row| holds(a[row], b.bits))
+        }
+        (Fixed::Constant(a), Fixed::Column(_, b)) => {
+            fork::rows_where(rows, |row| holds(a.bits, b[row]))
+        }
+        (Fixed::Column(_, a), Fixed::Column(_, b)) => {
+            fork::rows_where(rows, |row| holds(a[row], b[row]))
+        }
+        (Fixed::Constant(a), Fixed::Constant(b)) => {
+            fork::rows_where(rows, |_| holds(a.bits, b.bits))
+        }
     }
-}
-
-/// The rows that pass, found without a branch: about half of them do.
-fn select(rows: usize, passes: impl Fn(usize) -> bool) -> Vec<u32> {
-    let mut out = vec![0; rows];
-    let mut len = 0;
-    for row in 0..rows {
-        out[len] = row as u32;
-        len += usize::from(passes(row));
-    }
-    out.truncate(len);
-    out
 }
 
 /// An argument of one fixed-width kind.

@@ -1,9 +1,13 @@
 //! Joins of two relations on the variables they share.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::budget::Budget;
 use super::key::{RowKeys, RowMap};
 use super::relation::Relation;
 use crate::error::Result;
+use crate::fork;
 use crate::index::Column;
 use crate::plan::VarId;
 
@@ -51,24 +55,30 @@ pub(super) fn join_rows(
     (right, right_rows): (&[&Column], usize),
     budget: &Budget,
 ) -> Result<(Vec<u32>, Vec<u32>)> {
-    let mut pairs = Pairs::new(left.len() + right.len(), budget);
+    let spend = (left.len() + right.len(), budget);
     if left_rows >= right_rows {
         let map = RowMap::new(right.to_vec(), right_rows);
         let probe = map.probe(left, left_rows);
-        for row in 0..left_rows {
-            for other in probe.matches(row) {
-                pairs.push(row as u32, other)?;
+        let pairs = Pairs::of_tasks(left_rows, spend, |rows, pairs| {
+            for row in rows {
+                for other in probe.matches(row) {
+                    pairs.push(row as u32, other)?;
+                }
             }
-        }
+            Ok(())
+        })?;
         return Ok((pairs.left, pairs.right));
     }
     let map = RowMap::new(left.to_vec(), left_rows);
     let probe = map.probe(right, right_rows);
-    for row in 0..right_rows {
-        for other in probe.matches(row) {
-            pairs.push(other, row as u32)?;
+    let pairs = Pairs::of_tasks(right_rows, spend, |rows, pairs| {
+        for row in rows {
+            for other in probe.matches(row) {
+                pairs.push(other, row as u32)?;
+            }
         }
-    }
+        Ok(())
+    })?;
     Ok(pairs.sorted_by_left(left_rows))
 }
 
@@ -114,6 +124,8 @@ pub(super) struct Pairs<'a> {
     pub(super) right: Vec<u32>,
     columns: usize,
     budget: &'a Budget,
+    /// Pairs that tasks beside this one found, and how many of this one's are among them.
+    all: Option<(&'a AtomicUsize, usize)>,
 }
 
 impl<'a> Pairs<'a> {
@@ -123,7 +135,33 @@ impl<'a> Pairs<'a> {
             right: Vec::new(),
             columns,
             budget,
+            all: None,
         }
+    }
+
+    /// The pairs that tasks find for consecutive rows, in the order of the rows.
+    pub(super) fn of_tasks(
+        rows: usize,
+        (columns, budget): (usize, &'a Budget),
+        task: impl Fn(Range<usize>, &mut Pairs<'_>) -> Result<()> + Sync,
+    ) -> Result<Pairs<'a>> {
+        let mut pairs = Pairs::new(columns, budget);
+        if !fork::is_worth(rows) {
+            task(0..rows, &mut pairs)?;
+            return Ok(pairs);
+        }
+        let all = AtomicUsize::new(0);
+        let parts = fork::split(rows, |part| {
+            let mut pairs = Pairs::new(columns, budget);
+            pairs.all = Some((&all, 0));
+            task(part, &mut pairs)?;
+            Ok((pairs.left, pairs.right))
+        });
+        let parts: Vec<(Vec<u32>, Vec<u32>)> = parts.into_iter().collect::<Result<_>>()?;
+        let (left, right) = parts.into_iter().unzip();
+        (pairs.left, pairs.right) = (fork::concat(left), fork::concat(right));
+        pairs.check()?;
+        Ok(pairs)
     }
 
     /// Makes room for so many more.
@@ -136,9 +174,26 @@ impl<'a> Pairs<'a> {
         self.left.push(left);
         self.right.push(right);
         if self.left.len().is_multiple_of(Budget::CHECK_ROWS) {
-            self.budget.check_rows(self.left.len(), self.columns + 1)?;
+            self.check()?;
         }
         Ok(())
+    }
+
+    /// Adds so many rows from one on of either side, in step.
+    pub(super) fn push_all(&mut self, left: u32, right: u32, count: usize) -> Result<()> {
+        self.left.extend(left..left + count as u32);
+        self.right.extend(right..right + count as u32);
+        self.check()
+    }
+
+    fn check(&mut self) -> Result<()> {
+        let mut found = self.left.len();
+        if let Some((all, told)) = &mut self.all {
+            let more = found - *told;
+            *told = found;
+            found = all.fetch_add(more, Ordering::Relaxed) + more;
+        }
+        self.budget.check_rows(found, self.columns + 1)
     }
 
     /// Counting sort by the left row; stable, so right rows keep their order.

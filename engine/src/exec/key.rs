@@ -1,30 +1,33 @@
 //! Rows as keys: hashing and comparing tuples of cells, column by column.
 
 use hashbrown::HashTable;
+use rayon::prelude::*;
 
+use crate::fork;
 use crate::index::{Column, Kind, Kinds};
 
 /// Hashes of all rows of some columns. Equal cells hash equally whether their column is uniform
 /// or tagged.
 pub(super) fn hash_rows(columns: &[&Column], rows: usize) -> Vec<u64> {
-    let mut hashes = vec![0x9E37_79B9_7F4A_7C15u64; rows];
-    for column in columns {
-        match column.kinds() {
-            Kinds::All(kind) => {
-                let kind = u64::from(*kind as u8);
-                for (hash, &bits) in hashes.iter_mut().zip(column.bits()) {
-                    *hash = mix(*hash, bits, kind);
+    fork::fill(rows, |start, hashes: &mut [u64]| {
+        hashes.fill(0x9E37_79B9_7F4A_7C15);
+        for column in columns {
+            let bits = &column.bits()[start..];
+            match column.kinds() {
+                Kinds::All(kind) => {
+                    let kind = u64::from(*kind as u8);
+                    for (hash, &bits) in hashes.iter_mut().zip(bits) {
+                        *hash = mix(*hash, bits, kind);
+                    }
                 }
-            }
-            Kinds::Each(kinds) => {
-                for ((hash, &bits), &kind) in hashes.iter_mut().zip(column.bits()).zip(kinds.iter())
-                {
-                    *hash = mix(*hash, bits, u64::from(kind));
+                Kinds::Each(kinds) => {
+                    for ((hash, &bits), &kind) in hashes.iter_mut().zip(bits).zip(&kinds[start..]) {
+                        *hash = mix(*hash, bits, u64::from(kind));
+                    }
                 }
             }
         }
-    }
-    hashes
+    })
 }
 
 /// One round of folded multiplication, as in wyhash.
@@ -62,9 +65,17 @@ impl Dense {
     fn of(columns: &[&Column]) -> Option<Dense> {
         let [column] = columns else { return None };
         let kind = column.kind()?;
-        let mut signed = column.bits().iter().map(|&bits| bits as i64);
-        let first = signed.next()?;
-        let (min, max) = signed.fold((first, first), |(min, max), n| (min.min(n), max.max(n)));
+        let ends = fork::split(column.len(), |part| {
+            let signed = column.bits()[part].iter().map(|&bits| bits as i64);
+            signed.fold((i64::MAX, i64::MIN), |(min, max), n| {
+                (min.min(n), max.max(n))
+            })
+        });
+        let (mins, maxs): (Vec<i64>, Vec<i64>) = ends.into_iter().unzip();
+        let (min, max) = (mins.into_iter().min()?, maxs.into_iter().max()?);
+        if min > max {
+            return None;
+        }
         let places = usize::try_from(max.abs_diff(min)).ok()?.checked_add(1)?;
         (places <= Dense::PER_ROW * column.len() + Dense::FREE).then_some(Dense {
             kind,
@@ -246,15 +257,13 @@ impl<'a> RowKeys<'a> {
 
     /// The rows of other columns whose key is (or is not) among them.
     pub(super) fn rows_among(&self, columns: &[&Column], rows: usize, want: bool) -> Vec<u32> {
-        let all = 0..rows as u32;
         match self {
-            RowKeys::Dense(places) => all
-                .filter(|&row| places.contains(columns[0], row as usize) == want)
-                .collect(),
+            RowKeys::Dense(places) => {
+                fork::rows_where(rows, |row| places.contains(columns[0], row) == want)
+            }
             RowKeys::Hashed(map) => {
                 let probe = map.probe(columns, rows);
-                all.filter(|&row| probe.first(row as usize).is_some() == want)
-                    .collect()
+                fork::rows_where(rows, |row| probe.first(row).is_some() == want)
             }
         }
     }
@@ -291,43 +300,6 @@ impl RowSet {
         out
     }
 
-    /// A group number for each row, numbered by first appearance, and the first row of each.
-    pub(super) fn group_rows(columns: &[&Column], rows: usize) -> (Vec<u32>, Vec<u32>) {
-        let mut firsts: Vec<u32> = Vec::new();
-        let mut groups = Vec::with_capacity(rows);
-        if let Some(dense) = Dense::of(columns) {
-            let mut numbers = vec![NONE; dense.len];
-            for (row, &bits) in columns[0].bits().iter().enumerate() {
-                let group = &mut numbers[dense.place_of(bits)];
-                if *group == NONE {
-                    *group = firsts.len() as u32;
-                    firsts.push(row as u32);
-                }
-                groups.push(*group);
-            }
-            return (groups, firsts);
-        }
-        let hashes = hash_rows(columns, rows);
-        let mut heads: HashTable<(u64, u32)> = HashTable::new();
-        for (row, &hash) in hashes.iter().enumerate() {
-            let same = |&(other_hash, group): &(u64, u32)| {
-                let first = firsts[group as usize] as usize;
-                other_hash == hash && rows_equal(columns, first, columns, row)
-            };
-            let found = heads.find(hash, same).map(|&(_, group)| group);
-            let group = found.unwrap_or_else(|| {
-                let group = firsts.len() as u32;
-                heads.insert_unique(hash, (hash, group), |&(hash, _)| hash);
-                group
-            });
-            if found.is_none() {
-                firsts.push(row as u32);
-            }
-            groups.push(group);
-        }
-        (groups, firsts)
-    }
-
     /// Inserts a row unless an equal one is there. `same` compares with a row inserted before.
     pub(super) fn insert(&mut self, hash: u64, row: u32, same: impl Fn(u32) -> bool) -> bool {
         let equal = |&(other_hash, other): &(u64, u32)| other_hash == hash && same(other);
@@ -337,6 +309,88 @@ impl RowSet {
         self.heads
             .insert_unique(hash, (hash, row), |&(hash, _)| hash);
         true
+    }
+}
+
+/// A group number for each row, numbered by first appearance, and the first row of each.
+pub(super) fn group_rows(columns: &[&Column], rows: usize) -> (Vec<u32>, Vec<u32>) {
+    let keys = GroupKeys::of(columns, rows);
+    let parts = fork::shares(rows, |part| keys.group(part.map(|row| row as u32)));
+    if let [_] = parts[..] {
+        return parts.into_iter().next().unwrap_or_default();
+    }
+    // The first rows of the parts, in the order of the parts, are a list to group in its turn.
+    let firsts: Vec<u32> = parts
+        .iter()
+        .flat_map(|(_, firsts)| firsts)
+        .copied()
+        .collect();
+    let (numbers, of_all) = keys.group(firsts.iter().copied());
+    let mut begin = 0;
+    let parts: Vec<(&[u32], &[u32])> = parts
+        .iter()
+        .map(|(groups, firsts)| {
+            let numbers = &numbers[begin..begin + firsts.len()];
+            begin += firsts.len();
+            (&groups[..], numbers)
+        })
+        .collect();
+    let renumbered = parts.into_par_iter().map(|(groups, numbers)| {
+        let number = |&group: &u32| numbers[group as usize];
+        groups.iter().map(number).collect::<Vec<u32>>()
+    });
+    (renumbered.collect::<Vec<_>>().concat(), of_all)
+}
+
+/// Columns that rows are grouped by.
+enum GroupKeys<'a> {
+    Dense(Dense, &'a [u64]),
+    Hashed(&'a [&'a Column], Vec<u64>),
+}
+
+impl<'a> GroupKeys<'a> {
+    fn of(columns: &'a [&'a Column], rows: usize) -> GroupKeys<'a> {
+        match Dense::of(columns) {
+            Some(dense) => GroupKeys::Dense(dense, columns[0].bits()),
+            None => GroupKeys::Hashed(columns, hash_rows(columns, rows)),
+        }
+    }
+
+    /// The group of each of some rows, and the first of them in each group.
+    fn group(&self, rows: impl Iterator<Item = u32>) -> (Vec<u32>, Vec<u32>) {
+        let mut groups = Vec::with_capacity(rows.size_hint().0);
+        let mut firsts: Vec<u32> = Vec::new();
+        match self {
+            GroupKeys::Dense(dense, bits) => {
+                let mut numbers = vec![NONE; dense.len];
+                for row in rows {
+                    let group = &mut numbers[dense.place_of(bits[row as usize])];
+                    if *group == NONE {
+                        *group = firsts.len() as u32;
+                        firsts.push(row);
+                    }
+                    groups.push(*group);
+                }
+            }
+            GroupKeys::Hashed(columns, hashes) => {
+                let mut heads: HashTable<(u64, u32)> = HashTable::new();
+                for row in rows {
+                    let hash = hashes[row as usize];
+                    let same = |&(other_hash, group): &(u64, u32)| {
+                        let first = firsts[group as usize] as usize;
+                        other_hash == hash && rows_equal(columns, first, columns, row as usize)
+                    };
+                    let found = heads.find(hash, same).map(|&(_, group)| group);
+                    groups.push(found.unwrap_or_else(|| {
+                        let group = firsts.len() as u32;
+                        heads.insert_unique(hash, (hash, group), |&(hash, _)| hash);
+                        firsts.push(row);
+                        group
+                    }));
+                }
+            }
+        }
+        (groups, firsts)
     }
 }
 
@@ -366,7 +420,7 @@ mod tests {
                 RowSet::distinct_rows(std::slice::from_ref(&keys), 6),
                 [0, 1, 3]
             );
-            let groups = RowSet::group_rows(&[&keys], 6);
+            let groups = group_rows(&[&keys], 6);
             assert_eq!(groups, (vec![0, 1, 0, 2, 1, 0], vec![0, 1, 3]));
         }
     }

@@ -8,9 +8,10 @@ use std::ops::Range;
 use super::budget::Budget;
 use super::join::Pairs;
 use super::key::RowMap;
-use super::merge::{Entities, Integers, merge};
+use super::merge::{Always, Entities, Integers, merge};
 use crate::error::{Code, Error, Result};
-use crate::index::{Cell, Chunk, Column, Dictionary, Extra, Kind, Run};
+use crate::fork;
+use crate::index::{Cell, Chunk, Column, Dictionary, Extra, Kind, Position, Run};
 use crate::limits::SEGMENT_CHUNK_ROWS;
 
 /// What is known of the entity or the value of a pattern's rows.
@@ -215,6 +216,24 @@ fn by_entity_column(
     budget: &Budget,
 ) -> Result<Matches> {
     let rows = column.len();
+    if is_ascending(column) {
+        let (at, keys) = ((run, &Entities), column.bits());
+        let pairs = match v {
+            Access::Free => merge(at, keys, &Always, once, budget),
+            Access::Const(v) => {
+                let agrees = |_: usize, chunk: &Chunk, row: usize| {
+                    chunk.v.bits()[row] == v.bits && chunk.v.cell(row) == *v
+                };
+                merge(at, keys, &agrees, once, budget)
+            }
+            Access::Column(v) | Access::Resolved(v) => {
+                let agrees =
+                    |place: usize, chunk: &Chunk, row: usize| chunk.v.cell(row) == v.cell(place);
+                merge(at, keys, &agrees, once, budget)
+            }
+        };
+        return pairs.map(from_pairs);
+    }
     let mut pairs = Pairs::new(2, budget);
     let agrees = |row: usize, at: RowRef| match v {
         Access::Free => true,
@@ -222,17 +241,6 @@ fn by_entity_column(
         Access::Column(column) | Access::Resolved(column) => cell_at(run, at) == column.cell(row),
     };
     let is_entity = |row: usize| column.kind_at(row) == Kind::Long;
-    if is_ascending(column) {
-        let agrees = |row: usize, chunk: &Chunk, at: usize| match v {
-            Access::Free => true,
-            Access::Const(cell) => chunk.v.bits()[at] == cell.bits && chunk.v.cell(at) == *cell,
-            Access::Column(column) | Access::Resolved(column) => {
-                chunk.v.cell(at) == column.cell(row)
-            }
-        };
-        merge((run, &Entities), column.bits(), agrees, once, &mut pairs)?;
-        return Ok(from_pairs(pairs));
-    }
     if rows.saturating_mul(PROBE_ROWS) < run.len() {
         for row in (0..rows).filter(|&row| is_entity(row)) {
             for at in refs_of_range(run, run.entity_range(column.bits()[row] as i64)) {
@@ -344,14 +352,7 @@ fn by_value_column(
         && Integers::are_all(run)
     {
         let keys = Integers(dictionary);
-        merge(
-            (run, &keys),
-            column.bits(),
-            |_, _, _| true,
-            once,
-            &mut pairs,
-        )?;
-        let mut matches = from_pairs(pairs);
+        let mut matches = from_pairs(merge((run, &keys), column.bits(), &Always, once, budget)?);
         matches.by_value = true;
         return Ok(matches);
     }
@@ -372,17 +373,23 @@ fn by_value_column(
         return Ok(matches);
     }
     let map = RowMap::new(vec![column], rows);
-    let mut is_met = vec![false; if once { rows } else { 0 }];
-    for (at, chunk) in by_entity.numbered_chunks() {
-        let values = [&chunk.v];
-        let probe = map.probe(&values, chunk.len());
-        for row in 0..chunk.len() {
-            for left in probe.matches(row) {
-                if !once || !std::mem::replace(&mut is_met[left as usize], true) {
-                    pairs.push(left, RowRef::new(at, row).0)?;
+    if once {
+        let mut is_met = vec![false; rows];
+        for (at, chunk) in by_entity.numbered_chunks() {
+            let values = [&chunk.v];
+            let probe = map.probe(&values, chunk.len());
+            for row in 0..chunk.len() {
+                for left in probe.matches(row) {
+                    if !std::mem::replace(&mut is_met[left as usize], true) {
+                        pairs.push(left, RowRef::new(at, row).0)?;
+                    }
                 }
             }
         }
+    } else {
+        pairs = Pairs::of_tasks(by_entity.len(), (2, budget), |part, pairs| {
+            sweep(by_entity, part, &map, pairs)
+        })?;
     }
     let (left, right) = pairs.sorted_by_left(rows);
     let rows = Rows::Refs(right.into_iter().map(RowRef).collect());
@@ -393,9 +400,37 @@ fn by_value_column(
     })
 }
 
+/// Pairs the rows of a part of a run with those of the map that have their value.
+fn sweep(run: &Run, part: Range<usize>, map: &RowMap<'_>, pairs: &mut Pairs<'_>) -> Result<()> {
+    let (mut at, mut left) = (run.position(part.start), part.len());
+    while left > 0 {
+        let chunk = run.chunk(at.chunk);
+        let values = [&chunk.v];
+        let probe = map.probe(&values, chunk.len());
+        let rows = at.row..chunk.len().min(at.row + left);
+        left -= rows.len();
+        for row in rows {
+            for other in probe.matches(row) {
+                pairs.push(other, RowRef::new(at.chunk, row).0)?;
+            }
+        }
+        at = Position {
+            chunk: run.next_chunk(at.chunk),
+            row: 0,
+        };
+    }
+    Ok(())
+}
+
 /// Whether a column is of integers that do not fall.
 fn is_ascending(column: &Column) -> bool {
-    column.kind() == Some(Kind::Long) && column.bits().is_sorted_by_key(|&bits| bits as i64)
+    let bits = column.bits();
+    let rises = |part: Range<usize>| {
+        // With the first of the next part.
+        let part = &bits[part.start..bits.len().min(part.end + 1)];
+        part.is_sorted_by_key(|&bits| bits as i64)
+    };
+    column.kind() == Some(Kind::Long) && fork::split(bits.len(), rises).into_iter().all(|is| is)
 }
 
 fn cell_at(run: &Run, at: RowRef) -> Cell {
@@ -543,22 +578,36 @@ impl Matches {
     fn collect(
         &self,
         run: &Run,
-        one: impl Fn(&Chunk, usize) -> u64,
-        all: impl Fn(&Chunk, &mut Vec<u64>),
+        one: impl Fn(&Chunk, usize) -> u64 + Sync,
+        all: impl Fn(&Chunk, &mut Vec<u64>) + Sync,
     ) -> Vec<u64> {
-        let mut out = Vec::with_capacity(self.len());
         match &self.rows {
-            Rows::Refs(refs) => {
-                for refs in refs.chunk_by(|a, b| a.chunk() == b.chunk()) {
-                    let chunk = run.chunk(refs[0].chunk());
-                    out.extend(refs.iter().map(|at| one(chunk, at.row())));
+            Rows::Refs(refs) => fork::fill(refs.len(), |start, out: &mut [u64]| {
+                let mut refs = &refs[start..start + out.len()];
+                let mut out = out.iter_mut();
+                while let Some(first) = refs.first() {
+                    let chunk = run.chunk(first.chunk());
+                    let same = refs.iter().take_while(|at| at.chunk() == first.chunk());
+                    let same = same.count();
+                    let cells = out.by_ref().take(same);
+                    cells
+                        .zip(refs)
+                        .for_each(|(cell, at)| *cell = one(chunk, at.row()));
+                    refs = &refs[same..];
                 }
-            }
+            }),
             Rows::Ranges(ranges) => {
-                let pieces = ranges.iter().flat_map(|range| run.pieces(range.clone()));
-                pieces.for_each(|piece| all(&piece, &mut out));
+                let one_range = |range: &Range<usize>| {
+                    let parts = fork::split(range.len(), |part| {
+                        let mut out = Vec::with_capacity(part.len());
+                        let part = range.start + part.start..range.start + part.end;
+                        run.pieces(part).for_each(|piece| all(&piece, &mut out));
+                        out
+                    });
+                    fork::concat(parts)
+                };
+                fork::concat(ranges.iter().map(one_range).collect())
             }
         }
-        out
     }
 }

@@ -1,5 +1,8 @@
 //! Sorted keys against a run in the same order: both are read once, what lies between is leapt over.
 
+use std::ops::Range;
+
+use super::budget::Budget;
 use super::join::Pairs;
 use super::lookup::RowRef;
 use crate::error::Result;
@@ -60,44 +63,99 @@ impl Keys for Integers<'_> {
     }
 }
 
+/// Which of the rows that have a key go with it.
+pub(super) trait Agrees: Sync {
+    /// Whether all do.
+    const ALWAYS: bool;
+
+    /// Whether a key, by its place, goes with a row of a chunk.
+    fn agrees(&self, place: usize, chunk: &Chunk, row: usize) -> bool;
+}
+
+/// A key goes with every row that has it.
+pub(super) struct Always;
+
+impl Agrees for Always {
+    const ALWAYS: bool = true;
+
+    fn agrees(&self, _: usize, _: &Chunk, _: usize) -> bool {
+        true
+    }
+}
+
+impl<F: Fn(usize, &Chunk, usize) -> bool + Sync> Agrees for F {
+    const ALWAYS: bool = false;
+
+    fn agrees(&self, place: usize, chunk: &Chunk, row: usize) -> bool {
+        self(place, chunk, row)
+    }
+}
+
+/// Fewest keys in a row that are the keys of a chunk before they are paired as a whole.
+const BLOCK: usize = 8;
+
 /// Pairs each of the sorted keys with the rows that have it.
 ///
-/// - `agrees`: whether a key, by its place, goes with a row of a chunk.
 /// - `once`: one row of each key will do.
-/// - Cost: O(keys * log(rows leapt over)); a chunk without keys is not read.
-pub(super) fn merge<K: Keys>(
+/// - Cost: O(keys * log(rows leapt over)), and O(keys) where the keys of a chunk lie evenly apart
+///   or are the wanted ones; a chunk without keys is not read.
+pub(super) fn merge<'b, K: Keys + Sync, A: Agrees>(
     (run, keys): (&Run, &K),
     wanted: &[u64],
-    agrees: impl Fn(usize, &Chunk, usize) -> bool,
+    agrees: &A,
+    once: bool,
+    budget: &'b Budget,
+) -> Result<Pairs<'b>> {
+    Pairs::of_tasks(wanted.len(), (2, budget), |places, pairs| {
+        merge_part((run, keys), (wanted, places), agrees, once, pairs)
+    })
+}
+
+/// As [`merge`], for the keys of some places.
+fn merge_part<K: Keys, A: Agrees>(
+    (run, keys): (&Run, &K),
+    (wanted, places): (&[u64], Range<usize>),
+    agrees: &A,
     once: bool,
     pairs: &mut Pairs<'_>,
 ) -> Result<()> {
-    let end = run.end_chunk();
-    let Some(&first) = wanted.first() else {
+    let wanted = &wanted[..places.end];
+    let mut place = places.start;
+    let Some(&first) = wanted.get(place) else {
         return Ok(());
     };
     let mut at = keys.seek(run, first as i64);
-    if at.chunk >= end {
+    if at.chunk >= run.end_chunk() {
         return Ok(());
     }
-    pairs.reserve(wanted.len().min(run.len()));
+    pairs.reserve(places.len().min(run.len()));
     let mut chunk = run.chunk(at.chunk);
-    let mut of_chunk = K::of(chunk);
-    for (place, &key) in wanted.iter().enumerate() {
-        let key = key as i64;
-        if (of_chunk[of_chunk.len() - 1] as i64) < key {
+    let mut sorted = Sorted::of(K::of(chunk));
+    while place < wanted.len() {
+        let key = wanted[place] as i64;
+        if sorted.last() < key {
             at = keys.seek(run, key);
-            if at.chunk >= end {
+            if at.chunk >= run.end_chunk() {
                 return Ok(());
             }
             chunk = run.chunk(at.chunk);
-            of_chunk = K::of(chunk);
+            sorted = Sorted::of(K::of(chunk));
         }
-        at.row = leap(of_chunk, at.row, key);
+        at.row = sorted.seek(at.row, key);
+        let (ahead, beside) = (wanted.get(place + BLOCK), sorted.keys.get(at.row + BLOCK));
+        if A::ALWAYS && ahead.is_some() && ahead == beside {
+            // The last of them may have more rows.
+            let alone = common(&wanted[place..], &sorted.keys[at.row..]).saturating_sub(1);
+            if alone >= BLOCK {
+                pairs.push_all(place as u32, RowRef::new(at.chunk, at.row).0, alone)?;
+                (place, at.row) = (place + alone, at.row + alone);
+                continue;
+            }
+        }
         let mut is_met = false;
         let mut row = at.row;
-        while row < of_chunk.len() && of_chunk[row] as i64 == key {
-            if agrees(place, chunk, row) {
+        while row < sorted.keys.len() && sorted.keys[row] as i64 == key {
+            if agrees.agrees(place, chunk, row) {
                 pairs.push(place as u32, RowRef::new(at.chunk, row).0)?;
                 is_met = true;
                 if once {
@@ -106,40 +164,31 @@ pub(super) fn merge<K: Keys>(
             }
             row += 1;
         }
-        if row == of_chunk.len() && !(once && is_met) {
+        if row == sorted.keys.len() && !(once && is_met) {
             let from = run.next_chunk(at.chunk);
-            chunks_after(
-                (run, from),
-                place as u32,
-                key,
-                &agrees,
-                once,
-                pairs,
-                K::first,
-            )?;
+            chunks_after::<K, A>((run, from), (place, key), agrees, once, pairs)?;
         }
+        place += 1;
     }
     Ok(())
 }
 
 /// Pairs a key with its rows in the chunks from one on.
-fn chunks_after(
+fn chunks_after<K: Keys, A: Agrees>(
     (run, mut number): (&Run, usize),
-    place: u32,
-    key: i64,
-    agrees: &impl Fn(usize, &Chunk, usize) -> bool,
+    (place, key): (usize, i64),
+    agrees: &A,
     once: bool,
     pairs: &mut Pairs<'_>,
-    first: impl Fn((i64, Cell)) -> i64,
 ) -> Result<()> {
-    while number < run.end_chunk() && first(run.chunk_first(number)) == key {
+    while number < run.end_chunk() && K::first(run.chunk_first(number)) == key {
         let chunk = run.chunk(number);
         for row in 0..chunk.len() {
-            if first((chunk.e[row], chunk.v.cell(row))) != key {
+            if K::first((chunk.e[row], chunk.v.cell(row))) != key {
                 return Ok(());
             }
-            if agrees(place as usize, chunk, row) {
-                pairs.push(place, RowRef::new(number, row).0)?;
+            if agrees.agrees(place, chunk, row) {
+                pairs.push(place as u32, RowRef::new(number, row).0)?;
                 if once {
                     return Ok(());
                 }
@@ -148,6 +197,73 @@ fn chunks_after(
         number = run.next_chunk(number);
     }
     Ok(())
+}
+
+/// How many keys from the start are those of a chunk, each more than the one before.
+fn common(wanted: &[u64], keys: &[u64]) -> usize {
+    let len = wanted.len().min(keys.len());
+    let (wanted, keys) = (&wanted[..len], &keys[..len]);
+    // A whole block at a time, without a branch in it.
+    let mut start = 0;
+    while start + BLOCK < len {
+        let pairs = wanted[start..=start + BLOCK]
+            .iter()
+            .zip(&keys[start..=start + BLOCK]);
+        let is_same = pairs.fold(true, |same, (a, b)| same & (a == b));
+        let rises = wanted[start..=start + BLOCK].windows(2);
+        let is_rising = rises.fold(true, |rising, pair| rising & (pair[0] != pair[1]));
+        if !(is_same & is_rising) {
+            break;
+        }
+        start += BLOCK;
+    }
+    if start == 0 { 0 } else { start + 1 }
+}
+
+/// The keys of a chunk, in order, not empty.
+struct Sorted<'k> {
+    keys: &'k [u64],
+    /// Rows per unit of key, where the keys lie evenly.
+    slope: Option<f64>,
+}
+
+impl<'k> Sorted<'k> {
+    fn of(keys: &'k [u64]) -> Sorted<'k> {
+        let last = keys.len() - 1;
+        let span = (keys[last] as i64).wrapping_sub(keys[0] as i64);
+        let slope = last as f64 / span as f64;
+        let mut sorted = Sorted { keys, slope: None };
+        let is_even = |row: usize| sorted.place(slope, keys[row] as i64) == row;
+        if span > 0
+            && [last / 4, last / 2, last - last / 4]
+                .into_iter()
+                .all(is_even)
+        {
+            sorted.slope = Some(slope);
+        }
+        sorted
+    }
+
+    fn last(&self) -> i64 {
+        self.keys[self.keys.len() - 1] as i64
+    }
+
+    /// Where a key is, if the keys lie evenly.
+    fn place(&self, slope: f64, key: i64) -> usize {
+        (key.wrapping_sub(self.keys[0] as i64) as f64 * slope + 0.5) as usize
+    }
+
+    /// The first row from one on whose key is at least this; the last row's is.
+    fn seek(&self, from: usize, key: i64) -> usize {
+        let is_at = |row: usize| self.keys.get(row).is_some_and(|&bits| bits as i64 == key);
+        if let Some(slope) = self.slope {
+            let guess = self.place(slope, key);
+            if is_at(guess) && !is_at(guess.wrapping_sub(1)) {
+                return guess;
+            }
+        }
+        leap(self.keys, from, key)
+    }
 }
 
 /// The first row from one on whose key is at least this; the last row's is.
@@ -168,7 +284,6 @@ fn leap(keys: &[u64], from: usize, key: i64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exec::Budget;
     use crate::index::{Extra, Row, SortOrder};
 
     /// Keys in runs of many chunks, entities of many rows among them.
@@ -181,20 +296,52 @@ mod tests {
         let wanted: Vec<u64> = [3, 3, 5, 879, 2_193, 8_568, 8_571, 9_999].to_vec();
         let budget = Budget::default();
         let met = |once: bool| {
-            let mut pairs = Pairs::new(2, &budget);
-            merge((&run, &Entities), &wanted, |_, _, _| true, once, &mut pairs).unwrap();
-            let counts: Vec<usize> = (0..wanted.len())
-                .map(|place| {
-                    pairs
-                        .left
-                        .iter()
-                        .filter(|&&left| left == place as u32)
-                        .count()
-                })
-                .collect();
-            counts
+            let pairs = merge((&run, &Entities), &wanted, &Always, once, &budget).unwrap();
+            let of_place = |place: u32| pairs.left.iter().filter(move |&&left| left == place);
+            (0..wanted.len() as u32)
+                .map(|place| of_place(place).count())
+                .collect::<Vec<_>>()
         };
         assert_eq!(met(false), [7, 7, 0, 7, 7, 7, 1, 0]);
         assert_eq!(met(true), [1, 1, 0, 1, 1, 1, 1, 0]);
+    }
+
+    /// Keys of every step and gaps, alone and repeated, against a search of all rows.
+    #[test]
+    fn pairs_are_those_of_a_search_of_all_rows() {
+        let evenly = |step: i64, times: i64| move |n: i64| n / times * step;
+        let gaps = |n: i64| if n % 4_000 < 3_990 { n } else { n + n % 7 };
+        let steps: [&dyn Fn(i64) -> i64; 5] =
+            [&evenly(1, 1), &evenly(3, 1), &evenly(1, 2), &gaps, &|n| {
+                n * n
+            }];
+        for step in steps {
+            let mut keys: Vec<i64> = (0..9_000).map(step).collect();
+            keys.sort_unstable();
+            let row = |(n, &e): (usize, &i64)| Row::new(e, Cell::long(n as i64), 0);
+            let rows: Vec<Row> = keys.iter().enumerate().map(row).collect();
+            let run = Run::from_sorted(SortOrder::ByEntity, Extra::Nothing, &rows);
+            let odd = keys.iter().flat_map(|&key| [key, key + 1]).step_by(3);
+            for wanted in [keys.clone(), odd.collect(), keys.repeat(2)] {
+                let mut wanted = wanted;
+                wanted.sort_unstable();
+                let bits: Vec<u64> = wanted.iter().map(|&key| key as u64).collect();
+                let budget = Budget::default();
+                let pairs = merge((&run, &Entities), &bits, &Always, false, &budget).unwrap();
+                let expected = wanted.iter().enumerate().flat_map(|(place, key)| {
+                    let from = keys.partition_point(|other| other < key);
+                    let to = keys.partition_point(|other| other <= key);
+                    (from..to).map(move |row| (place as u32, row as i64))
+                });
+                let chunk = |at: u32| run.chunk(at as usize >> 13);
+                let number = |&at: &u32| chunk(at).v.bits()[at as usize & 8_191] as i64;
+                let found = pairs
+                    .left
+                    .iter()
+                    .copied()
+                    .zip(pairs.right.iter().map(number));
+                assert!(found.eq(expected));
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::source::{DbSource, Source, Sources, Tuples};
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::fault;
+use crate::fork;
 use crate::index::Interner;
 use crate::limits;
 use crate::plan::{self, Bind, Outline, Program, VarId, Vars};
@@ -51,6 +52,9 @@ pub struct QueryOptions {
     pub cancelled: Option<Arc<std::sync::atomic::AtomicBool>>,
     /// Bytes one relation may hold.
     pub memory_bytes: Option<usize>,
+    /// Rows of one task, where an operator splits its work among threads; the answer does not
+    /// depend on it.
+    pub task_rows: Option<usize>,
 }
 
 /// Answers a query: a vector, a map, or text of either.
@@ -58,10 +62,23 @@ pub struct QueryOptions {
 /// Errors: `Code::Parser…` for what cannot be read, `Code::Query…` for what cannot be answered.
 pub fn q(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Answer> {
     let query = read(query, options)?;
-    fault::catch(|| {
+    on_threads(inputs, options, || {
         let answered = Run::new(&query, inputs, 0, None)?.answer(options, false)?;
         Ok(answered.0)
     })
+}
+
+/// Runs a query on the threads that the connection of its database asks for.
+fn on_threads<T: Send>(
+    inputs: &[Input],
+    options: &QueryOptions,
+    run: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let threads = inputs.iter().find_map(|input| match input {
+        Input::Db(db) => db.options().threads,
+        Input::Value(_) => None,
+    });
+    fork::on_threads(threads, options.task_rows, || fault::catch(run))
 }
 
 /// A query that was read once and is asked many times, with other inputs or of other database
@@ -91,7 +108,7 @@ impl Prepared {
             }
         };
         let query = changed.as_ref().unwrap_or(&self.query);
-        fault::catch(|| {
+        on_threads(inputs, options, || {
             let answered = Run::new(query, inputs, 0, Some(&self.plan))?.answer(options, false)?;
             Ok(answered.0)
         })
@@ -110,7 +127,7 @@ pub fn explain(query: &Value, inputs: &[Input], options: &QueryOptions) -> Resul
 /// A query's result under `:ret`, and for each clause in the order it ran its rows and time.
 pub fn query_stats(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Value> {
     let parsed = read(query, options)?;
-    let (answer, trace, names) = fault::catch(|| {
+    let (answer, trace, names) = on_threads(inputs, options, || {
         let run = Run::new(&parsed, inputs, 0, None)?;
         let names = run.program.vars.clone();
         let (answer, trace) = run.answer(options, true)?;

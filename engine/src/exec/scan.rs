@@ -8,6 +8,7 @@ use super::source::{Source, Tuples};
 use crate::datom::AttrId;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
+use crate::fork;
 use crate::index::{Cell, Column, Extra, Kind, Run, SortOrder};
 use crate::plan::{Pattern, Slot, VarId};
 use crate::value::Value;
@@ -184,7 +185,13 @@ fn assemble(
 ) -> Result<Relation> {
     let is_unit = input.len() == 1 && input.vars().is_empty();
     let left = matches.left();
-    let is_whole = || left.iter().enumerate().all(|(at, &row)| at == row as usize);
+    let is_whole = || {
+        let parts = fork::split(left.len(), |part| {
+            let mut rows = part.start as u32..;
+            left[part].iter().all(|&row| rows.next() == Some(row))
+        });
+        parts.into_iter().all(|is_whole| is_whole)
+    };
     let mut out = if is_unit {
         Relation::new(Vec::new(), Vec::new(), matches.len())
     } else if left.len() == input.len() && is_whole() {

@@ -3,6 +3,7 @@
 use arrow_buffer::ScalarBuffer;
 
 use super::{Cell, Kind};
+use crate::fork;
 
 /// The kinds of a column's rows.
 #[derive(Clone, Debug)]
@@ -126,7 +127,13 @@ impl Column {
 
     /// The given rows, in the given order.
     pub fn gather(&self, rows: &[u32]) -> Column {
-        let bits: Vec<u64> = rows.iter().map(|&row| self.bits[row as usize]).collect();
+        let bits = &self.bits[..];
+        let bits: Vec<u64> = fork::fill(rows.len(), |start, part: &mut [u64]| {
+            let rows = &rows[start..start + part.len()];
+            part.iter_mut()
+                .zip(rows)
+                .for_each(|(cell, &row)| *cell = bits[row as usize]);
+        });
         let kinds = match &self.kinds {
             Kinds::All(kind) => Kinds::All(*kind),
             Kinds::Each(kinds) => Kinds::Each(

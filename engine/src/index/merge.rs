@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_buffer::ScalarBuffer;
+
 use super::leaf::Slot;
 use super::run::partition_point;
 use super::{Cell, Chunk, ColumnBuilder, Dictionary, Extra, Leaf, Row, Run, SortOrder};
@@ -228,6 +230,36 @@ impl Run {
             }
         }
         Run::from_leaves(self.order, self.extra, out.leaves)
+    }
+
+    /// The run with only the rows whose transaction `keep` holds for. Nothing but transactions is
+    /// looked at where a chunk stays whole.
+    #[must_use]
+    pub fn retain_txs(&self, keep: impl Fn(i64) -> bool) -> Run {
+        let is_whole = |leaf: &Leaf| {
+            let mut chunks = leaf.chunks();
+            chunks.all(|chunk| chunk.tx.iter().all(|&tx| keep(tx)))
+        };
+        if self.leaves().iter().all(|leaf| is_whole(leaf)) {
+            return self.clone();
+        }
+        self.retain(|row| keep(row.tx))
+    }
+
+    /// A run of current rows as one with an extra column, which says the same of all.
+    #[must_use]
+    pub fn with_extra(&self, extra: Extra, mark: i64) -> Run {
+        let longest = self.chunks().map(Chunk::len).max().unwrap_or(0);
+        let marks: ScalarBuffer<i64> = vec![mark; longest].into();
+        let marked = |slot: &Arc<Slot>| {
+            let chunk = slot.chunk();
+            Slot::of(Chunk {
+                extra: Some(marks.slice(0, chunk.len())),
+                ..chunk.clone()
+            })
+        };
+        let leaf = |leaf: &Arc<Leaf>| Arc::new(Leaf::of(leaf.slots().iter().map(marked).collect()));
+        Run::from_leaves(self.order, extra, self.leaves().iter().map(leaf).collect())
     }
 
     /// The same rows in the other order.

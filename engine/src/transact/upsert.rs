@@ -95,15 +95,7 @@ impl State<'_> {
                 Value::Long(bound),
             )
         } else {
-            let context = || {
-                Value::vector([
-                    Value::Nil,
-                    Value::Nil,
-                    attribute.named.clone(),
-                    value.clone(),
-                    Value::Nil,
-                ])
-            };
+            let context = || datom_form(&attribute.named, value);
             self.check_value(attribute, value, &context)?;
             (self.owner(attribute, value)?, value.clone())
         };
@@ -137,15 +129,7 @@ impl State<'_> {
             if attribute.is_ref() && (is_tempid(value) || matches!(value, Value::Map(_))) {
                 return Ok(());
             }
-            let context = || {
-                Value::vector([
-                    Value::Nil,
-                    Value::Nil,
-                    attribute.named.clone(),
-                    value.clone(),
-                    Value::Nil,
-                ])
-            };
+            let context = || datom_form(&attribute.named, value);
             self.check_value(&attribute, value, &context)?;
             values.push(if attribute.is_ref() {
                 Value::Long(self.entid_strict(value)?)
@@ -189,4 +173,9 @@ fn agree(found: &mut Option<Found>, next: Found, map: &Map) -> Result<()> {
         .with("entity", Value::from(map.clone()))
         .with("assertion", next.to_value())
         .with("conflict", first.to_value()))
+}
+/// What an error shows of a datom of which no more than this is known.
+fn datom_form(named: &Value, value: &Value) -> Value {
+    let (named, value) = (named.clone(), value.clone());
+    Value::vector([Value::Nil, Value::Nil, named, value, Value::Nil])
 }

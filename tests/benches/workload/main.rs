@@ -1,6 +1,7 @@
 //! The workloads that other Datalog engines were measured on: answers checked, then timed.
 //!
-//! `cargo bench --bench workload [-- SUITE…]`, suites `people rules joins temporal debian latency`. Every
+//! `cargo bench --bench workload [-- SUITE…]`, suites `people rules joins temporal debian latency`, and,
+//! where asked for, `scale-1 scale-10 scale-50`: tables of so many million rows. Every
 //! query must answer the known number of rows before it is timed; figures are CPU milliseconds of
 //! the whole process, the least of several runs, beside what Datahike, Datalevin and DataScript
 //! (on the JVM) needed on another machine: read the proportions, not the digits. `debian` also
@@ -12,6 +13,7 @@
 mod data;
 mod peers;
 mod python;
+mod scale;
 
 use std::time::{Duration, Instant};
 
@@ -81,6 +83,11 @@ fn main() -> Result<()> {
     }
     if is_chosen("latency") {
         latency()?;
+    }
+    for millions in [1, 10, 50] {
+        if chosen.contains(&format!("scale-{millions}")) {
+            scale::scale(millions)?;
+        }
     }
     Ok(())
 }

@@ -251,6 +251,14 @@ const PANICKED: &str = "the engine panics";
 
 /// What the engine answers, or why it refuses.
 pub(super) fn ask(built: &Built, program: &Program) -> Result<Value, String> {
+    ask_with(built, program, &QueryOptions::default())
+}
+
+pub(super) fn ask_with(
+    built: &Built,
+    program: &Program,
+    options: &QueryOptions,
+) -> Result<Value, String> {
     let mut inputs = Vec::new();
     for (_, given) in &program.inputs {
         inputs.push(match given {
@@ -262,7 +270,7 @@ pub(super) fn ask(built: &Built, program: &Program) -> Result<Value, String> {
         });
     }
     let query = read(&program.query());
-    let run = || exec::q(&query, &inputs, &QueryOptions::default()).map(|answer| answer.to_value());
+    let run = || exec::q(&query, &inputs, options).map(|answer| answer.to_value());
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(answer) => answer.map_err(|error| format!("{:?}: {}", error.code(), error.message())),
         Err(_) => Err(PANICKED.into()),

@@ -18,10 +18,9 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use check::{Outcome, ask, build, check_access, check_datoms, compare};
-use datalith_engine::Value;
-use datalith_engine::conn::{Config, Conn, create_database};
-use uuid::Uuid;
+use check::{Outcome, ask, ask_with, build, check_access, check_datoms, compare};
+use datalith_engine::exec::QueryOptions;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use world::{Program, Random, World};
 
 /// Worlds per run, and programs asked of each.
@@ -109,33 +108,34 @@ fn run(seed: u64, tally: &mut BTreeMap<&'static str, usize>) -> Option<String> {
     None
 }
 
-/// The same answer, rows in the same order, whatever the number of threads.
+/// The same answer, rows in the same order, whatever the number of threads, and however few rows
+/// each of them takes.
 fn check_threads(built: &check::Built, program: &Program) -> Result<(), String> {
     let alone = format!("{:?}", ask(built, program));
-    for conn in connections() {
-        let pool = conn.pool().map_err(|error| error.message().to_owned())?;
-        let answer = pool.install(|| format!("{:?}", ask(built, program)));
+    let one_row = QueryOptions {
+        task_rows: Some(1),
+        ..QueryOptions::default()
+    };
+    for (pool, options) in pools().iter().flat_map(|pool| {
+        let each = [QueryOptions::default(), one_row.clone()];
+        each.map(|options| (pool, options))
+    }) {
+        let answer = pool.install(|| format!("{:?}", ask_with(built, program, &options)));
         if answer != alone {
-            return Err(format!(
-                "{:?} threads: {answer}, alone: {alone}",
-                conn.config().threads()
-            ));
+            let threads = pool.current_num_threads();
+            return Err(format!("{threads} threads: {answer}, alone: {alone}"));
         }
     }
     Ok(())
 }
 
-/// Connections with 1 and with 8 threads for queries.
-fn connections() -> &'static [Conn; 2] {
-    static CONNECTIONS: OnceLock<[Conn; 2]> = OnceLock::new();
-    CONNECTIONS.get_or_init(|| {
-        [1, 8].map(|threads: i64| {
-            let config = Config::memory(Uuid::from_u64_pair(0x30de1, threads as u64));
-            let config = config
-                .with("threads", Value::Long(threads))
-                .expect("a number of threads");
-            create_database(&config).expect("nobody else has this id");
-            Conn::connect(&config).expect("just created")
+/// 1 and 8 threads.
+fn pools() -> &'static [ThreadPool; 2] {
+    static POOLS: OnceLock<[ThreadPool; 2]> = OnceLock::new();
+    POOLS.get_or_init(|| {
+        [1, 8].map(|threads| {
+            let pool = ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().expect("threads start")
         })
     })
 }

@@ -4,7 +4,7 @@ use super::source::Source;
 
 /// The modules, lowest first; a module imports only from lines above its own.
 const RANKS: &[&[&str]] = &[
-    &["error", "fault", "limits", "value", "datom"],
+    &["error", "fault", "fork", "limits", "value", "datom"],
     &["bytes", "edn"],
     &["store"],
     &["function"],
