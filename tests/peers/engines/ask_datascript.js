@@ -54,12 +54,13 @@ function datoms(table, fields) {
 const plains = new Map();
 
 function ask(query) {
-  if (!plains.has(query.text)) {
+  const key = JSON.stringify([query.text, query.in]);
+  if (!plains.has(key)) {
     // Rules are text as the query is; everything else is data.
     const inputs = query.in.map((input) => (input.startsWith("[[") ? plain(input) : JSON.parse(input)));
-    plains.set(query.text, [plain(query.text), inputs]);
+    plains.set(key, [plain(query.text), inputs]);
   }
-  const [text, inputs] = plains.get(query.text);
+  const [text, inputs] = plains.get(key);
   return d.q(text, db, ...inputs);
 }
 
