@@ -11,6 +11,7 @@ pub mod exec;
 pub mod fault;
 mod fork;
 pub mod function;
+pub mod graph;
 pub mod index;
 pub mod limits;
 pub mod plan;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::budget::Budget;
 use super::call;
 use super::fixpoint;
+use super::graph_call::Graphs;
 use super::join::{natural_join, semi_join_rows};
 use super::relation::Relation;
 use super::scan::scan;
@@ -23,6 +24,8 @@ pub(super) struct Context<'a> {
     pub(super) budget: &'a Budget,
     /// The rules as given, for nested queries.
     pub(super) rules: Value,
+    /// The graphs that functions walked so far.
+    pub(super) graphs: Graphs,
     /// How many queries are around this one.
     pub(super) depth: usize,
     /// What each step did, if somebody asked.

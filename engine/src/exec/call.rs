@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::block::Context;
 use super::budget::Budget;
+use super::graph_call;
 use super::input::TupleBuilder;
 use super::query::nested;
 use super::relation::Relation;
@@ -22,6 +23,9 @@ pub(super) fn filter(
     relation: &Relation,
     form: &Value,
 ) -> Result<Relation> {
+    if let Callable::Graph(function) = call.callable {
+        return graph_call::filter(context, (function, call), relation, form);
+    }
     if let Some(keep) = compare_columns(call, relation) {
         return Ok(relation.select(&keep));
     }
@@ -68,6 +72,9 @@ pub(super) fn compute(
     relation: &Relation,
     form: &Value,
 ) -> Result<Relation> {
+    if let Callable::Graph(function) = call.callable {
+        return graph_call::compute(context, (function, call), bind, relation, form);
+    }
     let mut tuples = TupleBuilder::new(bind);
     let mut caller = Caller::new(context, call, relation, form)?;
     for row in 0..relation.len() {
@@ -84,6 +91,11 @@ pub(super) fn compute(
             .budget
             .check_rows(tuples.left.len(), relation.vars().len() + 1)?;
     }
+    Ok(bound(relation, tuples))
+}
+
+/// The rows of a relation with the tuples found for them, where both agree on what is bound twice.
+pub(super) fn bound(relation: &Relation, tuples: TupleBuilder) -> Relation {
     let (found, left) = tuples.finish();
     let is_once = left.windows(2).all(|pair| pair[0] < pair[1]);
     let mut out = relation
@@ -101,11 +113,11 @@ pub(super) fn compute(
             }
         }
     }
-    let Some(keep) = keep else { return Ok(out) };
+    let Some(keep) = keep else { return out };
     let rows: Vec<u32> = (0..keep.len() as u32)
         .filter(|&row| keep[row as usize])
         .collect();
-    Ok(out.select(&rows))
+    out.select(&rows)
 }
 
 /// The only column the arguments read, if there is just one.
@@ -255,6 +267,7 @@ impl<'a> Caller<'a> {
         let target = match call.callable {
             Callable::Builtin(builtin) => Target::Builtin(builtin),
             Callable::Special(special) => Target::Special(special),
+            Callable::Graph(_) => unreachable!("such calls are made for all rows together"),
             Callable::Var(var) => Target::Named(relation.column(var).cloned().ok_or_else(unbound)?),
         };
         let mut args = Vec::with_capacity(call.args.len());

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
+pub(super) use crate::graph::Marks;
 use crate::index::{Cell, Column, ColumnBuilder, Kind};
 
 /// Entities whose numbers share a page.
@@ -130,41 +131,6 @@ impl Adjacency {
     /// Pairs.
     pub(super) fn len(&self) -> usize {
         self.followers.len()
-    }
-}
-
-/// Which nodes were seen, forgotten at once by [`Marks::clear`].
-pub(super) struct Marks {
-    rounds: Vec<u32>,
-    round: u32,
-}
-
-impl Marks {
-    pub(super) fn new(nodes: usize) -> Marks {
-        Marks {
-            rounds: vec![0; nodes],
-            round: 1,
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.round = self.round.wrapping_add(1);
-        if self.round == 0 {
-            self.rounds.fill(0);
-            self.round = 1;
-        }
-    }
-
-    /// Marks a node; false if it was.
-    pub(super) fn insert(&mut self, node: u32) -> bool {
-        let round = &mut self.rounds[node as usize];
-        let is_new = *round != self.round;
-        *round = self.round;
-        is_new
-    }
-
-    pub(super) fn contains(&self, node: u32) -> bool {
-        self.rounds[node as usize] == self.round
     }
 }
 

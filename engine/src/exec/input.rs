@@ -77,6 +77,17 @@ impl TupleBuilder {
         Ok(())
     }
 
+    /// Takes tuples that are there as columns, for some of the variables each once, for row `row`.
+    pub(super) fn extend(&mut self, row: u32, columns: &[(VarId, Column)], rows: usize) {
+        for (var, column) in columns {
+            let own = self.vars.iter().zip(&mut self.builders);
+            for (_, builder) in own.filter(|(own, _)| *own == var) {
+                builder.extend(column);
+            }
+        }
+        self.left.extend(std::iter::repeat_n(row, rows));
+    }
+
     /// The tuples, and the rows they belong to.
     pub(super) fn finish(self) -> (Relation, Vec<u32>) {
         let rows = self.left.len();

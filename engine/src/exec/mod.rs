@@ -14,6 +14,7 @@ mod call;
 mod closure;
 mod fixpoint;
 mod graph;
+mod graph_call;
 mod input;
 mod join;
 mod key;

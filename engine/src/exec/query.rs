@@ -6,6 +6,7 @@ use super::answer::{self, Answer};
 use super::block::{Context, StepStats, run_block};
 use super::budget::Budget;
 use super::builtin::missing_rules;
+use super::graph_call::Graphs;
 use super::input::{input_relation, join_inputs};
 use super::lookup_ref::check_lookups;
 use super::prepared::{KeptPlan, PlanKey, Planned, Scope};
@@ -329,6 +330,7 @@ impl<'q> Run<'q> {
             interner: self.interner,
             budget,
             rules: self.rules,
+            graphs: Graphs::default(),
             depth: self.depth,
             trace: traced.then(Vec::new),
         };

@@ -13,6 +13,7 @@ mod compare;
 mod convert;
 mod failure;
 mod format;
+mod graph;
 pub mod kernel;
 mod lookup;
 mod name;

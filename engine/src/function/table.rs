@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    aggregate, arithmetic, callable, collection, compare, convert, format, lookup, name, predicate,
-    print, random, regex, sequence, text,
+    aggregate, arithmetic, callable, collection, compare, convert, format, graph, lookup, name,
+    predicate, print, random, regex, sequence, text,
 };
 use crate::error::Result;
 use crate::value::Value;
@@ -452,4 +452,11 @@ const TABLE: &[Entry] = &[
     row("update-vals", exactly(2), callable::update_vals, "A map with a function of each value."),
     row("update-keys", exactly(2), callable::update_keys, "A map with a function of each key."),
     row("merge-with", at_least(1), callable::merge_with, "The maps as one; a function joins the values of equal keys."),
+    // Graphs, for functions over graphs.
+    row("attr-graph", exactly(1), graph::attr_graph, "A graph of the links of an attribute."),
+    row("multi-attr-graph", exactly(1), graph::multi_attr_graph, "A graph of the links of several attributes."),
+    row("weighted-graph", exactly(3), graph::weighted_graph, "A graph of links that are entities: their from, to and weight."),
+    row("reverse-graph", exactly(1), graph::reverse_graph, "A graph with its links the other way."),
+    row("undirected-graph", exactly(1), graph::undirected_graph, "A graph with its links both ways."),
+    row("subgraph", exactly(2), graph::subgraph, "A graph with only the links between some nodes."),
 ];

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::error::{Code, Error, Result, Span};
 use crate::function::{self, Builtin};
+use crate::graph::GraphFunction;
 use crate::query::ast::{Arg, Binding, Clause, ClauseKind, FunctionName, SourceName, Term, Var};
 use crate::value::{Symbol, Value};
 
@@ -110,6 +111,8 @@ pub enum Callable {
     Builtin(Builtin),
     /// One of the executor's own.
     Special(Special),
+    /// A function over a graph of a database.
+    Graph(GraphFunction),
     /// A variable that holds the name of a function.
     Var(VarId),
 }
@@ -480,7 +483,12 @@ pub(super) fn callable(name: &Symbol) -> Option<Callable> {
         "tuple" => Special::Tuple,
         "untuple" => Special::Untuple,
         "q" | "datahike.query/q" | "datahike.api/q" | "d/q" => Special::Query,
-        other => return function::lookup(other).map(Callable::Builtin),
+        other => {
+            let graph = || GraphFunction::named(other).map(Callable::Graph);
+            return function::lookup(other)
+                .map(Callable::Builtin)
+                .or_else(graph);
+        }
     };
     Some(Callable::Special(special))
 }
