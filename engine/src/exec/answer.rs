@@ -165,7 +165,10 @@ pub(super) fn shape(
         return Err(Error::new(Code::ParserQuery, message)
             .with("vars", Value::vector([Value::Symbol(name.0.clone())])));
     }
+    let started = context.started();
     let tuples = relation.project(&vars).distinct();
+    context.note_stage("distinct", tuples.len(), started);
+    let started = context.started();
     let is_aggregate = find
         .iter()
         .any(|e| matches!(e, FindElement::Aggregate { .. }));
@@ -179,6 +182,10 @@ pub(super) fn shape(
         // `:with` keeps tuples apart that look alike in the result.
         (find.iter().map(column).collect(), tuples.len())
     };
+    if is_aggregate {
+        context.note_stage("aggregate", rows, started);
+    }
+    let started = context.started();
     // Aggregates come in order of their groups; other tuples are a set, walked as Clojure walks it.
     let set = (!is_aggregate).then_some(&tuples);
     let order = Rows::new(query, &columns, rows, &context.interner, set).order();
@@ -186,6 +193,13 @@ pub(super) fn shape(
         columns = columns.iter().map(|column| column.gather(order)).collect();
     }
     let rows = order.map_or(rows, |order| order.len());
+    let name = if query.order_by.is_empty() {
+        "limit"
+    } else {
+        "order"
+    };
+    context.note_stage(name, rows, started);
+    let started = context.started();
     for (element, column) in find.iter().zip(&mut columns) {
         if let FindElement::Pull {
             source, pattern, ..
@@ -200,6 +214,7 @@ pub(super) fn shape(
             *column = pulled(&db, pattern, patterns, column, &mut context.interner)?;
         }
     }
+    context.note_stage("pull", rows, started);
     Ok(finish(query, columns, rows, context.interner))
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::access::AccessPath;
 use super::budget::Budget;
 use super::call;
 use super::fixpoint;
@@ -11,9 +12,10 @@ use super::join::{natural_join, semi_join_rows};
 use super::relation::Relation;
 use super::scan::scan;
 use super::source::Sources;
+use super::trace::{StepStats, Trace};
 use crate::error::{Error, Result};
 use crate::index::Interner;
-use crate::plan::{Block, Op, Program, Step, VarId};
+use crate::plan::{Block, Op, Program, Step, StepId, VarId};
 use crate::value::Value;
 
 /// Everything a running query reads and the dictionary it adds to.
@@ -29,18 +31,35 @@ pub(super) struct Context<'a> {
     /// How many queries are around this one.
     pub(super) depth: usize,
     /// What each step did, if somebody asked.
-    pub(super) trace: Option<Vec<StepStats>>,
+    pub(super) trace: Option<&'a mut Trace>,
 }
 
-/// What one step did.
-#[derive(Clone, Debug)]
-pub(super) struct StepStats {
-    pub(super) form: Value,
-    pub(super) operator: &'static str,
-    pub(super) rows_in: usize,
-    pub(super) rows_out: usize,
-    pub(super) bound: Vec<VarId>,
-    pub(super) nanos: u128,
+impl Context<'_> {
+    /// Now, if somebody asks how long things take.
+    pub(super) fn started(&self) -> Option<Instant> {
+        self.trace.as_ref().map(|_| Instant::now())
+    }
+
+    /// Notes something that is done once.
+    pub(super) fn note_stage(&mut self, name: &'static str, rows: usize, since: Option<Instant>) {
+        if let (Some(trace), Some(since)) = (&mut self.trace, since) {
+            trace.note_stage(name, rows, since.elapsed());
+        }
+    }
+
+    /// Notes that a step ran.
+    pub(super) fn note(&mut self, id: StepId, rows: usize, since: Option<Instant>) {
+        if let (Some(trace), Some(since)) = (&mut self.trace, since) {
+            trace.note(id, rows, since.elapsed());
+        }
+    }
+
+    /// Notes how the step that runs finds its rows.
+    pub(super) fn note_path(&mut self, path: AccessPath) {
+        if let Some(trace) = &mut self.trace {
+            trace.note_path(path);
+        }
+    }
 }
 
 /// Runs a block from a relation.
@@ -51,21 +70,25 @@ pub(super) fn run_block(
 ) -> Result<Relation> {
     for step in &block.steps {
         context.budget.check()?;
-        let (rows_in, started) = (relation.len(), Instant::now());
+        let (rows_in, started) = (relation.len(), context.started());
         relation = run_step(context, step, relation).map_err(|error| error.at(step.span))?;
         context
             .budget
             .check_rows(relation.len(), relation.vars().len())?;
         relation = prune(relation, step);
-        if let Some(trace) = &mut context.trace {
-            trace.push(StepStats {
-                form: step.form.clone(),
-                operator: step.op.name(),
-                rows_in,
-                rows_out: relation.len(),
-                bound: relation.vars().to_vec(),
-                nanos: started.elapsed().as_nanos(),
-            });
+        if let (Some(trace), Some(started)) = (&mut context.trace, started) {
+            let took = started.elapsed();
+            trace.note(step.id, relation.len(), took);
+            if let Some(runs) = &mut trace.runs {
+                runs.push(StepStats {
+                    form: step.form.clone(),
+                    operator: step.op.name(),
+                    rows_in,
+                    rows_out: relation.len(),
+                    bound: relation.vars().to_vec(),
+                    took,
+                });
+            }
         }
     }
     Ok(relation)

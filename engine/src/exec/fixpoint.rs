@@ -232,6 +232,7 @@ impl Machine {
             // The place drives the body once, however many demands have reached it.
             let places = demand_relation(plan, branch, &columns[width..], rows);
             let reached = run_block(context, &branch.segments[0], places.clone().distinct())?;
+            let started = context.started();
             let place_vars: Vec<VarId> = bound_head(plan, branch).collect();
             let origins: Vec<VarId> = (0..width as u32).map(|at| VarId(u32::MAX - at)).collect();
             let mut from = places;
@@ -253,6 +254,9 @@ impl Machine {
                     out.push(slot_column(context, slot, &joined));
                 }
                 self.hand_on(predicate, &out, joined.len());
+                for call in &branch.calls {
+                    context.note(call.id, joined.len(), started);
+                }
             } else {
                 let mut origins = out.into_iter();
                 let args = branch.head.iter().zip(&plan.bound).map(|(var, bound)| {
@@ -318,12 +322,14 @@ impl Machine {
         self.ask(call.predicate, (demand.clone(), rows));
         let tuples = Relation::new(vars.clone(), new[..vars.len()].to_vec(), rows);
         let keys: Vec<&Column> = demand.iter().collect();
+        let started = context.started();
         let answers = &self.tables[call.predicate].answers;
         let (left, right) = answers.pairs(&keys, rows, context)?;
         let found: Vec<Column> = (0..call.args.len())
             .map(|at| answers.gather(at, &right))
             .collect();
         let joined = bind_answers(context, &call.args, tuples.gather(&left), &found);
+        context.note(call.id, joined.len(), started);
         self.advance(
             context,
             (predicate, branch_at, k + 1),
@@ -349,6 +355,7 @@ impl Machine {
             .filter(|(_, bound)| **bound)
             .map(|(column, _)| column)
             .collect();
+        let started = context.started();
         let waiting = &self.tables[predicate].supplementary[branch_at][k];
         let (left, right) = waiting.pairs(&keys, rows, context)?;
         let vars = supplementary_vars(&program.predicates[predicate], branch, k);
@@ -358,6 +365,7 @@ impl Machine {
         let tuples = Relation::new(vars, tuples, right.len());
         let found: Vec<Column> = columns.iter().map(|column| column.gather(&left)).collect();
         let joined = bind_answers(context, &call.args, tuples, &found);
+        context.note(call.id, joined.len(), started);
         self.advance(
             context,
             (predicate, branch_at, k + 1),

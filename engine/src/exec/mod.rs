@@ -4,6 +4,7 @@
 //! Every operator takes a whole [`Relation`] and makes another; values are decoded only for
 //! functions that need them and at the very end.
 
+mod access;
 mod aggregate;
 mod answer;
 mod batch;
@@ -12,7 +13,10 @@ mod budget;
 mod builtin;
 mod call;
 mod closure;
+mod drawing;
+mod explain;
 mod fixpoint;
+mod forecast;
 mod graph;
 mod graph_call;
 mod input;
@@ -28,10 +32,13 @@ mod relation;
 mod scan;
 mod source;
 mod table;
+mod trace;
 
 pub use answer::{Answer, AnswerColumn, Shape};
 pub use budget::Budget;
-pub use query::{Input, Prepared, QueryOptions, explain, q, query_stats};
+pub use drawing::Tone;
+pub use explain::{Explanation, explain, query_stats};
+pub use query::{Input, Prepared, QueryOptions, q};
 pub use relation::Relation;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::{self, Answer};
-use super::block::{Context, StepStats, run_block};
+use super::block::{Context, run_block};
 use super::budget::Budget;
 use super::builtin::missing_rules;
 use super::graph_call::Graphs;
@@ -12,16 +12,17 @@ use super::lookup_ref::check_lookups;
 use super::prepared::{KeptPlan, PlanKey, Planned, Scope};
 use super::relation::Relation;
 use super::source::{DbSource, Source, Sources, Tuples};
+use super::trace::Trace;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::fault;
 use crate::fork;
 use crate::index::Interner;
 use crate::limits;
-use crate::plan::{self, Bind, Outline, Program, VarId, Vars};
+use crate::plan::{self, Bind, Outline, Program, VarId};
 use crate::query::ast::{self, Query, RuleBranch, SourceName, Var};
 use crate::query::{override_modifiers, parse, parse_rules};
-use crate::value::{Map, Symbol, Value};
+use crate::value::{Symbol, Value};
 
 /// What a caller passes for one element of `:in`.
 #[derive(Clone)]
@@ -64,13 +65,12 @@ pub struct QueryOptions {
 pub fn q(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Answer> {
     let query = read(query, options)?;
     on_threads(inputs, options, || {
-        let answered = Run::new(&query, inputs, 0, None)?.answer(options, false)?;
-        Ok(answered.0)
+        Run::new(&query, inputs, 0, None)?.answer(options, None)
     })
 }
 
 /// Runs a query on the threads that the connection of its database asks for.
-fn on_threads<T: Send>(
+pub(super) fn on_threads<T: Send>(
     inputs: &[Input],
     options: &QueryOptions,
     run: impl FnOnce() -> Result<T> + Send,
@@ -110,55 +110,9 @@ impl Prepared {
         };
         let query = changed.as_ref().unwrap_or(&self.query);
         on_threads(inputs, options, || {
-            let answered = Run::new(query, inputs, 0, Some(&self.plan))?.answer(options, false)?;
-            Ok(answered.0)
+            Run::new(query, inputs, 0, Some(&self.plan))?.answer(options, None)
         })
     }
-}
-
-/// The plan of a query as an indented tree, with the rows expected after each step.
-pub fn explain(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<String> {
-    let query = read(query, options)?;
-    fault::catch(|| {
-        let run = Run::new(&query, inputs, 0, None)?;
-        Ok(format!("{query}\n{}", run.program))
-    })
-}
-
-/// A query's result under `:ret`, and for each clause in the order it ran its rows and time.
-pub fn query_stats(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Value> {
-    let parsed = read(query, options)?;
-    let (answer, trace, names) = on_threads(inputs, options, || {
-        let run = Run::new(&parsed, inputs, 0, None)?;
-        let names = run.program.vars.clone();
-        let (answer, trace) = run.answer(options, true)?;
-        Ok((answer, trace, names))
-    })?;
-    let clauses = trace.iter().map(|step| stats_value(step, &names));
-    let mut out = Map::default();
-    out.insert(Value::keyword("ret"), answer.to_value());
-    out.insert(Value::keyword("query"), query.clone());
-    out.insert(Value::keyword("clauses"), Value::vector(clauses));
-    Ok(out.into())
-}
-
-fn stats_value(step: &StepStats, names: &Vars) -> Value {
-    let bound = step
-        .bound
-        .iter()
-        .map(|var| Value::Symbol(names.name(*var).0.clone()));
-    let rels = Value::map([
-        (Value::keyword("rows"), Value::from(step.rows_out)),
-        (Value::keyword("bound"), Value::set(bound)),
-    ]);
-    Value::map([
-        (Value::keyword("clause"), step.form.clone()),
-        (Value::keyword("type"), Value::keyword(step.operator)),
-        (Value::keyword("rows-in"), Value::from(step.rows_in)),
-        (Value::keyword("rows-out"), Value::from(step.rows_out)),
-        (Value::keyword("t"), Value::Double(step.nanos as f64 / 1e6)),
-        (Value::keyword("rels"), Value::vector([rels])),
-    ])
 }
 
 /// Runs a query within a query.
@@ -171,12 +125,11 @@ pub(super) fn nested(context: &Context<'_>, query: &Value, inputs: &[Input]) -> 
     }
     let query = read(query, &QueryOptions::default())?;
     let run = Run::new(&query, inputs, context.depth + 1, None)?;
-    let (answer, _) = run.run(context.budget, false)?;
-    Ok(answer.to_value())
+    Ok(run.run(context.budget, None)?.to_value())
 }
 
 /// Reads text, parses, and lets the options override what the query says.
-fn read(query: &Value, options: &QueryOptions) -> Result<Query> {
+pub(super) fn read(query: &Value, options: &QueryOptions) -> Result<Query> {
     let mut parsed = match query {
         Value::Str(text) => {
             let (value, spans) = crate::edn::read_spanned(text)?;
@@ -189,7 +142,7 @@ fn read(query: &Value, options: &QueryOptions) -> Result<Query> {
 }
 
 /// A query planned for its inputs.
-struct Run<'q> {
+pub(super) struct Run<'q> {
     query: &'q Query,
     program: Arc<Program>,
     scope: Arc<Scope>,
@@ -264,7 +217,7 @@ impl<'q> Given<'q> {
 
 impl<'q> Run<'q> {
     /// `kept`: where a plan may be kept from one time to the next.
-    fn new(
+    pub(super) fn new(
         query: &'q Query,
         inputs: &[Input],
         depth: usize,
@@ -309,7 +262,27 @@ impl<'q> Run<'q> {
         })
     }
 
-    fn answer(self, options: &QueryOptions, traced: bool) -> Result<(Answer, Vec<StepStats>)> {
+    /// The plan.
+    pub(super) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Where patterns will look.
+    pub(super) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The inputs, each as tuples of its variables.
+    pub(super) fn seeds(&self) -> &[Relation] {
+        &self.seeds
+    }
+
+    /// - `trace`: where to note what each step does.
+    pub(super) fn answer(
+        self,
+        options: &QueryOptions,
+        trace: Option<&mut Trace>,
+    ) -> Result<Answer> {
         let mut budget = Budget::default();
         if let Some(ms) = self.query.timeout_ms.filter(|ms| *ms > 0) {
             budget = budget.with_timeout_ms(ms);
@@ -320,10 +293,10 @@ impl<'q> Run<'q> {
         if let Some(flag) = &options.cancelled {
             budget = budget.with_cancel(Arc::clone(flag));
         }
-        self.run(&budget, traced)
+        self.run(&budget, trace)
     }
 
-    fn run(self, budget: &Budget, traced: bool) -> Result<(Answer, Vec<StepStats>)> {
+    fn run<'a>(self, budget: &'a Budget, trace: Option<&'a mut Trace>) -> Result<Answer> {
         let mut context = Context {
             program: Arc::clone(&self.program),
             sources: self.sources,
@@ -332,13 +305,13 @@ impl<'q> Run<'q> {
             rules: self.rules,
             graphs: Graphs::default(),
             depth: self.depth,
-            trace: traced.then(Vec::new),
+            trace,
         };
+        let started = context.started();
         let seed = join_inputs(self.seeds, budget)?;
+        context.note_stage("input", seed.len(), started);
         let relation = run_block(&mut context, &self.program.block, seed)?;
-        let trace = context.trace.take().unwrap_or_default();
-        let answer = answer::shape(self.query, &self.scope, &self.patterns, context, relation)?;
-        Ok((answer, trace))
+        answer::shape(self.query, &self.scope, &self.patterns, context, relation)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Data patterns: a relation joined with the rows of an index or the tuples of a collection.
 
+use super::access::AccessPath;
 use super::block::Context;
 use super::join::natural_join;
 use super::lookup::{Access, Matches, match_rows};
@@ -156,8 +157,12 @@ fn scan_attribute(
     } else {
         db.run(a, SortOrder::ByValue)
     };
+    let runs = (&by_entity, by_value.as_ref());
+    if context.trace.is_some() {
+        context.note_path(AccessPath::of(runs, (&e, &v), input.len()));
+    }
     let matches = match_rows(
-        (&by_entity, by_value.as_ref()),
+        runs,
         (&e, &v),
         (input.len(), is_existence(pattern, input)),
         db.dictionary(),
@@ -301,8 +306,10 @@ fn scan_tuples(context: &mut Context<'_>, pattern: &Pattern, input: &Relation) -
         }
     }
     if input.vars().is_empty() && input.len() == 1 {
+        context.note_path(AccessPath::Tuples);
         return Ok(matched);
     }
+    context.note_path(AccessPath::TupleJoin);
     natural_join(input, &matched, context.budget)
 }
 

@@ -66,7 +66,10 @@ fn check_with(query: &str, inputs: &[&str], expected: &str) {
         Err(error) => Value::str(&format!("{} {}", error.code().keyword().unwrap(), error)),
     };
     let expected = edn::read(expected).unwrap();
-    let plan = || explain(&Value::str(query), &all, &QueryOptions::default()).unwrap_or_default();
+    let plan = || {
+        explain(&Value::str(query), &all, &QueryOptions::default())
+            .map_or_else(|error| error.to_string(), |plan| plan.to_string())
+    };
     assert_eq!(found, expected, "{query}\n{}", plan());
 }
 

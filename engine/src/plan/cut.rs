@@ -13,8 +13,10 @@ pub(super) fn cut(predicate: (usize, &[bool]), head: Vec<VarId>, steps: Vec<Step
     let mut calls = Vec::new();
     for step in steps {
         if let Op::Rule { predicate, args } = step.op {
-            let (keep, estimate) = (step.keep, step.estimate);
+            let (form, keep, estimate) = (step.form, step.keep, step.estimate);
             calls.push(BranchCall {
+                id: step.id,
+                form,
                 predicate,
                 args,
                 keep,

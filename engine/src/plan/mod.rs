@@ -5,14 +5,15 @@
 
 mod closure;
 mod cut;
-mod display;
 mod estimate;
 mod inline;
 mod join_order;
 mod logical;
+mod number;
 mod order;
 mod physical;
 mod rules;
+mod tree;
 
 pub use estimate::Statistics;
 pub use logical::{
@@ -20,6 +21,7 @@ pub use logical::{
 };
 pub use order::op_vars;
 pub use physical::{
-    Block, Branch, BranchCall, Closure, Link, Op, Predicate, Program, Step, TailCall,
+    Block, Branch, BranchCall, Closure, Link, Op, Predicate, Program, Step, StepId, TailCall,
 };
 pub use rules::{Outline, plan};
+pub use tree::{PlanNode, Work, tree};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::estimate::{Statistics, estimate, selectivity};
 use super::join_order::join_order;
 use super::logical::unique;
-use super::physical::{Block, Op, Step};
+use super::physical::{Block, Op, Step, StepId};
 use super::{CallGoal, Goal, GoalKind, Slot, VarId, Vars};
 use crate::error::{Code, Error, Result};
 use crate::value::{Symbol, Value};
@@ -98,6 +98,7 @@ impl Order<'_> {
                 bound.extend(vars);
             }
             steps.push(Step {
+                id: StepId::default(),
                 op,
                 keep: Vec::new(),
                 distinct: false,

@@ -14,7 +14,13 @@ pub struct Program {
     pub predicates: Vec<Predicate>,
     /// Names of all variables.
     pub vars: Vars,
+    /// How many steps and calls there are.
+    pub steps: usize,
 }
+
+/// A step or a call by its place in a program: what it did is counted under it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepId(pub u32);
 
 /// A conjunction, in the order it runs.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +32,8 @@ pub struct Block {
 /// One step: an operator, and what of its result is still needed.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// Its number in the program.
+    pub id: StepId,
     /// The operator.
     pub op: Op,
     /// Variables that later steps or the result need.
@@ -147,6 +155,10 @@ pub struct Branch {
 /// A call of a rule within a rule.
 #[derive(Clone, Debug)]
 pub struct BranchCall {
+    /// Its number in the program.
+    pub id: StepId,
+    /// The clause as written.
+    pub form: Value,
     /// Position among the predicates.
     pub predicate: usize,
     /// The arguments.

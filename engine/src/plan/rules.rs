@@ -7,6 +7,7 @@ use super::cut::cut;
 use super::estimate::Statistics;
 use super::inline::Rules;
 use super::logical::{Goal, GoalKind, Resolver, Scope};
+use super::number::number;
 use super::order::{Order, RuleCall, RuleCalls, is_insufficient};
 use super::physical::{Block, Branch, Closure, Link, Predicate, Program};
 use super::{Slot, VarId, Vars};
@@ -100,11 +101,13 @@ fn attempt(
         return Ok(Attempt::Mistaken(mistaken));
     }
     let predicates = planner.finish();
-    let program = Program {
+    let mut program = Program {
         block,
         predicates,
         vars: planner.vars,
+        steps: 0,
     };
+    number(&mut program);
     Ok(Attempt::Planned(Box::new(program), scope))
 }
 

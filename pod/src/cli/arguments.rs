@@ -186,15 +186,28 @@ pub(crate) struct Question {
 Examples:
   datalith explain --db routes.db '[:find ?b :where [?a :airport/code \"KEF\"]
                                    [?r :route/from ?a] [?r :route/to ?b]]'
-  datalith explain --run --db routes.db @query.edn")]
+  datalith explain --analyze --db routes.db @query.edn
+  datalith explain --format json --db routes.db @query.edn")]
 pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) question: Question,
     /// Run it too, and show the rows and the time of each step
     #[arg(long)]
-    pub(crate) run: bool,
-    #[command(flatten)]
-    pub(crate) printing: Printing,
+    pub(crate) analyze: bool,
+    /// The form of the plan
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: PlanFormat,
+}
+
+/// The form of a plan on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// A tree for people
+    Text,
+    /// Nested maps
+    Edn,
+    /// One JSON document
+    Json,
 }
 
 /// `transact`

@@ -1,6 +1,6 @@
 //! Queries: `q` and `explain`.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Instant;
 
 use datalith_engine::conn::Conn;
@@ -8,12 +8,14 @@ use datalith_engine::exec::{self, Input, QueryOptions};
 use datalith_engine::query::ast::{self, Query};
 use datalith_engine::{Value, edn, query};
 
-use super::arguments::{Explain, Q, Question};
+use super::arguments::{Explain, PlanFormat, Q, Question};
 use super::database;
 use super::fault::Fault;
 use super::input::Text;
+use super::json;
 use super::listing::Listing;
 use super::output::{self, Format};
+use super::paint::Paint;
 
 /// Answers a query.
 pub(crate) fn q(arguments: &Q) -> Result<(), Fault> {
@@ -26,34 +28,35 @@ pub(crate) fn q(arguments: &Q) -> Result<(), Fault> {
     output::show(&listing, Format::chosen(arguments.printing.format), took)
 }
 
-/// Shows the plan of a query, or what each of its steps did.
+/// Shows the plan of a query, and on request what each of its steps did.
 pub(crate) fn explain(arguments: &Explain) -> Result<(), Fault> {
     let asked = Asked::of(&arguments.question)?;
-    let refused = |error| Fault::refused_in(error, &asked.text);
-    if !arguments.run {
-        let plan = exec::explain(&asked.form(), &asked.inputs, &asked.options).map_err(refused)?;
-        let mut out = output::stdout();
-        writeln!(out, "{}", plan.trim_end())?;
-        return Ok(out.flush()?);
+    let mut options = asked.options.clone();
+    if arguments.analyze {
+        let analyze = (Value::keyword("analyze"), Value::Bool(true));
+        let given = options.modifiers.as_map().into_iter().flatten();
+        let given = given.map(|(key, value)| (key.clone(), value.clone()));
+        options.modifiers = Value::map(given.chain([analyze]));
     }
-    let started = Instant::now();
-    let stats = exec::query_stats(&asked.form(), &asked.inputs, &asked.options).map_err(refused)?;
-    let took = started.elapsed();
-    let clauses = stats
-        .get("clauses")
-        .and_then(Value::as_sequential)
-        .unwrap_or_default();
-    let columns = ["clause", "type", "rows-in", "rows-out", "t"];
-    let row = |clause: &Value| {
-        columns
-            .iter()
-            .map(|column| clause.get(column).cloned().unwrap_or_default())
-            .collect()
-    };
-    let rows = clauses.iter().map(row).collect();
-    let headings = ["clause", "step", "rows in", "rows out", "ms"];
-    let listing = Listing::of_rows(&headings, rows);
-    output::show(&listing, Format::chosen(arguments.printing.format), took)
+    let explained = exec::explain(&asked.form(), &asked.inputs, &options);
+    let explained = explained.map_err(|error| Fault::refused_in(error, &asked.text))?;
+    let mut out = output::stdout();
+    match arguments.format {
+        PlanFormat::Text => {
+            let paint = Paint::of(&io::stdout());
+            write!(
+                out,
+                "{}",
+                explained.to_text(&|tone, text| paint.tone(tone, text))
+            )?;
+        }
+        PlanFormat::Edn => writeln!(out, "{}", explained.to_value())?,
+        PlanFormat::Json => {
+            json::write(&mut out, &explained.to_value())?;
+            writeln!(out)?;
+        }
+    }
+    Ok(out.flush()?)
 }
 
 /// A question in the engine's terms.

@@ -3,6 +3,8 @@
 use std::env;
 use std::io::IsTerminal;
 
+use datalith_engine::exec::Tone;
+
 /// Whether to paint what goes to one stream.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Paint(bool);
@@ -28,6 +30,16 @@ impl Paint {
     /// Wrong.
     pub(crate) fn red(self, text: &str) -> String {
         self.with("1;31", text)
+    }
+
+    /// As a part of a plan is to look.
+    pub(crate) fn tone(self, tone: Tone, text: &str) -> String {
+        match tone {
+            Tone::Plain => text.to_owned(),
+            Tone::Faint => self.dim(text),
+            Tone::Strong => self.bold(text),
+            Tone::Alarm => self.red(text),
+        }
     }
 
     fn with(self, code: &str, text: &str) -> String {

@@ -44,7 +44,14 @@ pub(crate) fn explain(call: &Call<'_>) -> Result<Value> {
         inputs,
         options,
     } = asked(call)?;
-    exec::explain(&query, &inputs, &options).map(Value::from)
+    let format = options.modifiers.get("format").cloned();
+    let explained = exec::explain(&query, &inputs, &options)?;
+    match format.as_ref() {
+        None | Some(Value::Nil) => Ok(explained.to_string().into()),
+        Some(format) if *format == Value::keyword("text") => Ok(explained.to_string().into()),
+        Some(format) if *format == Value::keyword("data") => Ok(explained.to_value()),
+        Some(other) => Err(call.bad_argument(":format :text or :data", other)),
+    }
 }
 
 /// `query-stats`

@@ -173,7 +173,10 @@ pub static OPERATIONS: &[Operation] = &[
         name: "explain",
         arglists: "([query & inputs])",
         args_max: VARIADIC,
-        doc: "How the query would be answered, as text.",
+        doc: "How the query would be answered: a tree of operators with the indexes they read and \
+              the rows they should yield. With {:query … :args … :analyze true} the query is \
+              answered, and rows and times are shown as well; with :format :data the tree comes as \
+              nested maps.",
         stability: Stability::Experimental,
         shown: Shown::Datalith,
         run: Run::Value(query::explain),

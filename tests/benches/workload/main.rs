@@ -5,8 +5,8 @@
 //! query must answer the known number of rows before it is timed; figures are CPU milliseconds of
 //! the whole process, the least of several runs, beside what Datahike, Datalevin and DataScript
 //! (on the JVM) needed on another machine: read the proportions, not the digits. `debian` also
-//! loads the package index durably and reports datoms per second. With `--clauses` the rows and
-//! time of each clause follow.
+//! loads the package index durably and reports datoms per second. With `--analyze` the plan
+//! of each query follows, with the rows and time of each operator.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports on stdout")]
 
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use datalith_engine::conn::{Config, Conn, create_database};
 use datalith_engine::db::{Db, TimePoint};
 use datalith_engine::edn;
-use datalith_engine::exec::{Answer, Input, Prepared, QueryOptions, q, query_stats};
+use datalith_engine::exec::{Answer, Input, Prepared, QueryOptions, explain, q};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Result, Value};
 use nix::time::{ClockId, clock_gettime};
@@ -92,6 +92,13 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// How often a plan is made.
+const PLANS: u32 = 5_000;
+/// A query of ten clauses: eight patterns, a filter and a function.
+const TEN_CLAUSES: &str = "[:find ?n1 ?n2 ?sum :where [?p :name \"Ivan\"] [?p :last-name ?l] \
+    [?p :age ?a1] [?p :salary ?s1] [?q :last-name ?l] [?q :name ?n2] [?q :age ?a2] \
+    [?p :name ?n1] [(< ?a1 ?a2)] [(+ ?s1 ?a2) ?sum]]";
+
 /// How long a small query takes: asked anew each time, and prepared.
 fn latency() -> Result<()> {
     const QUERY: &str = "[:find ?a . :in $ ?e :where [?e :age ?a]]";
@@ -112,7 +119,18 @@ fn latency() -> Result<()> {
     let anew = |inputs: &[Input]| q(&form, inputs, &options);
     report_latency("point query", &db, &people, anew)?;
     let again = |inputs: &[Input]| prepared.answer(inputs, &options);
-    report_latency("point query, prepared", &db, &people, again)
+    report_latency("point query, prepared", &db, &people, again)?;
+    let (text, inputs) = (Value::str(TEN_CLAUSES), [Input::Db(db)]);
+    let cpu = cpu_time();
+    for _ in 0..PLANS {
+        std::hint::black_box(explain(&text, &inputs, &options)?);
+    }
+    let micros = (cpu_time() - cpu).as_secs_f64() * 1e6 / f64::from(PLANS);
+    println!(
+        "latency   {:<26}{PLANS:>8}{micros:>10.2} us",
+        "read and plan, ten clauses"
+    );
+    Ok(())
 }
 
 fn report_latency(
@@ -251,19 +269,14 @@ fn measure(suite: &str, query: &Query, db: &Db, inputs: &[Value]) -> Result<()> 
         query.name,
         best.as_secs_f64() * 1000.0
     );
-    if std::env::args().any(|arg| arg == "--clauses") {
-        print_clauses(&query_stats(&form, &all, &QueryOptions::default())?);
+    if std::env::args().any(|arg| arg == "--analyze") {
+        let analyzed = QueryOptions {
+            modifiers: Value::map([(Value::keyword("analyze"), Value::Bool(true))]),
+            ..QueryOptions::default()
+        };
+        print!("{}", explain(&form, &all, &analyzed)?);
     }
     Ok(())
-}
-
-fn print_clauses(stats: &Value) {
-    let clauses = stats.get("clauses").cloned().unwrap_or_default();
-    for clause in clauses.as_sequential().unwrap_or_default() {
-        let of = |name: &str| clause.get(name).cloned().unwrap_or_default();
-        let (clause, rows, ms) = (of("clause"), of("rows-out"), of("t"));
-        println!("          {rows:>10} rows {ms:>8} ms  {clause}");
-    }
 }
 
 /// CPU time of this process, all threads.

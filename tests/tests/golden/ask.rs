@@ -48,7 +48,7 @@ pub(super) fn answer(
     let mut lines = Vec::new();
     if command.has("plan") {
         let plan = explain(&text, &inputs, &options).map_err(in_place)?;
-        lines.extend(plan.lines().map(str::to_owned));
+        lines.extend(steady(&plan.to_string()));
     }
     if command.has("stats") {
         let stats = query_stats(&text, &inputs, &options).map_err(in_place)?;
@@ -58,6 +58,26 @@ pub(super) fn answer(
         &q(&text, &inputs, &options).map_err(in_place)?.to_value(),
     ));
     Ok(lines)
+}
+
+/// The lines of a plan without what differs from run to run: what stands below `time` and `share`.
+fn steady(plan: &str) -> Vec<String> {
+    let titles = plan.lines().next().unwrap_or_default();
+    let end_of = |title: &str| Some(titles.find(title)? + title.len());
+    let masked: Vec<usize> = match (end_of("time"), end_of("share")) {
+        (Some(time), Some(share)) => (time - "1.23 ms".len()..time)
+            .chain(share - "100%".len()..share)
+            .collect(),
+        _ => Vec::new(),
+    };
+    let shown = |line: &str| {
+        let line = line.split(" · planned in").next().unwrap_or_default();
+        let chars = line.chars().enumerate();
+        let chars = chars.map(|(at, c)| if masked.contains(&at) { ' ' } else { c });
+        chars.collect::<String>().trim_end().to_owned()
+    };
+    let rest = plan.lines().skip(1).map(shown);
+    std::iter::once(titles.to_owned()).chain(rest).collect()
 }
 
 /// Statistics without what differs from run to run.
