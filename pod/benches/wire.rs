@@ -29,6 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
     start();
     calls();
+    point_query();
     encode();
     load();
 }
@@ -75,13 +76,19 @@ impl Pod {
 
     fn invoke(&mut self, var: &str, args: Value) -> Value {
         let reply = self.ask(&message(var, &args), "value");
-        let at = find(&reply, b"5:value").expect("a value") + 7;
-        let colon = at
-            + reply[at..]
-                .iter()
-                .position(|b| *b == b':')
-                .expect("a length");
-        transit::read(&reply[colon + 1..reply.len() - 1]).expect("transit")
+        value(&reply)
+    }
+
+    /// The times of as many calls, in order of size.
+    fn times(&mut self, calls: &[Vec<u8>]) -> Vec<Duration> {
+        let timed = calls.iter().map(|call| {
+            let began = Instant::now();
+            self.ask(call, "value");
+            began.elapsed()
+        });
+        let mut times: Vec<Duration> = timed.collect();
+        times.sort();
+        times
     }
 
     fn end(mut self) {
@@ -90,6 +97,17 @@ impl Pod {
             .expect("the pod reads");
         self.child.wait().expect("the pod ends");
     }
+}
+
+/// The value of a reply.
+fn value(reply: &[u8]) -> Value {
+    let at = find(reply, b"5:value").expect("a value") + 7;
+    let colon = at
+        + reply[at..]
+            .iter()
+            .position(|b| *b == b':')
+            .expect("a length");
+    transit::read(&reply[colon + 1..reply.len() - 1]).expect("transit")
 }
 
 /// Whether a reply holds the key and, if it is a value, all of it.
@@ -118,7 +136,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 }
 
 fn message(var: &str, args: &Value) -> Vec<u8> {
-    let (args, var) = (transit::write(args), format!("datahike.pod/{var}"));
+    let (args, var) = (transit::write(args), format!("pod.datalith/{var}"));
     let mut out = format!("d4:args{}:", args.len()).into_bytes();
     out.extend_from_slice(args.as_bytes());
     out.extend_from_slice(format!("2:id1:r2:op6:invoke3:var{}:{var}e", var.len()).as_bytes());
@@ -164,21 +182,57 @@ fn calls() {
         Value::Bool(false)
     );
     let call = message("database-exists?", &config);
-    let mut times: Vec<Duration> = (0..20_000)
-        .map(|_| {
-            let began = Instant::now();
-            pod.ask(&call, "value");
-            began.elapsed()
-        })
-        .collect();
-    times.sort();
+    report("trivial call", &pod.times(&vec![call; 20_000]));
+    pod.end();
+}
+
+/// A warm query for one value of one entity among 20,000, as text and prepared.
+fn point_query() {
+    let mut pod = Pod::start();
+    let config = edn::read(
+        "[{:store {:backend :memory :id #uuid \"550e8400-e29b-41d4-a716-446655440001\"}}]",
+    );
+    let config = config.expect("EDN");
+    pod.invoke("create-database", config.clone());
+    let conn = pod.invoke("connect", config);
+    for entities in &data::departments().transactions_with_schema() {
+        let entities = Value::vector(entities.iter().cloned());
+        pod.invoke("transact", Value::vector([conn.clone(), entities]));
+    }
+    let db = pod.invoke("db", Value::vector([conn]));
+    let text = "[:find ?s . :in $ ?e :where [?e :p/salary ?s]]";
+    let prepared = pod.invoke("prepare", Value::vector([Value::str(text)]));
+    let people = edn::read("[:find [?e ...] :where [?e :p/salary]]").expect("EDN");
+    let people = pod.invoke("q", Value::vector([people, db.clone()]));
+    let people = people.as_sequential().expect("entities").to_vec();
+    let doors = [
+        ("point query as text", "q", Value::str(text)),
+        ("point query as a form", "q", edn::read(text).expect("EDN")),
+        ("point query, prepared", "execute", prepared),
+    ];
+    for (title, var, query) in doors {
+        let call = |person: &Value| {
+            let args = Value::vector([query.clone(), db.clone(), person.clone()]);
+            message(var, &args)
+        };
+        let calls: Vec<Vec<u8>> = people.iter().map(call).collect();
+        for call in &calls[..100] {
+            let found = value(&pod.ask(call, "value"));
+            assert!(found.as_long().is_some(), "a salary, not {found}");
+        }
+        report(title, &pod.times(&calls));
+    }
+    pod.end();
+}
+
+/// Times in order of size.
+fn report(title: &str, times: &[Duration]) {
     let us = |time: Duration| time.as_secs_f64() * 1e6;
     println!(
-        "trivial call: median {:.1} µs, least {:.1} µs",
-        us(times[10_000]),
+        "{title}: median {:.1} µs, least {:.1} µs",
+        us(times[times.len() / 2]),
         us(times[0])
     );
-    pod.end();
 }
 
 fn encode() {

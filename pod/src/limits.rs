@@ -16,8 +16,8 @@ pub const CONNECTIONS: usize = 4 << 10;
 pub const DATABASES: usize = 256 << 10;
 /// How many handles given back are remembered, to name a dead one as such.
 pub const RELEASED_NAMES: usize = 16 << 10;
-/// Most prepared queries held for clients at one time.
-pub const PREPARED_QUERIES: usize = 16 << 10;
+/// Most prepared queries held for clients at one time, each with its plan.
+pub const PREPARED_QUERIES: usize = 4 << 10;
 /// Queries that are remembered with their plans; past them all are forgotten.
 pub const KNOWN_QUERIES: usize = 256;
 /// Most listeners at one time.

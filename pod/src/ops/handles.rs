@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use datalith_engine::conn::Conn;
 use datalith_engine::datom::TX0;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::limits::{CONNECTIONS, DATABASES, PREPARED_QUERIES, RELEASED_NAMES};
 use crate::lock::hold;
 use crate::ops::call::Face;
+use crate::ops::known::Known;
 
 /// The key of a connection's handle in `pod.datalith`.
 const CONN_KEY: &str = "datalith/conn";
@@ -27,7 +28,7 @@ pub(crate) struct Handles {
     connections: Mutex<HashMap<String, Conn>>,
     databases: Mutex<HashMap<Uuid, Held>>,
     released: Mutex<Released>,
-    queries: Mutex<HashMap<Uuid, Value>>,
+    queries: Mutex<HashMap<Uuid, Arc<Known>>>,
 }
 
 /// A database value, and the name of the connection it came from.
@@ -184,7 +185,7 @@ impl Handles {
     }
 
     /// Keeps a query under a fresh name.
-    pub(crate) fn add_query(&self, query: Value) -> Result<Value> {
+    pub(crate) fn add_query(&self, query: Arc<Known>) -> Result<Value> {
         let id = Uuid::new_v4();
         let mut queries = hold(&self.queries);
         if queries.len() >= PREPARED_QUERIES {
@@ -198,14 +199,11 @@ impl Handles {
         Ok(wrap(Face::Datalith, QUERY_KEY, id.to_string()))
     }
 
-    /// The query that the handle of a prepared query stands for; any other query is itself.
-    pub(crate) fn query(&self, query: &Value) -> Result<Value> {
-        if query.get(QUERY_KEY).is_none() {
-            return Ok(query.clone());
-        }
-        let id = uuid(query, QUERY_KEY);
+    /// The prepared query of a handle.
+    pub(crate) fn query(&self, handle: &Value) -> Result<Arc<Known>> {
+        let id = uuid(handle, QUERY_KEY);
         let found = id.and_then(|id| hold(&self.queries).get(&id).cloned());
-        found.ok_or_else(|| missing_query(query))
+        found.ok_or_else(|| missing_query(handle))
     }
 
     /// Forgets a prepared query.
@@ -219,6 +217,11 @@ impl Handles {
 /// The name in a connection's handle.
 pub(crate) fn connection_name(handle: &Value) -> Option<&str> {
     unwrap(handle, CONN_KEY)
+}
+
+/// Whether a value is the handle of a prepared query, alive or not.
+pub(crate) fn is_query(value: &Value) -> bool {
+    value.get(QUERY_KEY).is_some()
 }
 
 /// `conn:` and a hash of the configuration, the same in every process.

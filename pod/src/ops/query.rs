@@ -1,9 +1,13 @@
 //! Queries: the forms in which a client asks, and the databases its handles stand for.
 
+use std::sync::Arc;
+
 use datalith_engine::exec::{self, Answer, Input, QueryOptions};
-use datalith_engine::{Result, Value, edn, query};
+use datalith_engine::{Result, Value};
 
 use crate::ops::call::Call;
+use crate::ops::handles;
+use crate::ops::known::Known;
 use crate::server::Outcome;
 use crate::wire::Wrapping;
 
@@ -27,8 +31,31 @@ pub(crate) fn q_boxed(call: &Call<'_>) -> Result<Outcome> {
 
 /// `prepare`
 pub(crate) fn prepare(call: &Call<'_>) -> Result<Value> {
-    read(call.arg(0))?;
-    call.session.handles.add_query(call.arg(0).clone())
+    call.session.handles.add_query(Known::new(call.arg(0))?)
+}
+
+/// `execute`
+pub(crate) fn execute(call: &Call<'_>) -> Result<Outcome> {
+    Ok(Outcome::Done(
+        call.reply
+            .format
+            .encode_answer(&executed(call)?, Wrapping::Bare),
+    ))
+}
+
+/// `execute-boxed`
+pub(crate) fn execute_boxed(call: &Call<'_>) -> Result<Outcome> {
+    Ok(Outcome::Done(
+        call.reply
+            .format
+            .encode_answer(&executed(call)?, Wrapping::Boxed),
+    ))
+}
+
+fn executed(call: &Call<'_>) -> Result<Answer> {
+    let query = call.session.handles.query(call.arg(0))?;
+    let inputs = inputs(call, call.args_from(1))?;
+    query.prepared.answer(&inputs, &QueryOptions::default())
 }
 
 /// `release-query`
@@ -45,7 +72,7 @@ pub(crate) fn explain(call: &Call<'_>) -> Result<Value> {
         options,
     } = asked(call)?;
     let format = options.modifiers.get("format").cloned();
-    let explained = exec::explain(&query, &inputs, &options)?;
+    let explained = exec::explain(query.form(), &inputs, &options)?;
     match format.as_ref() {
         None | Some(Value::Nil) => Ok(explained.to_string().into()),
         Some(format) if *format == Value::keyword("text") => Ok(explained.to_string().into()),
@@ -61,14 +88,36 @@ pub(crate) fn query_stats(call: &Call<'_>) -> Result<Value> {
         inputs,
         options,
     } = asked(call)?;
-    exec::query_stats(&query, &inputs, &options)
+    exec::query_stats(query.form(), &inputs, &options)
 }
 
 /// What a client asks, in the engine's terms.
 struct Asked {
-    query: Value,
+    query: Question,
     inputs: Vec<Input>,
     options: QueryOptions,
+}
+
+/// A query, or one that was prepared.
+enum Question {
+    Form(Value),
+    Prepared(Arc<Known>),
+}
+
+impl Question {
+    fn of(call: &Call<'_>, value: &Value) -> Result<Question> {
+        if handles::is_query(value) {
+            return call.session.handles.query(value).map(Question::Prepared);
+        }
+        Ok(Question::Form(value.clone()))
+    }
+
+    fn form(&self) -> &Value {
+        match self {
+            Question::Form(form) => form,
+            Question::Prepared(known) => &known.form,
+        }
+    }
 }
 
 fn answer(call: &Call<'_>) -> Result<Answer> {
@@ -77,16 +126,18 @@ fn answer(call: &Call<'_>) -> Result<Answer> {
         inputs,
         options,
     } = asked(call)?;
-    call.session
-        .queries
-        .prepared(&query)?
-        .answer(&inputs, &options)
+    let known = match query {
+        Question::Prepared(known) => known,
+        Question::Form(form) => call.session.queries.of(&form)?,
+    };
+    known.prepared.answer(&inputs, &options)
 }
 
 /// Understands both forms: `[query & inputs]`, and `[{:query … :args …}]`. A map without `:query` is
 /// itself the query; one without `:args` takes its inputs from the arguments after it.
 fn asked(call: &Call<'_>) -> Result<Asked> {
-    let first = call.session.handles.query(call.arg(0))?;
+    let query = Question::of(call, call.arg(0))?;
+    let first = query.form();
     let args = match first
         .as_map()
         .and_then(|map| map.get(&Value::keyword("args")))
@@ -97,18 +148,16 @@ fn asked(call: &Call<'_>) -> Result<Asked> {
             .ok_or_else(|| call.bad_argument(":args to be a list of inputs", args))?,
         None => call.args_from(1),
     };
-    let inputs = args
-        .iter()
-        .map(|arg| input(call, arg))
-        .collect::<Result<_>>()?;
+    let inputs = inputs(call, args)?;
     let mut options = QueryOptions::default();
-    let query = match first.get("query") {
-        Some(query) => {
+    let inner = match first.get("query") {
+        Some(inner) => {
             options.modifiers = first.clone();
-            call.session.handles.query(query)?
+            Some(Question::of(call, inner)?)
         }
-        None => first.clone(),
+        None => None,
     };
+    let query = inner.unwrap_or(query);
     Ok(Asked {
         query,
         inputs,
@@ -116,20 +165,13 @@ fn asked(call: &Call<'_>) -> Result<Asked> {
     })
 }
 
+fn inputs(call: &Call<'_>, args: &[Value]) -> Result<Vec<Input>> {
+    args.iter().map(|arg| input(call, arg)).collect()
+}
+
 fn input(call: &Call<'_>, arg: &Value) -> Result<Input> {
     Ok(match call.session.handles.database_input(arg)? {
         Some(db) => Input::Db(db),
         None => Input::Value(arg.clone()),
     })
-}
-
-/// Reads a query only to see that it can be read.
-fn read(form: &Value) -> Result<()> {
-    match form {
-        Value::Str(text) => {
-            let (form, spans) = edn::read_spanned(text)?;
-            query::parse(&form, Some(&spans)).map(drop)
-        }
-        form => query::parse(form, None).map(drop),
-    }
 }

@@ -155,10 +155,30 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "prepare",
         arglists: "([query])",
-        doc: "Reads a query once and returns a handle that q, explain and query-stats take in \
-              place of it.",
+        doc: "Reads a query once and returns a handle for execute, which keeps its plan; q, explain \
+              and query-stats take it in place of a query. Give it back with release-query: the \
+              pod holds 4096 at most.",
         shown: Shown::Datalith,
         run: Run::Value(query::prepare),
+        ..BASE
+    },
+    Operation {
+        name: "execute",
+        arglists: "([prepared & inputs])",
+        args_max: VARIADIC,
+        doc: "Answers a prepared query; handles of databases among its inputs are databases.",
+        shown: Shown::Datalith,
+        client: Client::DatalithCode(include_str!("client/execute.clj")),
+        run: Run::Outcome(query::execute),
+        ..BASE
+    },
+    Operation {
+        name: "execute-boxed",
+        arglists: "([prepared & inputs])",
+        args_max: VARIADIC,
+        doc: "The answer of execute in a vector, so that false arrives.",
+        shown: Shown::Nowhere,
+        run: Run::Outcome(query::execute_boxed),
         ..BASE
     },
     Operation {
@@ -173,10 +193,9 @@ pub static OPERATIONS: &[Operation] = &[
         name: "explain",
         arglists: "([query & inputs])",
         args_max: VARIADIC,
-        doc: "How the query would be answered: a tree of operators with the indexes they read and \
-              the rows they should yield. With {:query … :args … :analyze true} the query is \
-              answered, and rows and times are shown as well; with :format :data the tree comes as \
-              nested maps.",
+        doc: "How the query would be answered: a tree of operators, the indexes they read and the \
+              rows they should yield. With {:query … :args … :analyze true} it is answered, and \
+              rows and times stand beside; :format :data gives nested maps.",
         stability: Stability::Experimental,
         shown: Shown::Datalith,
         run: Run::Value(query::explain),
