@@ -95,6 +95,11 @@ pub(crate) const DEBIAN: &[Query] = queries! {
     "d-closure-gnome" 1135 ["18533" "29.2" "24578"] r#"[:find ?n :in $ % :where [?g :package/name "gnome"] (dep ?g ?b) [?b :package/name ?n]]"#
     "d-closure-libreoffice" 250 [">60 s" "6.78" "1646"] r#"[:find ?n :in $ % :where [?g :package/name "libreoffice"] (dep ?g ?b) [?b :package/name ?n]]"#
     "d-rclosure-libssl3" 25187 [">60 s" "159" ">60 s"] r#"[:find ?n :in $ % :where [?l :package/name "libssl3"] (dep ?p ?l) [?p :package/name ?n]]"#
+    "d-path-gnome" 3 ["-" "-" "-"] r#"[:find ?b :where [(shortest-path $ :package/depends [:package/name "gnome"] [:package/name "libc6"]) [?b ...]]]"#
+    "d-distances-gnome" 1136 ["-" "-" "-"] r#"[:find ?b ?d :where [(bfs-distances $ :package/depends [:package/name "gnome"]) [[?b ?d]]]]"#
+    "d-components" 57820 ["-" "-" "-"] "[:find ?p ?c :where [(connected-components $ :package/depends) [[?p ?c]]]]"
+    "d-strong-components" 57820 ["-" "-" "-"] "[:find ?p ?c :where [(strongly-connected-components $ :package/depends) [[?p ?c]]]]"
+    "d-page-rank" 57820 ["-" "-" "-"] "[:find ?p ?r :where [(page-rank $ :package/depends) [[?p ?r]]]]"
 };
 
 /// As the closures above, with the start bound by `:in`: the package whose name comes last.

@@ -11,7 +11,7 @@ pub(super) enum Found {
     Nothing,
     /// A truth or a count.
     One(Value),
-    /// Nodes in a row: a vector.
+    /// Nodes in their order: a vector, or a relation of node and position.
     Path(Vec<i64>),
     /// Nodes, each once: a set.
     Nodes(Vec<i64>),
@@ -19,8 +19,6 @@ pub(super) enum Found {
     Scores(Vec<i64>, Column),
     /// The least node of each node's group: a vector of sets.
     Groups(Vec<i64>, Vec<i64>),
-    /// All nodes in order: a vector, or a relation of node and position.
-    Order(Vec<i64>),
     /// A way and its cost: a map, or a tuple of both.
     Route(Vec<i64>, Cell),
 }
@@ -41,7 +39,6 @@ impl Found {
             Found::Nothing | Found::One(_) => 0,
             Found::Path(nodes)
             | Found::Nodes(nodes)
-            | Found::Order(nodes)
             | Found::Scores(nodes, _)
             | Found::Groups(nodes, _)
             | Found::Route(nodes, _) => nodes.len(),
@@ -55,7 +52,7 @@ impl Found {
             return None;
         };
         match (self, &**item) {
-            (Found::Path(nodes) | Found::Nodes(nodes) | Found::Order(nodes), Bind::Scalar(var)) => {
+            (Found::Path(nodes) | Found::Nodes(nodes), Bind::Scalar(var)) => {
                 Some(vec![(*var, Column::longs(nodes))])
             }
             (_, Bind::Tuple(items)) => {
@@ -85,7 +82,7 @@ impl Found {
         Some(match self {
             Found::Scores(nodes, scores) => [Column::longs(nodes), scores.clone()],
             Found::Groups(nodes, groups) => [Column::longs(nodes), Column::longs(groups)],
-            Found::Order(nodes) => {
+            Found::Path(nodes) => {
                 let positions: Vec<i64> = (0..nodes.len() as i64).collect();
                 [Column::longs(nodes), Column::longs(&positions)]
             }
@@ -99,13 +96,13 @@ impl Found {
             (Found::Nothing, _) => Value::Nil,
             (Found::One(value), _) => value.clone(),
             (Found::Nodes(nodes), _) => Value::set(longs(nodes)),
-            (Found::Order(nodes), Bind::Collection(item)) if matches!(**item, Bind::Tuple(_)) => {
+            (Found::Path(nodes), Bind::Collection(item)) if matches!(**item, Bind::Tuple(_)) => {
                 let numbered = nodes.iter().zip(0..);
                 Value::vector(
                     numbered.map(|(&e, at)| Value::vector([Value::Long(e), Value::Long(at)])),
                 )
             }
-            (Found::Path(nodes) | Found::Order(nodes), _) => Value::vector(longs(nodes)),
+            (Found::Path(nodes), _) => Value::vector(longs(nodes)),
             (Found::Scores(nodes, scores), _) => {
                 Value::map(longs(nodes).zip(scores.cells().map(number)))
             }

@@ -255,7 +255,7 @@ fn describe(
             Found::Groups(ids(), graph.ids(&strongly_connected(links, pace)?))
         }
         TopologicalSort => topological_order(links, pace)?
-            .map_or(Found::Nothing, |order| Found::Order(graph.ids(&order))),
+            .map_or(Found::Nothing, |order| Found::Path(graph.ids(&order))),
         HasCycle => {
             let is_sorted = topological_order(links, pace)?.is_some();
             Found::One(Value::Bool(!is_sorted))

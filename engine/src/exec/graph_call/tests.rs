@@ -73,6 +73,25 @@ fn graphs_and_answers_count_against_the_memory_of_a_query() {
 }
 
 #[test]
+fn each_source_has_its_own_graphs() {
+    let query = "[:find ?a ?b :in $a $b :where [(path-length $a :next 1 4) ?a]
+                                             [(path-length $b :next 4 1) ?b]]";
+    let both = |b: Input| {
+        let inputs = [Input::Db(ring(10)), b];
+        q(&Value::str(query), &inputs, &QueryOptions::default())
+            .map(|answer| answer.to_value())
+            .map_err(|error| error.to_string())
+    };
+    let lengths = Value::set([Value::vector([Value::Long(3), Value::Long(17)])]);
+    assert_eq!(both(Input::Db(ring(20))), Ok(lengths));
+    let message = "Expected a database as $b in [(path-length $b :next 4 1) ?b]";
+    assert_eq!(
+        both(Input::Value(Value::vector([]))),
+        Err(message.to_owned())
+    );
+}
+
+#[test]
 fn undeclared_attributes_link_what_are_numbers() {
     let db = database("{}", &["[[1 :to 2] [2 :to 3] [3 :name \"Ada\"]]"]);
     let found = |query: &str| ask(&db, query, &QueryOptions::default());
