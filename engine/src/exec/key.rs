@@ -269,6 +269,17 @@ impl<'a> RowKeys<'a> {
     }
 }
 
+/// Whether no two cells of a column are equal, where that is found out at little cost.
+pub(super) fn is_key(column: &Column) -> bool {
+    match Dense::of(&[column]) {
+        Some(dense) if dense.len >= column.len() => {
+            let mut places = Places::new(dense);
+            column.bits().iter().all(|&bits| places.insert(bits))
+        }
+        _ => false,
+    }
+}
+
 /// A growing set of tuples: columns in order of insertion, and their index.
 #[derive(Default)]
 pub(super) struct RowSet {
@@ -399,6 +410,14 @@ mod tests {
     use super::*;
     use crate::index::Cell;
 
+    /// Only what is found out at little cost is said of keys that lie far apart.
+    #[test]
+    fn a_column_without_repetition_is_a_key() {
+        let keys = |numbers: &[i64]| is_key(&Column::longs(numbers));
+        assert!(keys(&[5, 3, 4, 9]));
+        assert!(!keys(&[5, 3, 4, 3]) && !keys(&[5, 1 << 40]));
+    }
+
     /// Numbers close together are found by place, others by hash, with the same answers.
     #[test]
     fn rows_are_found_by_place_as_by_hash() {
@@ -420,6 +439,7 @@ mod tests {
                 RowSet::distinct_rows(std::slice::from_ref(&keys), 6),
                 [0, 1, 3]
             );
+            assert!(!is_key(&keys));
             let groups = group_rows(&[&keys], 6);
             assert_eq!(groups, (vec![0, 1, 0, 2, 1, 0], vec![0, 1, 3]));
         }

@@ -8,11 +8,11 @@ use std::ops::Range;
 use super::budget::Budget;
 use super::join::Pairs;
 use super::key::RowMap;
-use super::merge::{Always, Entities, Integers, merge};
+use super::matches::{Matches, RowRef, cell_at};
+use super::merge::{Always, Entities, Integers, SameValue, merge};
 use crate::error::{Code, Error, Result};
 use crate::fork;
-use crate::index::{Cell, Chunk, Column, Dictionary, Extra, Kind, Position, Run};
-use crate::limits::SEGMENT_CHUNK_ROWS;
+use crate::index::{Cell, Chunk, Column, Dictionary, Kind, Position, Run};
 
 /// What is known of the entity or the value of a pattern's rows.
 pub(super) enum Access {
@@ -48,48 +48,13 @@ const PROBE_ROWS: usize = 16;
 /// As [`PROBE_ROWS`], where a probe compares values through the dictionary.
 const PROBE_INTERNED_ROWS: usize = 128;
 
-/// Pairs of a relation's rows and an index's rows.
-pub(super) struct Matches {
-    left: Vec<u32>,
-    rows: Rows,
-    by_value: bool,
-}
-
-enum Rows {
-    /// Rows of the run in order, one relation row to all of them.
-    Ranges(Vec<Range<usize>>),
-    /// Single rows, as [`RowRef`]s.
-    Refs(Vec<RowRef>),
-}
-
-/// A row of a run: chunk and row within, packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RowRef(pub(super) u32);
-
-const ROW_BITS: u32 = 13;
-const _: () = assert!(Chunk::ROWS_MAX <= 1 << ROW_BITS && SEGMENT_CHUNK_ROWS <= 1 << ROW_BITS);
-
-impl RowRef {
-    pub(super) fn new(chunk: usize, row: usize) -> RowRef {
-        RowRef(((chunk as u32) << ROW_BITS) | row as u32)
-    }
-
-    fn chunk(self) -> usize {
-        (self.0 >> ROW_BITS) as usize
-    }
-
-    fn row(self) -> usize {
-        (self.0 & ((1 << ROW_BITS) - 1)) as usize
-    }
-}
-
 /// Pairs the rows of a relation with the rows of an index that have its entities and values.
 ///
 /// - `by_entity`, `by_value`: the index in either order; by value only where kept.
 /// - `rows`: rows of the relation; columns of `e` and `v` have that many.
 /// - `once`: which of the matching rows a row goes with does not matter, one will do; there may be
 ///   more.
-/// - Pairs come in the order of the relation's rows.
+/// - Pairs come in the order of the relation's rows or, where the index is swept, in its own.
 pub(super) fn match_rows(
     (by_entity, by_value): (&Run, Option<&Run>),
     (e, v): (&Access, &Access),
@@ -97,7 +62,7 @@ pub(super) fn match_rows(
     dictionary: &Dictionary,
     budget: &Budget,
 ) -> Result<Matches> {
-    if by_entity.end_chunk() >> (u32::BITS - ROW_BITS) > 0 {
+    if by_entity.end_chunk() > RowRef::CHUNKS {
         let message = "an attribute has more rows than a query can number";
         return Err(Error::new(Code::Limit, message).with("limit", "run-leaves"));
     }
@@ -120,6 +85,9 @@ pub(super) fn match_rows(
         (Access::Free, Access::Free, _) => {
             among(by_entity, 0..by_entity.len(), v, rows, budget, false)
         }
+        (Access::Free, _, None) if rows > by_entity.len() && !once => {
+            among(by_entity, 0..by_entity.len(), v, rows, budget, false)
+        }
         (Access::Free, _, _) => {
             let column = v.column().expect("the value is neither free nor constant");
             by_value_column((by_entity, by_value), column, once, dictionary, budget)
@@ -140,15 +108,10 @@ fn among(
     by_value: bool,
 ) -> Result<Matches> {
     if rows == 1 && matches!(v, Access::Free) {
-        let left = vec![0; range.len()];
-        return Ok(Matches {
-            left,
-            rows: Rows::Ranges(vec![range]),
-            by_value,
-        });
+        return Ok(Matches::of_range(range).of_run(by_value));
     }
     let refs = refs_of_range(run, range);
-    let mut matches = match (v.constant(), v.column()) {
+    let matches = match (v.constant(), v.column()) {
         (Some(cell), _) => {
             let refs = refs
                 .into_iter()
@@ -162,48 +125,30 @@ fn among(
             let map = RowMap::new(vec![&values], refs.len());
             let columns = [column];
             let probe = map.probe(&columns, rows);
-            let mut pairs = Pairs::new(2, budget);
-            for row in 0..rows {
-                for at in probe.matches(row) {
-                    pairs.push(row as u32, refs[at as usize].0)?;
+            Matches::of_pairs(Pairs::of_tasks(rows, (2, budget), |part, pairs| {
+                for row in part {
+                    for at in probe.matches(row) {
+                        pairs.push(row as u32, refs[at as usize].0)?;
+                    }
                 }
-            }
-            from_pairs(pairs)
+                Ok(())
+            })?)
         }
     };
-    matches.by_value = by_value;
-    Ok(matches)
-}
-
-fn from_pairs(pairs: Pairs<'_>) -> Matches {
-    let refs = pairs.right.into_iter().map(RowRef).collect();
-    Matches {
-        left: pairs.left,
-        rows: Rows::Refs(refs),
-        by_value: false,
-    }
+    Ok(matches.of_run(by_value))
 }
 
 /// Every row of the relation with every given row of the run.
 fn times(refs: Vec<RowRef>, rows: usize, budget: &Budget) -> Result<Matches> {
     if rows == 1 {
-        let left = vec![0; refs.len()];
-        return Ok(Matches {
-            left,
-            rows: Rows::Refs(refs),
-            by_value: false,
-        });
+        return Ok(Matches::of_refs(vec![0; refs.len()], refs));
     }
     budget.check_rows(refs.len().saturating_mul(rows), 2)?;
     let left = (0..rows as u32)
         .flat_map(|row| std::iter::repeat_n(row, refs.len()))
         .collect();
-    let rows = Rows::Refs((0..rows).flat_map(|_| refs.iter().copied()).collect());
-    Ok(Matches {
-        left,
-        rows,
-        by_value: false,
-    })
+    let all = (0..rows).flat_map(|_| refs.iter().copied());
+    Ok(Matches::of_refs(left, all.collect()))
 }
 
 /// Rows whose entity is the relation's: a merge if the relation is sorted, probes if it is small,
@@ -226,13 +171,9 @@ fn by_entity_column(
                 };
                 merge(at, keys, &agrees, once, budget)
             }
-            Access::Column(v) | Access::Resolved(v) => {
-                let agrees =
-                    |place: usize, chunk: &Chunk, row: usize| chunk.v.cell(row) == v.cell(place);
-                merge(at, keys, &agrees, once, budget)
-            }
+            Access::Column(v) | Access::Resolved(v) => merge(at, keys, &SameValue(v), once, budget),
         };
-        return pairs.map(from_pairs);
+        return pairs.map(Matches::of_pairs);
     }
     let mut pairs = Pairs::new(2, budget);
     let agrees = |row: usize, at: RowRef| match v {
@@ -249,7 +190,7 @@ fn by_entity_column(
                 }
             }
         }
-        return Ok(from_pairs(pairs));
+        return Ok(Matches::of_pairs(pairs));
     }
     let firsts = Firsts::new(run);
     for row in (0..rows).filter(|&row| is_entity(row)) {
@@ -276,7 +217,7 @@ fn by_entity_column(
             };
         }
     }
-    Ok(from_pairs(pairs))
+    Ok(Matches::of_pairs(pairs))
 }
 
 /// The first row of each entity of a run.
@@ -352,9 +293,8 @@ fn by_value_column(
         && Integers::are_all(run)
     {
         let keys = Integers(dictionary);
-        let mut matches = from_pairs(merge((run, &keys), column.bits(), &Always, once, budget)?);
-        matches.by_value = true;
-        return Ok(matches);
+        let pairs = merge((run, &keys), column.bits(), &Always, once, budget)?;
+        return Ok(Matches::of_pairs(pairs).of_run(true));
     }
     if let Some(run) = by_value
         && rows.saturating_mul(probe_rows) < run.len()
@@ -368,9 +308,7 @@ fn by_value_column(
                 pairs.push(row as u32, at.0)?;
             }
         }
-        let mut matches = from_pairs(pairs);
-        matches.by_value = true;
-        return Ok(matches);
+        return Ok(Matches::of_pairs(pairs).of_run(true));
     }
     let map = RowMap::new(vec![column], rows);
     if once {
@@ -391,13 +329,7 @@ fn by_value_column(
             sweep(by_entity, part, &map, pairs)
         })?;
     }
-    let (left, right) = pairs.sorted_by_left(rows);
-    let rows = Rows::Refs(right.into_iter().map(RowRef).collect());
-    Ok(Matches {
-        left,
-        rows,
-        by_value: false,
-    })
+    Ok(Matches::of_pairs(pairs))
 }
 
 /// Pairs the rows of a part of a run with those of the map that have their value.
@@ -431,10 +363,6 @@ fn is_ascending(column: &Column) -> bool {
         part.is_sorted_by_key(|&bits| bits as i64)
     };
     column.kind() == Some(Kind::Long) && fork::split(bits.len(), rises).into_iter().all(|is| is)
-}
-
-fn cell_at(run: &Run, at: RowRef) -> Cell {
-    run.chunk(at.chunk()).v.cell(at.row())
 }
 
 fn refs_of_range(run: &Run, range: Range<usize>) -> Vec<RowRef> {
@@ -471,143 +399,6 @@ fn equal_rows(chunk: &Chunk, v: Cell, out: &mut Vec<u32>) {
         }
         None => {
             out.extend((0..chunk.len() as u32).filter(|&row| chunk.v.cell(row as usize) == v));
-        }
-    }
-}
-
-impl Matches {
-    /// Pairs.
-    pub(super) fn len(&self) -> usize {
-        self.left.len()
-    }
-
-    /// Rows of the relation.
-    pub(super) fn left(&self) -> &[u32] {
-        &self.left
-    }
-
-    /// Which run the matched rows are of.
-    pub(super) fn run<'a>(&self, by_entity: &'a Run, by_value: Option<&'a Run>) -> &'a Run {
-        match by_value {
-            Some(run) if self.by_value => run,
-            _ => by_entity,
-        }
-    }
-
-    /// Entities of the matched rows.
-    pub(super) fn entities(&self, run: &Run) -> Column {
-        let bits = self.collect(
-            run,
-            |chunk, row| chunk.e[row] as u64,
-            |chunk, out| {
-                out.extend(chunk.e.iter().map(|&e| e as u64));
-            },
-        );
-        Column::uniform(Kind::Long, bits)
-    }
-
-    /// Values of the matched rows, in the database's dictionary.
-    pub(super) fn values(&self, run: &Run) -> Column {
-        match self.kind(run) {
-            Some(kind) => {
-                let bits = self.collect(
-                    run,
-                    |chunk, row| chunk.v.bits()[row],
-                    |chunk, out| {
-                        out.extend_from_slice(chunk.v.bits());
-                    },
-                );
-                Column::uniform(kind, bits)
-            }
-            None => match &self.rows {
-                Rows::Refs(refs) => Column::from_cells(refs.iter().map(|&at| cell_at(run, at))),
-                Rows::Ranges(ranges) => {
-                    let pieces: Vec<Column> = ranges
-                        .iter()
-                        .flat_map(|range| run.pieces(range.clone()))
-                        .map(|piece| piece.v)
-                        .collect();
-                    Column::concat(&pieces)
-                }
-            },
-        }
-    }
-
-    /// The one kind of the chunks that hold the matched rows, if they have one.
-    fn kind(&self, run: &Run) -> Option<Kind> {
-        let mut kinds: Box<dyn Iterator<Item = Option<Kind>>> = match &self.rows {
-            Rows::Refs(refs) => Box::new(
-                refs.chunk_by(|a, b| a.chunk() == b.chunk())
-                    .map(|same| run.chunk(same[0].chunk()).v.kind()),
-            ),
-            Rows::Ranges(ranges) => Box::new(
-                ranges
-                    .iter()
-                    .flat_map(|range| run.pieces(range.clone()))
-                    .map(|piece| piece.v.kind()),
-            ),
-        };
-        let first = kinds.next()??;
-        kinds.all(|kind| kind == Some(first)).then_some(first)
-    }
-
-    /// Transactions of the matched rows.
-    pub(super) fn txs(&self, run: &Run) -> Column {
-        let bits = self.collect(
-            run,
-            |chunk, row| chunk.tx[row] as u64,
-            |chunk, out| {
-                out.extend(chunk.tx.iter().map(|&tx| tx as u64));
-            },
-        );
-        Column::uniform(Kind::Long, bits)
-    }
-
-    /// Whether the matched rows are assertions.
-    pub(super) fn added(&self, run: &Run) -> Column {
-        if run.extra() != Extra::Added {
-            return Column::constant(Cell::bool(true), self.len());
-        }
-        let flag = |chunk: &Chunk, row: usize| chunk.extra.as_ref().map_or(1, |x| x[row] as u64);
-        let bits = self.collect(run, flag, |chunk, out| {
-            out.extend((0..chunk.len()).map(|row| flag(chunk, row)));
-        });
-        Column::uniform(Kind::Bool, bits)
-    }
-
-    fn collect(
-        &self,
-        run: &Run,
-        one: impl Fn(&Chunk, usize) -> u64 + Sync,
-        all: impl Fn(&Chunk, &mut Vec<u64>) + Sync,
-    ) -> Vec<u64> {
-        match &self.rows {
-            Rows::Refs(refs) => fork::fill(refs.len(), |start, out: &mut [u64]| {
-                let mut refs = &refs[start..start + out.len()];
-                let mut out = out.iter_mut();
-                while let Some(first) = refs.first() {
-                    let chunk = run.chunk(first.chunk());
-                    let same = refs.iter().take_while(|at| at.chunk() == first.chunk());
-                    let same = same.count();
-                    let cells = out.by_ref().take(same);
-                    cells
-                        .zip(refs)
-                        .for_each(|(cell, at)| *cell = one(chunk, at.row()));
-                    refs = &refs[same..];
-                }
-            }),
-            Rows::Ranges(ranges) => {
-                let one_range = |range: &Range<usize>| {
-                    let parts = fork::split(range.len(), |part| {
-                        let mut out = Vec::with_capacity(part.len());
-                        let part = range.start + part.start..range.start + part.end;
-                        run.pieces(part).for_each(|piece| all(&piece, &mut out));
-                        out
-                    });
-                    fork::concat(parts)
-                };
-                fork::concat(ranges.iter().map(one_range).collect())
-            }
         }
     }
 }

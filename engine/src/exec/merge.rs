@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::budget::Budget;
 use super::join::Pairs;
-use super::lookup::RowRef;
+use super::matches::RowRef;
 use crate::error::Result;
-use crate::index::{Cell, Chunk, Dictionary, Kind, Position, Run};
+use crate::index::{Cell, Chunk, Column, Dictionary, Kind, Position, Run};
 
 /// What a run is read by.
 pub(super) trait Keys {
@@ -70,6 +70,13 @@ pub(super) trait Agrees: Sync {
 
     /// Whether a key, by its place, goes with a row of a chunk.
     fn agrees(&self, place: usize, chunk: &Chunk, row: usize) -> bool;
+
+    /// Which of a chunk's rows that have the key may go with it; `row` is the first that has it,
+    /// `keys` are those of the chunk.
+    fn candidates(&self, _: usize, _: &Chunk, keys: &[u64], row: usize) -> Range<usize> {
+        let others = keys[row..].iter().take_while(|&&key| key == keys[row]);
+        row..row + others.count()
+    }
 }
 
 /// A key goes with every row that has it.
@@ -88,6 +95,33 @@ impl<F: Fn(usize, &Chunk, usize) -> bool + Sync> Agrees for F {
 
     fn agrees(&self, place: usize, chunk: &Chunk, row: usize) -> bool {
         self(place, chunk, row)
+    }
+}
+
+/// A key goes with the rows of its entity whose value is that of a column, at the key's place.
+pub(super) struct SameValue<'c>(pub(super) &'c Column);
+
+impl Agrees for SameValue<'_> {
+    const ALWAYS: bool = false;
+
+    fn agrees(&self, place: usize, chunk: &Chunk, row: usize) -> bool {
+        chunk.v.cell(row) == self.0.cell(place)
+    }
+
+    /// Integers are in order among the rows of an entity.
+    fn candidates(&self, place: usize, chunk: &Chunk, keys: &[u64], row: usize) -> Range<usize> {
+        let (key, wanted) = (keys[row], self.0.bits()[place]);
+        let are_integers = [chunk.v.kind(), Some(self.0.kind_at(place))] == [Some(Kind::Long); 2];
+        let is_before = |at: usize| {
+            keys[at] == key && (!are_integers || (chunk.v.bits()[at] as i64) < wanted as i64)
+        };
+        if !are_integers {
+            return row..leap(keys.len(), row, is_before);
+        }
+        let first = leap(keys.len(), row, is_before);
+        let same =
+            (first..keys.len()).take_while(|&at| keys[at] == key && chunk.v.bits()[at] == wanted);
+        first..first + same.count()
     }
 }
 
@@ -145,7 +179,7 @@ fn merge_part<K: Keys, A: Agrees>(
         let (ahead, beside) = (wanted.get(place + BLOCK), sorted.keys.get(at.row + BLOCK));
         if A::ALWAYS && ahead.is_some() && ahead == beside {
             // The last of them may have more rows.
-            let alone = common(&wanted[place..], &sorted.keys[at.row..]).saturating_sub(1);
+            let alone = shared_keys(&wanted[place..], &sorted.keys[at.row..]).saturating_sub(1);
             if alone >= BLOCK {
                 pairs.push_all(place as u32, RowRef::new(at.chunk, at.row).0, alone)?;
                 (place, at.row) = (place + alone, at.row + alone);
@@ -153,18 +187,18 @@ fn merge_part<K: Keys, A: Agrees>(
             }
         }
         let mut is_met = false;
-        let mut row = at.row;
-        while row < sorted.keys.len() && sorted.keys[row] as i64 == key {
-            if agrees.agrees(place, chunk, row) {
-                pairs.push(place as u32, RowRef::new(at.chunk, row).0)?;
-                is_met = true;
-                if once {
-                    break;
+        if sorted.keys[at.row] as i64 == key {
+            for row in agrees.candidates(place, chunk, sorted.keys, at.row) {
+                if agrees.agrees(place, chunk, row) {
+                    pairs.push(place as u32, RowRef::new(at.chunk, row).0)?;
+                    is_met = true;
+                    if once {
+                        break;
+                    }
                 }
             }
-            row += 1;
         }
-        if row == sorted.keys.len() && !(once && is_met) {
+        if sorted.last() == key && !(once && is_met) {
             let from = run.next_chunk(at.chunk);
             chunks_after::<K, A>((run, from), (place, key), agrees, once, pairs)?;
         }
@@ -200,7 +234,7 @@ fn chunks_after<K: Keys, A: Agrees>(
 }
 
 /// How many keys from the start are those of a chunk, each more than the one before.
-fn common(wanted: &[u64], keys: &[u64]) -> usize {
+fn shared_keys(wanted: &[u64], keys: &[u64]) -> usize {
     let len = wanted.len().min(keys.len());
     let (wanted, keys) = (&wanted[..len], &keys[..len]);
     // A whole block at a time, without a branch in it.
@@ -262,23 +296,30 @@ impl<'k> Sorted<'k> {
                 return guess;
             }
         }
-        leap(self.keys, from, key)
+        leap(self.keys.len(), from, |row| (self.keys[row] as i64) < key)
     }
 }
 
-/// The first row from one on whose key is at least this; the last row's is.
-fn leap(keys: &[u64], from: usize, key: i64) -> usize {
-    let is_before = |row: usize| (keys[row] as i64) < key;
-    if !is_before(from) {
+/// The first row from one on of which it does not hold that it is before; `len` if all are.
+fn leap(len: usize, from: usize, is_before: impl Fn(usize) -> bool) -> usize {
+    if from == len || !is_before(from) {
         return from;
     }
     let (mut low, mut step) = (from, 1);
-    while low + step < keys.len() && is_before(low + step) {
+    while low + step < len && is_before(low + step) {
         low += step;
         step *= 2;
     }
-    let end = (low + step).min(keys.len());
-    low + 1 + keys[low + 1..end].partition_point(|&bits| (bits as i64) < key)
+    let (mut low, mut high) = (low + 1, (low + step).min(len));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_before(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 #[cfg(test)]
@@ -342,6 +383,28 @@ mod tests {
                     .zip(pairs.right.iter().map(number));
                 assert!(found.eq(expected));
             }
+        }
+    }
+
+    /// Entities of one row and of thousands, asked for values they have and have not.
+    #[test]
+    fn entities_meet_their_own_values() {
+        let values = |e: i64| if e % 50 == 0 { 3_000 } else { e % 4 };
+        let has = |e: i64, v: i64| v % 2 == 0 && (0..2 * values(e)).contains(&v);
+        let rows_of = |e: i64| (0..values(e)).map(move |n| Row::new(e, Cell::long(2 * n), 0));
+        let rows: Vec<Row> = (0..200).flat_map(rows_of).collect();
+        let run = Run::from_sorted(SortOrder::ByEntity, Extra::Nothing, &rows);
+        let asked = (0..210).flat_map(|e| [0, 4, 5, 2_998, 5_998, 6_000].map(|v| (e, v)));
+        let asked: Vec<(i64, i64)> = asked.collect();
+        let entities: Vec<u64> = asked.iter().map(|(e, _)| *e as u64).collect();
+        let wanted = Column::longs(&asked.iter().map(|(_, v)| *v).collect::<Vec<_>>());
+        let budget = Budget::default();
+        let agrees = SameValue(&wanted);
+        for once in [false, true] {
+            let pairs = merge((&run, &Entities), &entities, &agrees, once, &budget).unwrap();
+            let expected =
+                (0..asked.len()).filter(|&at| asked[at].0 < 200 && has(asked[at].0, asked[at].1));
+            assert!(pairs.left.iter().map(|&left| left as usize).eq(expected));
         }
     }
 }

@@ -24,6 +24,7 @@ mod join;
 mod key;
 mod lookup;
 mod lookup_ref;
+mod matches;
 mod merge;
 mod order;
 mod prepared;

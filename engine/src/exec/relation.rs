@@ -1,6 +1,6 @@
 //! A relation: a bag of tuples over variables, as columns.
 
-use super::key::RowSet;
+use super::key::{RowSet, is_key};
 use crate::index::{Cell, Column, ColumnBuilder};
 use crate::plan::VarId;
 
@@ -144,7 +144,8 @@ impl Relation {
                 ..self
             };
         }
-        if self.is_set || self.columns.iter().any(is_rising) {
+        let has_key = || self.columns.len() > 1 && self.columns.iter().any(is_key);
+        if self.is_set || self.columns.iter().any(is_rising) || has_key() {
             return self.known_set(true);
         }
         let rows = RowSet::distinct_rows(&self.columns, self.rows);

@@ -3,7 +3,8 @@
 use super::access::AccessPath;
 use super::block::Context;
 use super::join::natural_join;
-use super::lookup::{Access, Matches, match_rows};
+use super::lookup::{Access, match_rows};
+use super::matches::Matches;
 use super::relation::Relation;
 use super::source::{Source, Tuples};
 use crate::datom::AttrId;
