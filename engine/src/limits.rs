@@ -38,6 +38,8 @@ pub const QUERY_TIMEOUT_MS: u64 = 0;
 pub const QUERY_MEMORY_BYTES: usize = 2 << 30;
 /// Most nested levels of clauses, and of queries within queries.
 pub const QUERY_DEPTH: usize = 64;
+/// Most parts that `quantiles` takes.
+pub const QUANTILES: usize = 1_024;
 /// Most clauses of a query, rules included.
 pub const QUERY_CLAUSES: usize = 20_000;
 /// Longest compiled regular expression, in bytes.

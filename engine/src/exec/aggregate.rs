@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use super::answer::{AnswerColumn, plain_var};
 use super::block::Context;
+use super::budget::Budget;
 use super::join::columns;
 use super::key::group_rows;
 use super::relation::Relation;
+use super::tally::Tally;
 use crate::error::{Code, Error, Result};
 use crate::function::{self, Aggregate};
-use crate::index::{Column, Interner, Kind};
+use crate::index::{Column, Kind};
 use crate::plan::VarId;
 use crate::query::ast::{Arg, FindElement, FunctionName, Var};
 use crate::value::Value;
@@ -41,7 +43,8 @@ pub(super) fn aggregate(
                 form,
             } => {
                 let call = AggregateCall::new(function, args, form, scope, context, tuples)?;
-                AnswerColumn::Values(call.apply(&groups, &context.interner)?)
+                call.check_answers(groups.firsts.len(), context)?;
+                AnswerColumn::Values(call.apply(&groups, context)?)
             }
         });
     }
@@ -88,7 +91,6 @@ impl Groups {
 }
 
 struct AggregateCall<'a> {
-    name: String,
     aggregate: Aggregate,
     constants: Vec<Value>,
     column: &'a Column,
@@ -131,7 +133,6 @@ impl<'a> AggregateCall<'a> {
             .collect();
         let column = bound(last).expect("the caller saw it bound");
         Ok(AggregateCall {
-            name,
             aggregate,
             constants,
             column,
@@ -139,111 +140,79 @@ impl<'a> AggregateCall<'a> {
         })
     }
 
-    fn apply(&self, groups: &Groups, interner: &Interner) -> Result<Vec<Value>> {
-        if let Some(values) = self.typed(groups) {
-            return Ok(values);
+    /// An aggregate of several answers to a group may not make more than a relation may hold.
+    fn check_answers(&self, groups: usize, context: &Context<'_>) -> Result<()> {
+        let answers = match (self.aggregate, &self.constants[..]) {
+            (Aggregate::Quantiles, [parts]) => parts.as_sequential().map_or(1, <[Value]>::len),
+            _ => 1,
+        };
+        context.budget.check_rows(groups.saturating_mul(answers), 1)
+    }
+
+    fn apply(&self, groups: &Groups, context: &Context<'_>) -> Result<Vec<Value>> {
+        let in_form = |error: Error| error.with("form", self.form.clone());
+        let tally = Tally {
+            column: self.column,
+            of_row: &groups.of_row,
+            groups: groups.firsts.len(),
+        };
+        if self.constants.is_empty() {
+            if let Some(values) = tally.one_pass(self.aggregate) {
+                return Ok(values);
+            }
+            if self.aggregate == Aggregate::Distinct
+                && let Some(values) = tally.distinct_values(&context.interner)
+            {
+                return Ok(values.into_iter().map(Value::set).collect());
+            }
         }
         let (rows, starts) = groups.sorted();
         let mut out = Vec::with_capacity(groups.firsts.len());
-        for bounds in starts.windows(2) {
-            let rows = &rows[bounds[0]..bounds[1]];
-            if let Some(value) = self.of_numbers(rows) {
-                out.push(value.map_err(|error| error.with("form", self.form.clone()))?);
-                continue;
+        let mut numbers = Numbers::of(self.column, &rows);
+        for (at, bounds) in starts.windows(2).enumerate() {
+            if at.is_multiple_of(Budget::CHECK_ROWS) {
+                context.budget.check()?;
             }
-            let values: Vec<Value> = rows
-                .iter()
-                .map(|&row| interner.value(self.column.cell(row as usize)))
-                .collect();
-            let value = self.aggregate.apply(&self.constants, &values);
-            out.push(value.map_err(|error| error.with("form", self.form.clone()))?);
+            let typed = match &mut numbers {
+                Some(Numbers::Longs(longs)) => {
+                    let group = &mut longs[bounds[0]..bounds[1]];
+                    self.aggregate.of_longs(&self.constants, group)
+                }
+                Some(Numbers::Doubles(doubles)) => {
+                    let group = &mut doubles[bounds[0]..bounds[1]];
+                    self.aggregate.of_doubles(&self.constants, group)
+                }
+                None => None,
+            };
+            let value = typed.unwrap_or_else(|| {
+                let rows = rows[bounds[0]..bounds[1]].iter();
+                let values: Vec<Value> = rows
+                    .map(|&row| context.interner.value(self.column.cell(row as usize)))
+                    .collect();
+                self.aggregate.apply(&self.constants, &values)
+            });
+            out.push(value.map_err(in_form)?);
         }
         Ok(out)
     }
-
-    /// The answer for a group of integers or doubles, without decoding.
-    fn of_numbers(&self, rows: &[u32]) -> Option<Result<Value>> {
-        if !self.constants.is_empty() || rows.is_empty() {
-            return None;
-        }
-        let bits = rows.iter().map(|&row| self.column.bits()[row as usize]);
-        match self.column.kind()? {
-            Kind::Long => {
-                let mut longs: Vec<i64> = bits.map(|bits| bits as i64).collect();
-                self.aggregate.of_longs(&mut longs)
-            }
-            Kind::Double => {
-                let mut doubles: Vec<f64> = bits.map(f64::from_bits).collect();
-                self.aggregate.of_doubles(&mut doubles)
-            }
-            _ => None,
-        }
-    }
-
-    /// Counts of anything, and the common aggregates of integers, without decoding.
-    fn typed(&self, groups: &Groups) -> Option<Vec<Value>> {
-        if !self.constants.is_empty() {
-            return None;
-        }
-        let count = groups.firsts.len();
-        if self.name == "count" {
-            let mut counts = vec![0i64; count];
-            groups
-                .of_row
-                .iter()
-                .for_each(|&group| counts[group as usize] += 1);
-            return Some(counts.into_iter().map(Value::Long).collect());
-        }
-        if self.column.kind() != Some(Kind::Long) {
-            return None;
-        }
-        let longs = || {
-            groups
-                .of_row
-                .iter()
-                .zip(self.column.bits())
-                .map(|(g, b)| (*g as usize, *b as i64))
-        };
-        match self.name.as_str() {
-            "sum" => {
-                let mut sums = vec![0i64; count];
-                for (group, n) in longs() {
-                    // On overflow the general way reports what Clojure does.
-                    sums[group] = sums[group].checked_add(n)?;
-                }
-                Some(sums.into_iter().map(Value::Long).collect())
-            }
-            "avg" => {
-                let mut sums = vec![(0i64, 0i64); count];
-                for (group, n) in longs() {
-                    let (sum, seen) = &mut sums[group];
-                    *sum = sum.checked_add(n)?;
-                    *seen += 1;
-                }
-                let mean = |(sum, seen)| Value::Double(sum as f64 / seen as f64);
-                Some(sums.into_iter().map(mean).collect())
-            }
-            "min" => Some(extremes(longs(), count, |new, old| new < old)),
-            "max" => Some(extremes(longs(), count, |new, old| new > old)),
-            _ => None,
-        }
-    }
 }
 
-fn extremes(
-    longs: impl Iterator<Item = (usize, i64)>,
-    count: usize,
-    better: impl Fn(i64, i64) -> bool,
-) -> Vec<Value> {
-    let mut best: Vec<Option<i64>> = vec![None; count];
-    for (group, n) in longs {
-        if best[group].is_none_or(|old| better(n, old)) {
-            best[group] = Some(n);
-        }
+/// The numbers of a column, in the order of some rows.
+enum Numbers {
+    Longs(Vec<i64>),
+    Doubles(Vec<f64>),
+}
+
+impl Numbers {
+    /// None if they are not all of one of these kinds.
+    fn of(column: &Column, rows: &[u32]) -> Option<Numbers> {
+        let bits = rows.iter().map(|&row| column.bits()[row as usize]);
+        Some(match column.kind()? {
+            Kind::Long => Numbers::Longs(bits.map(|bits| bits as i64).collect()),
+            Kind::Double => Numbers::Doubles(bits.map(f64::from_bits).collect()),
+            _ => return None,
+        })
     }
-    best.into_iter()
-        .map(|n| n.map_or(Value::Nil, Value::Long))
-        .collect()
 }
 
 fn unknown(name: &str, form: &Value) -> Error {

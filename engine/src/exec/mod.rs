@@ -33,6 +33,7 @@ mod relation;
 mod scan;
 mod source;
 mod table;
+mod tally;
 mod trace;
 
 pub use answer::{Answer, AnswerColumn, Shape};

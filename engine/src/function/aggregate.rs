@@ -1,6 +1,7 @@
 //! Aggregates: one value from the values of a group.
 //!
-//! `avg`, `median`, `variance` and `stddev` answer doubles, the last two over the population;
+//! `avg`, `median`, `quantile`, `variance` and `stddev` answer doubles, the last two over the
+//! population;
 //! `sum`, `min` and `max` keep the type of what they meet. `min` and `max` go by the order of the
 //! indexes, in which everything compares.
 
@@ -13,7 +14,8 @@ use super::failure::{Cause, not_a};
 use super::number::Number;
 use super::seq::{check_count, items, not_seqable};
 use super::{kernel, random};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+use crate::limits;
 use crate::value::{Set, Value, compare};
 
 /// An aggregate of a `:find`.
@@ -23,6 +25,10 @@ pub enum Aggregate {
     Avg,
     /// The middle value, a double.
     Median,
+    /// The value below which a part of the values lie, a double: `(quantile 0.9 ?x)`.
+    Quantile,
+    /// As `Quantile` for several parts, a vector: `(quantiles [0.5 0.9] ?x)`.
+    Quantiles,
     /// The population variance, a double.
     Variance,
     /// The population standard deviation, a double.
@@ -51,6 +57,8 @@ pub enum Aggregate {
 pub const AGGREGATES: &[(&str, Aggregate)] = &[
     ("avg", Aggregate::Avg),
     ("median", Aggregate::Median),
+    ("quantile", Aggregate::Quantile),
+    ("quantiles", Aggregate::Quantiles),
     ("variance", Aggregate::Variance),
     ("stddev", Aggregate::Stddev),
     ("sum", Aggregate::Sum),
@@ -92,35 +100,93 @@ impl Aggregate {
             return builtin.call(&args);
         }
         match constants {
+            [parts] if matches!(self, Aggregate::Quantile | Aggregate::Quantiles) => {
+                self.apply_quantiles(parts, values)
+            }
             [] => self.apply_alone(values),
             [n] => self.apply_counted(n, values),
             _ => Err(self.wrong_arity(constants.len() + 1)),
         }
     }
 
-    /// As [`Aggregate::apply`] without constants, for a group of integers; none where nothing is
-    /// gained by knowing that they are. May change their order.
-    pub fn of_longs(self, column: &mut [i64]) -> Option<Result<Value>> {
-        Some(match self {
-            Aggregate::Sum => kernel::sum_longs(column).map(Value::Long),
-            Aggregate::Avg => kernel::avg_longs(column).map(Value::Double),
-            Aggregate::Variance => kernel::variance_longs(column).map(Value::Double),
-            Aggregate::Stddev => kernel::stddev_longs(column).map(Value::Double),
-            Aggregate::Median => Ok(Value::Double(kernel::median_longs(column))),
+    /// As [`Aggregate::apply`], for a group of integers that has some; none where nothing is gained
+    /// by knowing that they are. May change their order.
+    pub fn of_longs(self, constants: &[Value], column: &mut [i64]) -> Option<Result<Value>> {
+        Some(match (self, constants) {
+            (Aggregate::Median, []) => Ok(Value::Double(kernel::median_longs(column))),
+            (Aggregate::Quantile | Aggregate::Quantiles, [parts]) => {
+                self.of_parts(parts, |parts| kernel::quantiles_longs(column, parts))
+            }
+            (Aggregate::Min | Aggregate::Max, [n]) => count_of(n).map(|n| {
+                let kept = match self {
+                    Aggregate::Min => kernel::least_longs(column, n),
+                    _ => kernel::greatest_longs(column, n),
+                };
+                Value::vector(kept.iter().copied().map(Value::Long))
+            }),
             _ => return None,
         })
     }
 
     /// As [`Aggregate::of_longs`], for a group of doubles.
-    pub fn of_doubles(self, column: &mut [f64]) -> Option<Result<Value>> {
-        Some(Ok(Value::Double(match self {
-            Aggregate::Sum => kernel::sum_doubles(column),
-            Aggregate::Avg => kernel::avg_doubles(column),
-            Aggregate::Variance => kernel::variance_doubles(column),
-            Aggregate::Stddev => kernel::stddev_doubles(column),
-            Aggregate::Median => kernel::median_doubles(column),
+    pub fn of_doubles(self, constants: &[Value], column: &mut [f64]) -> Option<Result<Value>> {
+        Some(match (self, constants) {
+            (Aggregate::Median, []) => Ok(Value::Double(kernel::median_doubles(column))),
+            (Aggregate::Quantile | Aggregate::Quantiles, [parts]) => {
+                self.of_parts(parts, |parts| kernel::quantiles_doubles(column, parts))
+            }
+            (Aggregate::Min | Aggregate::Max, [n]) => count_of(n).map(|n| {
+                kernel::sort_doubles(column);
+                let skipped = match self {
+                    Aggregate::Min => 0,
+                    _ => column.len().saturating_sub(n),
+                };
+                Value::vector(
+                    column
+                        .iter()
+                        .skip(skipped)
+                        .take(n)
+                        .copied()
+                        .map(Value::Double),
+                )
+            }),
             _ => return None,
-        })))
+        })
+    }
+
+    fn apply_quantiles(self, parts: &Value, values: &[Value]) -> Result<Value> {
+        if values.is_empty() {
+            return Err(Cause::Index.error(format!("{} of nothing", self.name())));
+        }
+        if let Some(mut column) = longs(values) {
+            return self.of_parts(parts, |parts| kernel::quantiles_longs(&mut column, parts));
+        }
+        let column = values.iter().map(|value| match value {
+            value if is_number(value) => Ok(Number::of(value)?.to_double()),
+            other => Err(not_a("a number", other)),
+        });
+        let mut column: Vec<f64> = column.collect::<Result<_>>()?;
+        self.of_parts(parts, |parts| kernel::quantiles_doubles(&mut column, parts))
+    }
+
+    /// One quantile by itself, several as a vector.
+    fn of_parts(self, parts: &Value, of: impl FnOnce(&[f64]) -> Vec<f64>) -> Result<Value> {
+        if self == Aggregate::Quantile {
+            let found = of(&[part(parts)?]);
+            return Ok(found.first().copied().map_or(Value::Nil, Value::Double));
+        }
+        let parts = parts
+            .as_sequential()
+            .ok_or_else(|| not_a("a vector of numbers from 0 to 1", parts))?;
+        if parts.len() > limits::QUANTILES {
+            let message = format!(
+                "quantiles takes {} numbers at most (QUANTILES)",
+                limits::QUANTILES
+            );
+            return Err(Error::new(Code::Limit, message).with("limit", limits::QUANTILES));
+        }
+        let parts: Vec<f64> = parts.iter().map(part).collect::<Result<_>>()?;
+        Ok(Value::vector(of(&parts).into_iter().map(Value::Double)))
     }
 
     fn apply_alone(self, values: &[Value]) -> Result<Value> {
@@ -137,15 +203,15 @@ impl Aggregate {
             Aggregate::Stddev => variance(values).map(|x| Value::Double(x.sqrt())),
             Aggregate::Rand if values.is_empty() => Ok(Value::Nil),
             Aggregate::Rand => Ok(values[random::below(values.len())].clone()),
-            Aggregate::Sample | Aggregate::Custom(_) => Err(self.wrong_arity(1)),
+            Aggregate::Quantile
+            | Aggregate::Quantiles
+            | Aggregate::Sample
+            | Aggregate::Custom(_) => Err(self.wrong_arity(1)),
         }
     }
 
     fn apply_counted(self, n: &Value, values: &[Value]) -> Result<Value> {
-        if !is_number(n) {
-            return Err(not_a("a number", n));
-        }
-        let n = Number::of(n)?.to_double().max(0.0).ceil() as usize;
+        let n = count_of(n)?;
         match self {
             Aggregate::Min => {
                 let sorted = sort_with(values, &mut |a, b| Ok(compare(a, b)))?;
@@ -179,6 +245,29 @@ impl Aggregate {
             "Wrong number of args ({given}) passed to the aggregate {name}"
         ))
     }
+}
+
+/// How many values `min` and its kin are asked for.
+fn count_of(n: &Value) -> Result<usize> {
+    if !is_number(n) {
+        return Err(not_a("a number", n));
+    }
+    Ok(Number::of(n)?.to_double().max(0.0).ceil() as usize)
+}
+
+/// Which part of the values is to lie below a quantile.
+fn part(value: &Value) -> Result<f64> {
+    if !is_number(value) {
+        return Err(not_a("a number from 0 to 1", value));
+    }
+    let part = Number::of(value)?.to_double();
+    if (0.0..=1.0).contains(&part) {
+        return Ok(part);
+    }
+    let message = format!("expected a number from 0 to 1, got {value}");
+    Err(Cause::IllegalArgument
+        .error(message)
+        .with("value", value.clone()))
 }
 
 fn distinct(values: &[Value]) -> Set {
@@ -339,6 +428,23 @@ mod tests {
             "9.223372036854776E18",
         );
         check("median", "[]", "[1 2.5]", "1.75");
+        check("quantile", "[0.5]", "[10 20 30 12]", "16.0");
+        check("quantile", "[1/4]", "[1 2.5 3M]", "1.75");
+        check(
+            "quantiles",
+            "[[0 0.9 1]]",
+            "[75 20 10 35 15]",
+            "[10.0 59.0 75.0]",
+        );
+        check("quantiles", "[[]]", "[1]", "[]");
+        let refused = "expected a number from 0 to 1, got 1.5";
+        check("quantile", "[1.5]", "[1]", refused);
+        check(
+            "quantile",
+            "[0.5]",
+            "[:a]",
+            "expected a number, got clojure.lang.Keyword",
+        );
         check("sum", "[]", "[2.5 10]", "12.5");
         check("sum", "[]", "[1N 2]", "3N");
         check("sum", "[]", "[9223372036854775807 1]", "integer overflow");

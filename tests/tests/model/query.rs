@@ -567,7 +567,15 @@ impl Maker<'_> {
     fn aggregate(&mut self, name: &str, kind: Kind) -> String {
         let any = ["count", "count-distinct", "distinct"];
         let ordered = ["min", "max", "min 2", "max 2"];
-        let numeric = ["sum", "avg", "median", "variance", "stddev"];
+        let numeric = [
+            "sum",
+            "avg",
+            "median",
+            "variance",
+            "stddev",
+            "quantile 0.3",
+            "quantiles [0 0.25 0.5 0.9 1]",
+        ];
         let function = match kind {
             Kind::Any | Kind::Attribute => *self.random.pick(&any),
             Kind::Long | Kind::Double => {
