@@ -15,7 +15,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::error::{Code, Error, Result};
 
 /// Rows of one task.
-pub(crate) const TASK_ROWS: usize = 16_384;
+pub(crate) const TASK_ROWS: usize = 65_536;
 
 thread_local! {
     /// Rows of one task in the work that this thread leads.

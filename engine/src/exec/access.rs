@@ -1,8 +1,11 @@
 //! How the rows of an index are found: the choice between ranges, merges, probes, sweeps and hash
 //! joins, and its names in plans.
 
+use std::ops::Range;
+
 use super::lookup::Access;
 use super::merge::Integers;
+use crate::fork;
 use crate::index::{Column, Kind, Run, SortOrder};
 
 /// Index rows a probe costs at most: beyond, sweeping the index once is cheaper.
@@ -95,7 +98,7 @@ impl AccessPath {
         (e, v): (&Access, &Access),
         rows: usize,
     ) -> AccessPath {
-        let values = column(v);
+        let values = v.column();
         AccessPath::choose(&Sides {
             entity: given(e),
             value: given(v),
@@ -105,7 +108,7 @@ impl AccessPath {
             is_inline: values
                 .and_then(Column::kind)
                 .is_some_and(|kind| !kind.is_interned()),
-            is_sorted: || match column(e) {
+            is_sorted: || match e.column() {
                 Some(entities) => is_ascending(entities),
                 None => values.is_some_and(is_ascending) && by_value.is_some_and(Integers::are_all),
             },
@@ -147,14 +150,13 @@ fn given(access: &Access) -> Given {
     }
 }
 
-fn column(access: &Access) -> Option<&Column> {
-    match access {
-        Access::Column(column) | Access::Resolved(column) => Some(column),
-        _ => None,
-    }
-}
-
 /// Whether a column is of integers that do not fall.
 fn is_ascending(column: &Column) -> bool {
-    column.kind() == Some(Kind::Long) && column.bits().is_sorted_by_key(|&bits| bits as i64)
+    let bits = column.bits();
+    let rises = |part: Range<usize>| {
+        // With the first of the next part.
+        let part = &bits[part.start..bits.len().min(part.end + 1)];
+        part.is_sorted_by_key(|&bits| bits as i64)
+    };
+    column.kind() == Some(Kind::Long) && fork::split(bits.len(), rises).into_iter().all(|is| is)
 }

@@ -5,14 +5,14 @@
 
 use std::ops::Range;
 
+use super::access::AccessPath;
 use super::budget::Budget;
 use super::join::Pairs;
 use super::key::RowMap;
 use super::matches::{Matches, RowRef, cell_at};
 use super::merge::{Always, Entities, Integers, SameValue, merge};
 use crate::error::{Code, Error, Result};
-use crate::fork;
-use crate::index::{Cell, Chunk, Column, Dictionary, Kind, Position, Run};
+use crate::index::{Cell, Chunk, Column, Dictionary, Kind, Position, Run, SortOrder};
 
 /// What is known of the entity or the value of a pattern's rows.
 pub(super) enum Access {
@@ -28,14 +28,20 @@ pub(super) enum Access {
 }
 
 impl Access {
-    fn column(&self) -> Option<&Column> {
+    pub(super) fn column(&self) -> Option<&Column> {
         match self {
             Access::Column(column) | Access::Resolved(column) => Some(column),
             _ => None,
         }
     }
 
-    fn constant(&self) -> Option<Cell> {
+    /// The column of a path that goes by one.
+    fn known(&self) -> Result<&Column> {
+        let missing = || Error::new(Code::Internal, "an access path goes by what is not known");
+        self.column().ok_or_else(missing)
+    }
+
+    pub(super) fn constant(&self) -> Option<Cell> {
         match self {
             Access::Const(cell) => Some(*cell),
             _ => None,
@@ -43,14 +49,10 @@ impl Access {
     }
 }
 
-/// Index rows a probe costs at most: beyond, sweeping the index once is cheaper.
-const PROBE_ROWS: usize = 16;
-/// As [`PROBE_ROWS`], where a probe compares values through the dictionary.
-const PROBE_INTERNED_ROWS: usize = 128;
-
 /// Pairs the rows of a relation with the rows of an index that have its entities and values.
 ///
 /// - `by_entity`, `by_value`: the index in either order; by value only where kept.
+/// - `path`: how they are found.
 /// - `rows`: rows of the relation; columns of `e` and `v` have that many.
 /// - `once`: which of the matching rows a row goes with does not matter, one will do; there may be
 ///   more.
@@ -58,7 +60,7 @@ const PROBE_INTERNED_ROWS: usize = 128;
 pub(super) fn match_rows(
     (by_entity, by_value): (&Run, Option<&Run>),
     (e, v): (&Access, &Access),
-    (rows, once): (usize, bool),
+    (path, rows, once): (AccessPath, usize, bool),
     dictionary: &Dictionary,
     budget: &Budget,
 ) -> Result<Matches> {
@@ -66,36 +68,46 @@ pub(super) fn match_rows(
         let message = "an attribute has more rows than a query can number";
         return Err(Error::new(Code::Limit, message).with("limit", "run-leaves"));
     }
-    match (e, v, by_value) {
-        (Access::Const(e), _, _) => {
-            let range = match e.as_long() {
-                Some(e) => by_entity.entity_range(e),
-                None => 0..0,
-            };
-            among(by_entity, range, v, rows, budget, false)
+    let found = match (path, by_value) {
+        (AccessPath::Range(SortOrder::ByEntity), _) => {
+            let e = e.constant().and_then(|e| e.as_long());
+            let range = e.map_or(0..0, |e| by_entity.entity_range(e));
+            return among(by_entity, range, v, rows, budget);
         }
-        (Access::Free, Access::Const(v), Some(run)) => {
-            let range = run.value_range(*v, dictionary);
-            among(run, range, &Access::Free, rows, budget, true)
+        (AccessPath::Range(SortOrder::ByValue), Some(run)) => {
+            let range = v
+                .constant()
+                .map_or(0..0, |v| run.value_range(v, dictionary));
+            return Ok(among(run, range, &Access::Free, rows, budget)?.of_run(true));
         }
-        (Access::Free, Access::Const(v), None) => {
-            let refs = refs_where(by_entity, |chunk, out| equal_rows(chunk, *v, out));
-            times(refs, rows, budget)
+        (AccessPath::Merge(SortOrder::ByEntity), _) => {
+            merge_entities(by_entity, e.known()?, v, once, budget)
         }
-        (Access::Free, Access::Free, _) => {
-            among(by_entity, 0..by_entity.len(), v, rows, budget, false)
+        (AccessPath::Merge(SortOrder::ByValue), Some(run)) => {
+            let keys = Integers(dictionary);
+            let pairs = merge((run, &keys), v.known()?.bits(), &Always, once, budget)?;
+            return Ok(Matches::of_pairs(pairs).of_run(true));
         }
-        (Access::Free, _, None) if rows > by_entity.len() && !once => {
-            among(by_entity, 0..by_entity.len(), v, rows, budget, false)
+        (AccessPath::Probe(SortOrder::ByEntity), _) => {
+            probe_entities(by_entity, e.known()?, v, budget)
         }
-        (Access::Free, _, _) => {
-            let column = v.column().expect("the value is neither free nor constant");
-            by_value_column((by_entity, by_value), column, once, dictionary, budget)
+        (AccessPath::Probe(SortOrder::ByValue), Some(run)) => {
+            let pairs = probe_values(run, v.known()?, dictionary, budget)?;
+            return Ok(Matches::of_pairs(pairs).of_run(true));
         }
-        (Access::Column(column) | Access::Resolved(column), _, _) => {
-            by_entity_column(by_entity, column, v, once, budget)
+        (AccessPath::Sweep, _) => sweep_entities(by_entity, e.known()?, v, budget),
+        (AccessPath::Hash, _) if rows <= by_entity.len() || once => {
+            hash_values(by_entity, v.known()?, once, budget)
         }
-    }
+        _ => match v {
+            Access::Const(v) => {
+                let refs = refs_where(by_entity, |chunk, out| equal_rows(chunk, *v, out));
+                return times(refs, rows, budget);
+            }
+            _ => return among(by_entity, 0..by_entity.len(), v, rows, budget),
+        },
+    };
+    found.map(Matches::of_pairs)
 }
 
 /// Every row of the relation with every row of a range whose value agrees.
@@ -105,37 +117,36 @@ fn among(
     v: &Access,
     rows: usize,
     budget: &Budget,
-    by_value: bool,
 ) -> Result<Matches> {
     if rows == 1 && matches!(v, Access::Free) {
-        return Ok(Matches::of_range(range).of_run(by_value));
+        return Ok(Matches::of_range(range));
     }
     let refs = refs_of_range(run, range);
-    let matches = match (v.constant(), v.column()) {
+    match (v.constant(), v.column()) {
         (Some(cell), _) => {
             let refs = refs
                 .into_iter()
                 .filter(|&at| cell_at(run, at) == cell)
                 .collect();
-            times(refs, rows, budget)?
+            times(refs, rows, budget)
         }
-        (None, None) => times(refs, rows, budget)?,
+        (None, None) => times(refs, rows, budget),
         (None, Some(column)) => {
             let values = Column::from_cells(refs.iter().map(|&at| cell_at(run, at)));
             let map = RowMap::new(vec![&values], refs.len());
             let columns = [column];
             let probe = map.probe(&columns, rows);
-            Matches::of_pairs(Pairs::of_tasks(rows, (2, budget), |part, pairs| {
+            let pairs = Pairs::of_tasks(rows, (2, budget), |part, pairs| {
                 for row in part {
                     for at in probe.matches(row) {
                         pairs.push(row as u32, refs[at as usize].0)?;
                     }
                 }
                 Ok(())
-            })?)
+            })?;
+            Ok(Matches::of_pairs(pairs))
         }
-    };
-    Ok(matches.of_run(by_value))
+    }
 }
 
 /// Every row of the relation with every given row of the run.
@@ -151,73 +162,87 @@ fn times(refs: Vec<RowRef>, rows: usize, budget: &Budget) -> Result<Matches> {
     Ok(Matches::of_refs(left, all.collect()))
 }
 
-/// Rows whose entity is the relation's: a merge if the relation is sorted, probes if it is small,
-/// else a direct-address table over the entities of the run.
-fn by_entity_column(
+/// Rows whose entity is the relation's, both in order.
+fn merge_entities<'b>(
     run: &Run,
-    column: &Column,
+    entities: &Column,
     v: &Access,
     once: bool,
-    budget: &Budget,
-) -> Result<Matches> {
-    let rows = column.len();
-    if is_ascending(column) {
-        let (at, keys) = ((run, &Entities), column.bits());
-        let pairs = match v {
-            Access::Free => merge(at, keys, &Always, once, budget),
-            Access::Const(v) => {
-                let agrees = |_: usize, chunk: &Chunk, row: usize| {
-                    chunk.v.bits()[row] == v.bits && chunk.v.cell(row) == *v
-                };
-                merge(at, keys, &agrees, once, budget)
-            }
-            Access::Column(v) | Access::Resolved(v) => merge(at, keys, &SameValue(v), once, budget),
-        };
-        return pairs.map(Matches::of_pairs);
+    budget: &'b Budget,
+) -> Result<Pairs<'b>> {
+    let (at, keys) = ((run, &Entities), entities.bits());
+    match v {
+        Access::Free => merge(at, keys, &Always, once, budget),
+        Access::Const(v) => {
+            let agrees = |_: usize, chunk: &Chunk, row: usize| {
+                chunk.v.bits()[row] == v.bits && chunk.v.cell(row) == *v
+            };
+            merge(at, keys, &agrees, once, budget)
+        }
+        Access::Column(v) | Access::Resolved(v) => merge(at, keys, &SameValue(v), once, budget),
     }
-    let mut pairs = Pairs::new(2, budget);
-    let agrees = |row: usize, at: RowRef| match v {
+}
+
+/// Whether a row of the run has the value that a row of the relation asks for.
+fn has_value(run: &Run, at: RowRef, v: &Access, row: usize) -> bool {
+    match v {
         Access::Free => true,
         Access::Const(cell) => cell_at(run, at) == *cell,
         Access::Column(column) | Access::Resolved(column) => cell_at(run, at) == column.cell(row),
-    };
-    let is_entity = |row: usize| column.kind_at(row) == Kind::Long;
-    if rows.saturating_mul(PROBE_ROWS) < run.len() {
-        for row in (0..rows).filter(|&row| is_entity(row)) {
-            for at in refs_of_range(run, run.entity_range(column.bits()[row] as i64)) {
-                if agrees(row, at) {
-                    pairs.push(row as u32, at.0)?;
-                }
-            }
-        }
-        return Ok(Matches::of_pairs(pairs));
     }
-    let firsts = Firsts::new(run);
-    for row in (0..rows).filter(|&row| is_entity(row)) {
-        let e = column.bits()[row] as i64;
-        let Some(mut at) = firsts.find(e) else {
-            continue;
-        };
-        loop {
-            let chunk = run.chunk(at.chunk());
-            if chunk.e[at.row()] != e {
-                break;
-            }
-            if agrees(row, at) {
+}
+
+/// Rows whose entity is the relation's, each searched for.
+fn probe_entities<'b>(
+    run: &Run,
+    entities: &Column,
+    v: &Access,
+    budget: &'b Budget,
+) -> Result<Pairs<'b>> {
+    let mut pairs = Pairs::new(2, budget);
+    for row in (0..entities.len()).filter(|&row| entities.kind_at(row) == Kind::Long) {
+        for at in refs_of_range(run, run.entity_range(entities.bits()[row] as i64)) {
+            if has_value(run, at, v, row) {
                 pairs.push(row as u32, at.0)?;
             }
-            at = if at.row() + 1 < chunk.len() {
-                RowRef(at.0 + 1)
-            } else {
-                let next = run.next_chunk(at.chunk());
-                if next == run.end_chunk() {
-                    break;
-                }
-                RowRef::new(next, 0)
-            };
         }
     }
-    Ok(Matches::of_pairs(pairs))
+    Ok(pairs)
+}
+
+/// Rows whose entity is the relation's, by a table of the first row of each.
+fn sweep_entities<'b>(
+    run: &Run,
+    entities: &Column,
+    v: &Access,
+    budget: &'b Budget,
+) -> Result<Pairs<'b>> {
+    let firsts = Firsts::new(run);
+    Pairs::of_tasks(entities.len(), (2, budget), |mut part, pairs| {
+        part.try_for_each(|row| {
+            if entities.kind_at(row) != Kind::Long {
+                return Ok(());
+            }
+            let e = entities.bits()[row] as i64;
+            let mut next = firsts.find(e);
+            while let Some(at) = next {
+                let chunk = run.chunk(at.chunk());
+                if chunk.e[at.row()] != e {
+                    break;
+                }
+                if has_value(run, at, v, row) {
+                    pairs.push(row as u32, at.0)?;
+                }
+                next = if at.row() + 1 < chunk.len() {
+                    Some(RowRef(at.0 + 1))
+                } else {
+                    let next = run.next_chunk(at.chunk());
+                    (next < run.end_chunk()).then(|| RowRef::new(next, 0))
+                };
+            }
+            Ok(())
+        })
+    })
 }
 
 /// The first row of each entity of a run.
@@ -271,46 +296,35 @@ impl<'a> Firsts<'a> {
     }
 }
 
-/// Rows whose value is the relation's: by the run by value, a merge if the relation is sorted and
-/// probes if it is small; else a hash join.
-fn by_value_column(
-    (by_entity, by_value): (&Run, Option<&Run>),
-    column: &Column,
-    once: bool,
+/// Rows whose value is the relation's, each searched for in the run by value.
+fn probe_values<'b>(
+    run: &Run,
+    values: &Column,
     dictionary: &Dictionary,
-    budget: &Budget,
-) -> Result<Matches> {
-    let rows = column.len();
+    budget: &'b Budget,
+) -> Result<Pairs<'b>> {
     let mut pairs = Pairs::new(2, budget);
-    let is_inline = column.kind().is_some_and(|kind| !kind.is_interned());
-    let probe_rows = if is_inline {
-        PROBE_ROWS
-    } else {
-        PROBE_INTERNED_ROWS
-    };
-    if let Some(run) = by_value
-        && is_ascending(column)
-        && Integers::are_all(run)
-    {
-        let keys = Integers(dictionary);
-        let pairs = merge((run, &keys), column.bits(), &Always, once, budget)?;
-        return Ok(Matches::of_pairs(pairs).of_run(true));
-    }
-    if let Some(run) = by_value
-        && rows.saturating_mul(probe_rows) < run.len()
-    {
-        for row in 0..rows {
-            let cell = column.cell(row);
-            if cell.kind == Kind::Other && cell.bits == u64::MAX {
-                continue;
-            }
-            for at in refs_of_range(run, run.value_range(cell, dictionary)) {
-                pairs.push(row as u32, at.0)?;
-            }
+    for (row, cell) in values.cells().enumerate() {
+        if cell.kind == Kind::Other && cell.bits == u64::MAX {
+            continue;
         }
-        return Ok(Matches::of_pairs(pairs).of_run(true));
+        for at in refs_of_range(run, run.value_range(cell, dictionary)) {
+            pairs.push(row as u32, at.0)?;
+        }
     }
-    let map = RowMap::new(vec![column], rows);
+    Ok(pairs)
+}
+
+/// Rows whose value is the relation's, by a table of the relation's; in the order of the run.
+fn hash_values<'b>(
+    by_entity: &Run,
+    values: &Column,
+    once: bool,
+    budget: &'b Budget,
+) -> Result<Pairs<'b>> {
+    let rows = values.len();
+    let mut pairs = Pairs::new(2, budget);
+    let map = RowMap::new(vec![values], rows);
     if once {
         let mut is_met = vec![false; rows];
         for (at, chunk) in by_entity.numbered_chunks() {
@@ -329,7 +343,7 @@ fn by_value_column(
             sweep(by_entity, part, &map, pairs)
         })?;
     }
-    Ok(Matches::of_pairs(pairs))
+    Ok(pairs)
 }
 
 /// Pairs the rows of a part of a run with those of the map that have their value.
@@ -352,17 +366,6 @@ fn sweep(run: &Run, part: Range<usize>, map: &RowMap<'_>, pairs: &mut Pairs<'_>)
         };
     }
     Ok(())
-}
-
-/// Whether a column is of integers that do not fall.
-fn is_ascending(column: &Column) -> bool {
-    let bits = column.bits();
-    let rises = |part: Range<usize>| {
-        // With the first of the next part.
-        let part = &bits[part.start..bits.len().min(part.end + 1)];
-        part.is_sorted_by_key(|&bits| bits as i64)
-    };
-    column.kind() == Some(Kind::Long) && fork::split(bits.len(), rises).into_iter().all(|is| is)
 }
 
 fn refs_of_range(run: &Run, range: Range<usize>) -> Vec<RowRef> {

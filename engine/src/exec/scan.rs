@@ -159,13 +159,12 @@ fn scan_attribute(
         db.run(a, SortOrder::ByValue)
     };
     let runs = (&by_entity, by_value.as_ref());
-    if context.trace.is_some() {
-        context.note_path(AccessPath::of(runs, (&e, &v), input.len()));
-    }
+    let path = AccessPath::of(runs, (&e, &v), input.len());
+    context.note_path(path);
     let matches = match_rows(
         runs,
         (&e, &v),
-        (input.len(), is_existence(pattern, input)),
+        (path, input.len(), is_existence(pattern, input)),
         db.dictionary(),
         context.budget,
     )?;
