@@ -22,13 +22,17 @@ class Engine:
         self.process = None
 
     def ask(self, request, limit_s):
-        """Answers one request; starts the engine and loads its suite where it does not run."""
+        """Answers one request."""
+        self.ready()
+        return self.told(request, limit_s)
+
+    def ready(self):
+        """Starts the engine and loads its suite where it does not run."""
         if self.process is None:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
             self.told({"do": "load", "folder": self.folder, "threads": self.threads}, LOAD_LIMIT_S)
-        return self.told(request, limit_s)
 
     def told(self, request, limit_s):
         try:

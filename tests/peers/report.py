@@ -10,12 +10,15 @@ from setup import ENGINES, say
 PLOT = Path(__file__).resolve().parent / "plot.py"
 
 
-def write(folder, results, plotter):
+def save(folder, results):
+    """Writes what there is so far: a run that is interrupted keeps its finished suites."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = markdown(results)
     (folder / "report.json").write_text(json.dumps(results, indent=1))
-    (folder / "report.md").write_text(text)
-    print(text)
+    (folder / "report.md").write_text(markdown(results))
+
+
+def show(folder, results, plotter):
+    print(markdown(results))
     if plotter:
         command = [plotter, "-B", str(PLOT), str(folder / "report.json"), str(folder / "report.svg")]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -61,7 +64,7 @@ def table(suite, base, peers):
     fastest = []
     for query in suite["queries"]:
         own, found = query.get("engines", {}).get(base), ratios(query, base)
-        cells = [figure(own["cpu_ms"]), figure(own["wall_ms"]), f"{own['memory_mb']:.0f}"] if own else ["–"] * 3
+        cells = [figure(own["cpu_ms"]), figure(own["wall_ms"]), f"{query['memory_mb'][base]:.0f}"] if own else ["–"] * 3
         for name in peers:
             cells.append(f"{figure(found[name])}×" if name in found else query["said"].get(name, "–"))
         fastest += [min(found.values())] if found else []

@@ -49,8 +49,8 @@ ascent! {
     struct Generation;
     relation edge(u32, u32);
     relation same(u32, u32);
-    same(x, y) <-- edge(p, x), edge(p, y);
-    same(x, y) <-- same(p, q), edge(p, x), edge(q, y);
+    same(x, y) <-- edge(x, p), edge(y, p);
+    same(x, y) <-- same(p, q), edge(x, p), edge(y, q);
 }
 
 /// What a program found.
