@@ -81,8 +81,9 @@ def datalith(cache):
     say("building Datalith, release")
     lines = run("cargo", "build", "--release", "--quiet", "-p", "datalith-tests", "--bench", "peer",
                 "--message-format", "json", cwd=ROOT).splitlines()
-    built = [json.loads(line).get("executable") for line in lines]
-    return [next(filter(None, built))]
+    built = [json.loads(line) for line in lines]
+    # Programs of the same package are built and named beside it.
+    return [next(one["executable"] for one in built if one.get("target", {}).get("name") == "peer")]
 
 
 def ascent(cache):
