@@ -191,6 +191,14 @@ fn debian() -> Result<()> {
     let conn = Conn::connect(&config)?;
     let db = conn.db()?;
     report_rate("reopen", datoms, cpu_time() - cpu, wall.elapsed());
+    let is_known = datoms == peers::DEBIAN_DATOMS;
+    if !is_known {
+        println!("debian    another index than the one whose rows are known: rows are not checked");
+    }
+    let measure = |query: &Query, inputs: &[Value]| match is_known {
+        true => measure("debian", query, &db, inputs),
+        false => time_query("debian", query, &db, inputs).map(|_| ()),
+    };
     for query in peers::DEBIAN {
         let rules = [Value::str(peers::DEP)];
         let inputs: &[Value] = if query.text.contains('%') {
@@ -198,17 +206,12 @@ fn debian() -> Result<()> {
         } else {
             &[]
         };
-        measure("debian", query, &db, inputs)?;
+        measure(query, inputs)?;
     }
     for (query, name) in peers::DEBIAN_IN {
         let lookup = Value::vector([Value::keyword("package/name"), Value::str(name)]);
         let e = db.entid_strict(&lookup)?;
-        measure(
-            "debian",
-            query,
-            &db,
-            &[Value::str(peers::DEP), Value::Long(e.0)],
-        )?;
+        measure(query, &[Value::str(peers::DEP), Value::Long(e.0)])?;
     }
     Ok(())
 }
@@ -246,16 +249,22 @@ fn load(conn: &Conn, suite: &Suite) -> Result<usize> {
 
 /// Checks a query's rows, then prints the least CPU time it took.
 fn measure(suite: &str, query: &Query, db: &Db, inputs: &[Value]) -> Result<()> {
-    let form = edn::read(query.text)?;
-    let mut all = vec![Input::Db(db.clone())];
-    all.extend(inputs.iter().cloned().map(Input::Value));
-    let answer = || q(&form, &all, &QueryOptions::default());
-    let rows = answer()?.len();
+    let rows = time_query(suite, query, db, inputs)?;
     assert_eq!(
         rows, query.rows,
         "{} answers other rows than every engine does",
         query.name
     );
+    Ok(())
+}
+
+/// Prints the least CPU time that a query took; how many rows it answers.
+fn time_query(suite: &str, query: &Query, db: &Db, inputs: &[Value]) -> Result<usize> {
+    let form = edn::read(query.text)?;
+    let mut all = vec![Input::Db(db.clone())];
+    all.extend(inputs.iter().cloned().map(Input::Value));
+    let answer = || q(&form, &all, &QueryOptions::default());
+    let rows = answer()?.len();
     let (mut best, mut runs, started) = (Duration::MAX, 0, Instant::now());
     while runs < RUNS.0 || (runs < RUNS.1 && started.elapsed() < MEASURE) {
         let before = cpu_time();
@@ -276,7 +285,7 @@ fn measure(suite: &str, query: &Query, db: &Db, inputs: &[Value]) -> Result<()> 
         };
         print!("{}", explain(&form, &all, &analyzed)?);
     }
-    Ok(())
+    Ok(rows)
 }
 
 /// CPU time of this process, all threads.

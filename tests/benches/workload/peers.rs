@@ -85,6 +85,9 @@ pub(crate) const HISTORY: &[Query] = queries! {
 pub(crate) const DEP: &str =
     "[[(dep ?a ?b) [?a :package/depends ?b]] [(dep ?a ?b) [?a :package/depends ?x] (dep ?x ?b)]]";
 
+/// Datoms of the index whose rows are known: each point release of Debian has another.
+pub(crate) const DEBIAN_DATOMS: usize = 688_588;
+
 pub(crate) const DEBIAN: &[Query] = queries! {
     "d-count-section" 58 ["171" "56.7" "98.3"] "[:find ?s (count ?p) :where [?p :package/section ?s]]"
     "d-top-maint" 10 ["161" "65.3" "127"] "[:find ?m (count ?p) :where [?p :package/maintainer ?m] :order-by [1 :desc] :limit 10]"
