@@ -17,6 +17,9 @@ use crate::error::{Code, Error, Result};
 /// Rows of one task.
 pub(crate) const TASK_ROWS: usize = 65_536;
 
+/// Rows of which a few columns fit into the cache of a core.
+const MORSEL_ROWS: usize = 8_192;
+
 thread_local! {
     /// Rows of one task in the work that this thread leads.
     static ROWS: Cell<usize> = const { Cell::new(TASK_ROWS) };
@@ -70,9 +73,19 @@ fn pool(threads: usize) -> Result<Arc<ThreadPool>> {
     Ok(Arc::clone(pool))
 }
 
+/// Whether so many rows would be split if there were threads.
+pub(crate) fn is_many(rows: usize) -> bool {
+    rows >= 2 * ROWS.get()
+}
+
+/// Rows that go through several steps together.
+pub(crate) fn morsel_rows() -> usize {
+    MORSEL_ROWS.min(ROWS.get())
+}
+
 /// Whether so many rows are split.
 pub(crate) fn is_worth(rows: usize) -> bool {
-    rows >= 2 * ROWS.get() && rayon::current_num_threads() > 1
+    is_many(rows) && rayon::current_num_threads() > 1
 }
 
 /// The results of a task for all rows, a part at a time, in the order of the rows.

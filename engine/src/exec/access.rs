@@ -151,7 +151,7 @@ fn given(access: &Access) -> Given {
 }
 
 /// Whether a column is of integers that do not fall.
-fn is_ascending(column: &Column) -> bool {
+pub(super) fn is_ascending(column: &Column) -> bool {
     let bits = column.bits();
     let rises = |part: Range<usize>| {
         // With the first of the next part.

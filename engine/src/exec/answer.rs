@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::aggregate;
-use super::block::Context;
+use super::block::{Context, Outcome};
+use super::fold::Fold;
 use super::order::Rows;
 use super::relation::Relation;
 use crate::datom::EntityId;
@@ -142,53 +143,33 @@ pub(super) fn needed_vars(query: &Query) -> Vec<Var> {
     vars
 }
 
-/// Shapes the last relation.
+/// What a query asks of its rows, if they can be added up as they come.
+pub(super) fn fold(query: &Query, scope: &HashMap<Var, VarId>) -> Option<Fold> {
+    Fold::new(&elements(&query.find), scope)
+}
+
+/// Shapes what comes of the clauses.
 pub(super) fn shape(
-    query: &Query,
-    scope: &HashMap<Var, VarId>,
+    (query, scope): (&Query, &HashMap<Var, VarId>),
     patterns: &[(Symbol, Value)],
     mut context: Context<'_>,
-    relation: Relation,
+    outcome: Outcome,
 ) -> Result<Answer> {
     let find = elements(&query.find);
-    let vars: Vec<VarId> = needed_vars(query).iter().map(|var| scope[var]).collect();
-    if relation.is_empty() {
-        let columns = find
-            .iter()
-            .map(|_| AnswerColumn::Values(Vec::new()))
-            .collect();
-        return Ok(finish(query, columns, 0, context.interner));
-    }
-    if let Some(var) = vars.iter().find(|var| !relation.binds(**var)) {
-        let name = context.program.vars.name(*var);
-        let message = format!("Query for unknown vars: [{name}]");
-        return Err(Error::new(Code::ParserQuery, message)
-            .with("vars", Value::vector([Value::Symbol(name.0.clone())])));
-    }
-    let started = context.started();
-    let tuples = relation.project(&vars).distinct();
-    context.note_stage("distinct", tuples.len(), started);
-    let started = context.started();
-    let is_aggregate = find
-        .iter()
-        .any(|e| matches!(e, FindElement::Aggregate { .. }));
-    let (mut columns, rows) = if is_aggregate {
-        aggregate::aggregate(&find, scope, &context, &tuples)?
-    } else {
-        let column = |element: &&FindElement| {
-            let var = plain_var(element).expect("no aggregates here");
-            AnswerColumn::Cells(tuples.column(scope[var]).cloned().unwrap_or_default())
-        };
-        // `:with` keeps tuples apart that look alike in the result.
-        (find.iter().map(column).collect(), tuples.len())
+    let (mut columns, rows, tuples) = match outcome {
+        Outcome::Relation(relation) if relation.is_empty() => {
+            let columns = find
+                .iter()
+                .map(|_| AnswerColumn::Values(Vec::new()))
+                .collect();
+            return Ok(finish(query, columns, 0, context.interner));
+        }
+        Outcome::Relation(relation) => found(query, scope, &mut context, &relation)?,
+        Outcome::Groups(folded) => (folded.columns, folded.groups, None),
     };
-    if is_aggregate {
-        context.note_stage("aggregate", rows, started);
-    }
     let started = context.started();
     // Aggregates come in order of their groups; other tuples are a set, walked as Clojure walks it.
-    let set = (!is_aggregate).then_some(&tuples);
-    let order = Rows::new(query, &columns, rows, &context.interner, set).order();
+    let order = Rows::new(query, &columns, rows, &context.interner, tuples.as_ref()).order();
     if let Some(order) = &order {
         columns = columns.iter().map(|column| column.gather(order)).collect();
     }
@@ -216,6 +197,42 @@ pub(super) fn shape(
     }
     context.note_stage("pull", rows, started);
     Ok(finish(query, columns, rows, context.interner))
+}
+
+/// The columns of the find and their rows; and, where these are no groups, the tuples.
+fn found(
+    query: &Query,
+    scope: &HashMap<Var, VarId>,
+    context: &mut Context<'_>,
+    relation: &Relation,
+) -> Result<(Vec<AnswerColumn>, usize, Option<Relation>)> {
+    let find = elements(&query.find);
+    let vars: Vec<VarId> = needed_vars(query).iter().map(|var| scope[var]).collect();
+    if let Some(var) = vars.iter().find(|var| !relation.binds(**var)) {
+        let name = context.program.vars.name(*var);
+        let message = format!("Query for unknown vars: [{name}]");
+        return Err(Error::new(Code::ParserQuery, message)
+            .with("vars", Value::vector([Value::Symbol(name.0.clone())])));
+    }
+    let started = context.started();
+    let tuples = relation.project(&vars).distinct();
+    context.note_stage("distinct", tuples.len(), started);
+    let started = context.started();
+    let is_aggregate = find
+        .iter()
+        .any(|e| matches!(e, FindElement::Aggregate { .. }));
+    if is_aggregate {
+        let (columns, rows) = aggregate::aggregate(&find, scope, context, &tuples)?;
+        context.note_stage("aggregate", rows, started);
+        return Ok((columns, rows, None));
+    }
+    let column = |element: &&FindElement| {
+        let var = plain_var(element).expect("no aggregates here");
+        AnswerColumn::Cells(tuples.column(scope[var]).cloned().unwrap_or_default())
+    };
+    // `:with` keeps tuples apart that look alike in the result.
+    let columns = find.iter().map(column).collect();
+    Ok((columns, tuples.len(), Some(tuples)))
 }
 
 /// The variable of an element that is no aggregate.

@@ -7,12 +7,15 @@ use super::access::AccessPath;
 use super::budget::Budget;
 use super::call;
 use super::fixpoint;
+use super::fold::{Fold, Folded};
 use super::graph_call::Graphs;
 use super::join::{natural_join, semi_join_rows};
 use super::relation::Relation;
 use super::scan::scan;
+use super::shared::Shared;
 use super::source::Sources;
-use super::trace::{StepStats, Trace};
+use super::stretch::Stretch;
+use super::trace::Trace;
 use crate::error::{Error, Result};
 use crate::index::Interner;
 use crate::plan::{Block, Op, Program, Step, StepId, VarId};
@@ -35,6 +38,15 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// What steps read that change nothing.
+    pub(super) fn shared(&self) -> Shared<'_> {
+        Shared {
+            sources: &self.sources,
+            interner: &self.interner,
+            budget: self.budget,
+        }
+    }
+
     /// Now, if somebody asks how long things take.
     pub(super) fn started(&self) -> Option<Instant> {
         self.trace.as_ref().map(|_| Instant::now())
@@ -66,10 +78,49 @@ impl Context<'_> {
 pub(super) fn run_block(
     context: &mut Context<'_>,
     block: &Block,
-    mut relation: Relation,
+    relation: Relation,
 ) -> Result<Relation> {
-    for step in &block.steps {
+    match run_steps(context, block, relation, None)? {
+        Outcome::Relation(relation) => Ok(relation),
+        Outcome::Groups(_) => unreachable!("nobody asked for groups"),
+    }
+}
+
+/// What comes of a block.
+pub(super) enum Outcome {
+    /// Its rows.
+    Relation(Relation),
+    /// Its rows added up.
+    Groups(Folded),
+}
+
+/// As [`run_block`]; where the last steps allow it their rows are added up as a find asks.
+pub(super) fn run_steps(
+    context: &mut Context<'_>,
+    block: &Block,
+    mut relation: Relation,
+    fold: Option<&Fold>,
+) -> Result<Outcome> {
+    let mut steps = &block.steps[..];
+    while let Some((step, rest)) = steps.split_first() {
         context.budget.check()?;
+        if let Some(stretch) = Stretch::new(context, steps, &relation)? {
+            steps = &steps[stretch.steps()..];
+            let fold = fold.filter(|_| steps.is_empty());
+            if let Some(fold) = fold
+                && let Some(folded) = fold.run(&stretch, context.shared())?
+            {
+                stretch.note(context);
+                if let Some(trace) = &mut context.trace {
+                    trace.note_stage("aggregate", folded.groups, folded.took);
+                }
+                return Ok(Outcome::Groups(folded));
+            }
+            relation = stretch.collect(context.shared())?;
+            stretch.note(context);
+            continue;
+        }
+        steps = rest;
         let (rows_in, started) = (relation.len(), context.started());
         relation = run_step(context, step, relation).map_err(|error| error.at(step.span))?;
         context
@@ -77,25 +128,15 @@ pub(super) fn run_block(
             .check_rows(relation.len(), relation.vars().len())?;
         relation = prune(relation, step);
         if let (Some(trace), Some(started)) = (&mut context.trace, started) {
-            let took = started.elapsed();
-            trace.note(step.id, relation.len(), took);
-            if let Some(runs) = &mut trace.runs {
-                runs.push(StepStats {
-                    form: step.form.clone(),
-                    operator: step.op.name(),
-                    rows_in,
-                    rows_out: relation.len(),
-                    bound: relation.vars().to_vec(),
-                    took,
-                });
-            }
+            let rows = (rows_in, relation.len());
+            trace.note_step(step, rows, relation.vars(), started.elapsed());
         }
     }
-    Ok(relation)
+    Ok(Outcome::Relation(relation))
 }
 
 /// Drops what nothing needs any more, and the duplicates that this leaves.
-fn prune(relation: Relation, step: &Step) -> Relation {
+pub(super) fn prune(relation: Relation, step: &Step) -> Relation {
     let dropped = relation.vars().iter().any(|var| !step.keep.contains(var));
     let relation = if dropped {
         relation.project(&step.keep)

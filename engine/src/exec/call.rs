@@ -8,6 +8,7 @@ use super::graph_call;
 use super::input::TupleBuilder;
 use super::query::nested;
 use super::relation::Relation;
+use super::shared::Shared;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::fork;
@@ -26,42 +27,74 @@ pub(super) fn filter(
     if let Callable::Graph(function) = call.callable {
         return graph_call::filter(context, (function, call), relation, form);
     }
+    if let Callable::Builtin(_) = call.callable {
+        return filter_rows(context.shared(), call, relation, form);
+    }
+    let mut keep = Vec::new();
+    let mut caller = Caller::new(call, relation, form)?;
+    for row in 0..relation.len() {
+        if row % Budget::CHECK_ROWS == 0 {
+            context.budget.check()?;
+        }
+        if is_true(caller.call(context, row), form)? {
+            keep.push(row as u32);
+        }
+    }
+    Ok(kept(relation, &keep))
+}
+
+/// As [`filter`], for a function of the table.
+pub(super) fn filter_rows(
+    shared: Shared<'_>,
+    call: &CallGoal,
+    relation: &Relation,
+    form: &Value,
+) -> Result<Relation> {
     if let Some(keep) = compare_columns(call, relation) {
         return Ok(relation.select(&keep));
     }
     let mut results: HashMap<Cell, bool> = HashMap::new();
     let memo = single_column(call, relation).filter(|_| is_pure(call));
     let mut keep = Vec::new();
-    let mut caller = Caller::new(context, call, relation, form)?;
+    let mut caller = Caller::new(call, relation, form)?;
     for row in 0..relation.len() {
         if row % Budget::CHECK_ROWS == 0 {
-            context.budget.check()?;
+            shared.budget.check()?;
         }
         let key = memo.map(|column| column.cell(row));
         let known = key.and_then(|key| results.get(&key).copied());
-        let is_true = match known {
+        let holds = match known {
             Some(known) => known,
             None => {
-                let is_true = match caller.call(context, row) {
-                    Ok(value) => value.is_truthy(),
-                    Err(error) if function::is_swallowed(&error) => false,
-                    Err(error) => return Err(error.with("form", form.clone())),
-                };
+                let holds = is_true(caller.call_builtin(shared.interner, row), form)?;
                 if let Some(key) = key {
-                    results.insert(key, is_true);
+                    results.insert(key, holds);
                 }
-                is_true
+                holds
             }
         };
-        if is_true {
+        if holds {
             keep.push(row as u32);
         }
     }
-    Ok(if keep.len() == relation.len() {
+    Ok(kept(relation, &keep))
+}
+
+/// Whether a function is true; what it cannot take is not.
+fn is_true(result: Result<Value>, form: &Value) -> Result<bool> {
+    match result {
+        Ok(value) => Ok(value.is_truthy()),
+        Err(error) if function::is_swallowed(&error) => Ok(false),
+        Err(error) => Err(error.with("form", form.clone())),
+    }
+}
+
+fn kept(relation: &Relation, rows: &[u32]) -> Relation {
+    if rows.len() == relation.len() {
         relation.clone()
     } else {
-        relation.select(&keep)
-    })
+        relation.select(rows)
+    }
 }
 
 /// Adds what the function returns; rows for which it returns nil drop.
@@ -76,7 +109,7 @@ pub(super) fn compute(
         return graph_call::compute(context, (function, call), bind, relation, form);
     }
     let mut tuples = TupleBuilder::new(bind);
-    let mut caller = Caller::new(context, call, relation, form)?;
+    let mut caller = Caller::new(call, relation, form)?;
     for row in 0..relation.len() {
         if row % Budget::CHECK_ROWS == 0 {
             context.budget.check()?;
@@ -130,7 +163,8 @@ fn single_column<'r>(call: &CallGoal, relation: &'r Relation) -> Option<&'r Colu
         .flatten()
 }
 
-fn is_pure(call: &CallGoal) -> bool {
+/// Whether a call gives the same for the same arguments and reads nothing else.
+pub(super) fn is_pure(call: &CallGoal) -> bool {
     match call.callable {
         Callable::Builtin(builtin) => !builtin.name().starts_with("rand"),
         _ => false,
@@ -254,12 +288,7 @@ enum ArgColumn<'a> {
 }
 
 impl<'a> Caller<'a> {
-    fn new(
-        context: &Context<'_>,
-        call: &'a CallGoal,
-        relation: &'a Relation,
-        form: &'a Value,
-    ) -> Result<Caller<'a>> {
+    fn new(call: &'a CallGoal, relation: &'a Relation, form: &'a Value) -> Result<Caller<'a>> {
         let unbound = || {
             Error::new(Code::QueryWhere, format!("Insufficient bindings in {form}"))
                 .with("form", form.clone())
@@ -279,7 +308,6 @@ impl<'a> Caller<'a> {
                 ArgSlot::Rules => ArgColumn::Rules,
             });
         }
-        let _ = context;
         Ok(Caller {
             target,
             args,
@@ -291,11 +319,7 @@ impl<'a> Caller<'a> {
     fn call(&mut self, context: &mut Context<'_>, row: usize) -> Result<Value> {
         match &self.target {
             Target::Special(special) => self.call_special(context, *special, row),
-            Target::Builtin(builtin) => {
-                let builtin = *builtin;
-                self.decode(&context.interner, row)?;
-                builtin.call(&self.values)
-            }
+            Target::Builtin(_) => self.call_builtin(&context.interner, row),
             Target::Named(column) => {
                 let name = context.interner.value(column.cell(row));
                 let builtin = match &name {
@@ -313,6 +337,16 @@ impl<'a> Caller<'a> {
                 builtin.call(&self.values)
             }
         }
+    }
+
+    /// The call of a function of the table, which changes nothing of the query.
+    fn call_builtin(&mut self, interner: &Interner, row: usize) -> Result<Value> {
+        let Target::Builtin(builtin) = self.target else {
+            let message = format!("{} is no call of a function by its name", self.form);
+            return Err(Error::new(Code::Internal, message));
+        };
+        self.decode(interner, row)?;
+        builtin.call(&self.values)
     }
 
     fn decode(&mut self, interner: &Interner, row: usize) -> Result<()> {

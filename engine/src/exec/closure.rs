@@ -293,9 +293,9 @@ impl Graph {
     ) -> Result<Vec<[Option<u32>; 2]>> {
         let found = |cell: Cell| {
             let entity = match context.sources.db_at(source) {
-                Some(db) if is_name(cell.kind) => {
-                    context.entity_cell(db, &context.interner.value(cell))?
-                }
+                Some(db) if is_name(cell.kind) => context
+                    .shared()
+                    .entity_cell(db, &context.interner.value(cell))?,
                 _ => None,
             };
             let entity = entity.and_then(|entity| self.nodes.find(entity));

@@ -559,7 +559,7 @@ fn bind_answers(
     let agree = |row: &u32| {
         checks
             .iter()
-            .all(|(a, b)| rows_equal(&[a], *row as usize, &[b], *row as usize))
+            .all(|(a, b)| rows_equal(&[a], *row as usize, &[*b], *row as usize))
     };
     let rows: Vec<u32> = (0..tuples.len() as u32).filter(agree).collect();
     if rows.len() == tuples.len() {

@@ -7,9 +7,9 @@ use foldhash::fast::FixedState;
 pub(super) use crate::graph::Marks;
 use crate::index::{Cell, Column, ColumnBuilder, Kind};
 
-/// Entities whose numbers share a page.
+/// Cells whose numbers share a page.
 const PAGE: usize = 4096;
-/// Entities below have their number in a page, others in a hash table.
+/// Bits below have their number in a page, others in a hash table.
 const PAGED_MAX: u64 = 1 << 32;
 const NONE: u32 = u32::MAX;
 
@@ -17,9 +17,29 @@ const NONE: u32 = u32::MAX;
 #[derive(Default)]
 pub(super) struct Nodes {
     cells: ColumnBuilder,
-    /// Numbers of integers, by their pages.
-    pages: Vec<Option<Box<[u32; PAGE]>>>,
+    /// Numbers of cells with small bits, by kind.
+    paged: Vec<(Kind, Pages)>,
     others: HashMap<Cell, u32, FixedState>,
+}
+
+/// Numbers by the bits of cells, in pages that are made when they are needed.
+#[derive(Default)]
+struct Pages(Vec<Option<Box<[u32; PAGE]>>>);
+
+impl Pages {
+    fn get(&self, bits: u64) -> Option<u32> {
+        let page = self.0.get(bits as usize / PAGE)?.as_ref()?;
+        Some(page[bits as usize % PAGE])
+    }
+
+    fn slot(&mut self, bits: u64) -> &mut u32 {
+        let page = bits as usize / PAGE;
+        if page >= self.0.len() {
+            self.0.resize_with(page + 1, || None);
+        }
+        let page = self.0[page].get_or_insert_with(|| Box::new([NONE; PAGE]));
+        &mut page[bits as usize % PAGE]
+    }
 }
 
 impl Nodes {
@@ -30,24 +50,35 @@ impl Nodes {
 
     /// The number of each cell of a column; those that are new get the next.
     pub(super) fn number(&mut self, column: &Column) -> Vec<u32> {
-        if column.kind() == Some(Kind::Long) {
-            let bits = column.bits().iter();
-            return bits
-                .map(|&bits| self.number_of(Cell::long(bits as i64)))
-                .collect();
+        let Some(kind) = column.kind() else {
+            return column.cells().map(|cell| self.number_of(cell)).collect();
+        };
+        let at = self.pages_of(kind);
+        let mut numbers = Vec::with_capacity(column.len());
+        for &bits in column.bits() {
+            let known = self.paged[at].1.get(bits).unwrap_or(NONE);
+            numbers.push(match known {
+                NONE => self.number_of(Cell { kind, bits }),
+                known => known,
+            });
         }
-        column.cells().map(|cell| self.number_of(cell)).collect()
+        numbers
+    }
+
+    /// Where the pages of a kind are.
+    fn pages_of(&mut self, kind: Kind) -> usize {
+        let known = self.paged.iter().position(|(other, _)| *other == kind);
+        known.unwrap_or_else(|| {
+            self.paged.push((kind, Pages::default()));
+            self.paged.len() - 1
+        })
     }
 
     fn number_of(&mut self, cell: Cell) -> u32 {
         let next = self.cells.len() as u32;
-        let slot = if cell.kind == Kind::Long && cell.bits < PAGED_MAX {
-            let page = cell.bits as usize / PAGE;
-            if page >= self.pages.len() {
-                self.pages.resize_with(page + 1, || None);
-            }
-            let page = self.pages[page].get_or_insert_with(|| Box::new([NONE; PAGE]));
-            &mut page[cell.bits as usize % PAGE]
+        let slot = if cell.bits < PAGED_MAX {
+            let at = self.pages_of(cell.kind);
+            self.paged[at].1.slot(cell.bits)
         } else {
             self.others.entry(cell).or_insert(NONE)
         };
@@ -60,9 +91,12 @@ impl Nodes {
 
     /// The number of a cell, if it is a node.
     pub(super) fn find(&self, cell: Cell) -> Option<u32> {
-        let number = if cell.kind == Kind::Long && cell.bits < PAGED_MAX {
-            let page = self.pages.get(cell.bits as usize / PAGE)?.as_ref()?;
-            page[cell.bits as usize % PAGE]
+        let number = if cell.bits < PAGED_MAX {
+            let mut paged = self.paged.iter();
+            paged
+                .find(|(kind, _)| *kind == cell.kind)?
+                .1
+                .get(cell.bits)?
         } else {
             *self.others.get(&cell)?
         };

@@ -57,7 +57,7 @@ pub(super) fn join_rows(
 ) -> Result<(Vec<u32>, Vec<u32>)> {
     let spend = (left.len() + right.len(), budget);
     if left_rows >= right_rows {
-        let map = RowMap::new(right.to_vec(), right_rows);
+        let map = RowMap::new(right, right_rows);
         let probe = map.probe(left, left_rows);
         let pairs = Pairs::of_tasks(left_rows, spend, |rows, pairs| {
             for row in rows {
@@ -69,7 +69,7 @@ pub(super) fn join_rows(
         })?;
         return Ok((pairs.left, pairs.right));
     }
-    let map = RowMap::new(left.to_vec(), left_rows);
+    let map = RowMap::new(left, left_rows);
     let probe = map.probe(right, right_rows);
     let pairs = Pairs::of_tasks(right_rows, spend, |rows, pairs| {
         for row in rows {
@@ -101,7 +101,7 @@ pub(super) fn semi_join_rows(
         return if want { Vec::new() } else { all() };
     }
     let (a, b) = (columns(left, on), columns(right, on));
-    RowKeys::new(b, right.len()).rows_among(&a, left.len(), want)
+    RowKeys::new(&b, right.len()).rows_among(&a, left.len(), want)
 }
 
 fn product_rows(
@@ -186,7 +186,8 @@ impl<'a> Pairs<'a> {
         self.check()
     }
 
-    fn check(&mut self) -> Result<()> {
+    /// Fails where there are more than the budget allows.
+    pub(super) fn check(&mut self) -> Result<()> {
         let mut found = self.left.len();
         if let Some((all, told)) = &mut self.all {
             let more = found - *told;

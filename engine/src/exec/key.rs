@@ -1,5 +1,7 @@
 //! Rows as keys: hashing and comparing tuples of cells, column by column.
 
+use std::borrow::Borrow;
+
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
@@ -37,10 +39,16 @@ fn mix(hash: u64, bits: u64, kind: u64) -> u64 {
 }
 
 /// Whether a row of some columns equals a row of others.
-pub(super) fn rows_equal(a: &[&Column], row_a: usize, b: &[&Column], row_b: usize) -> bool {
-    a.iter()
-        .zip(b)
-        .all(|(a, b)| a.bits()[row_a] == b.bits()[row_b] && a.kind_at(row_a) == b.kind_at(row_b))
+pub(super) fn rows_equal<A: Borrow<Column>, B: Borrow<Column>>(
+    a: &[A],
+    row_a: usize,
+    b: &[B],
+    row_b: usize,
+) -> bool {
+    a.iter().zip(b).all(|(a, b)| {
+        let (a, b) = (a.borrow(), b.borrow());
+        a.bits()[row_a] == b.bits()[row_b] && a.kind_at(row_a) == b.kind_at(row_b)
+    })
 }
 
 const NONE: u32 = u32::MAX;
@@ -99,8 +107,8 @@ impl Dense {
 }
 
 /// Rows by key: every row of some columns, found by a row of others.
-pub(super) struct RowMap<'a> {
-    columns: Vec<&'a Column>,
+pub(super) struct RowMap {
+    columns: Vec<Column>,
     heads: Heads,
     /// The next row with the same key.
     next: Vec<u32>,
@@ -112,12 +120,12 @@ enum Heads {
     Hashed(HashTable<(u64, u32)>),
 }
 
-impl<'a> RowMap<'a> {
+impl RowMap {
     /// Indexes all rows.
-    pub(super) fn new(columns: Vec<&'a Column>, rows: usize) -> RowMap<'a> {
+    pub(super) fn new(columns: &[&Column], rows: usize) -> RowMap {
         let mut next = vec![NONE; rows];
         // Backwards, so that each chain lists its rows in order.
-        let heads = match Dense::of(&columns) {
+        let heads = match Dense::of(columns) {
             Some(dense) => {
                 let mut heads = vec![NONE; dense.len];
                 for (row, &bits) in columns[0].bits().iter().enumerate().rev() {
@@ -126,10 +134,10 @@ impl<'a> RowMap<'a> {
                 }
                 Heads::Dense(dense, heads)
             }
-            None => Heads::Hashed(hashed_heads(&columns, &mut next)),
+            None => Heads::Hashed(hashed_heads(columns, &mut next)),
         };
         RowMap {
-            columns,
+            columns: columns.iter().map(|&column| column.clone()).collect(),
             heads,
             next,
         }
@@ -172,7 +180,7 @@ fn hashed_heads(columns: &[&Column], next: &mut [u32]) -> HashTable<(u64, u32)> 
 
 /// Rows of other columns, being looked up in a [`RowMap`].
 pub(super) struct Probe<'s> {
-    map: &'s RowMap<'s>,
+    map: &'s RowMap,
     columns: &'s [&'s Column],
     hashes: Vec<u64>,
 }
@@ -206,10 +214,10 @@ impl Probe<'_> {
 }
 
 /// The keys of some columns' rows: which rows of others are among them.
-pub(super) enum RowKeys<'a> {
+pub(super) enum RowKeys {
     /// A bit for each place.
     Dense(Places),
-    Hashed(RowMap<'a>),
+    Hashed(RowMap),
 }
 
 /// A set of places.
@@ -236,16 +244,21 @@ impl Places {
     }
 
     fn contains(&self, column: &Column, row: usize) -> bool {
-        let place = self.dense.place(column, row);
+        column.kind_at(row) == self.dense.kind && self.holds(column.bits()[row])
+    }
+
+    /// Whether the key of bits is in it.
+    fn holds(&self, bits: u64) -> bool {
+        let place = self.dense.place_of(bits);
         let word = self.words.get(place / 64).copied().unwrap_or(0);
         word >> (place % 64) & 1 != 0
     }
 }
 
-impl<'a> RowKeys<'a> {
+impl RowKeys {
     /// The keys of all rows.
-    pub(super) fn new(columns: Vec<&'a Column>, rows: usize) -> RowKeys<'a> {
-        let Some(dense) = Dense::of(&columns) else {
+    pub(super) fn new(columns: &[&Column], rows: usize) -> RowKeys {
+        let Some(dense) = Dense::of(columns) else {
             return RowKeys::Hashed(RowMap::new(columns, rows));
         };
         let mut places = Places::new(dense);
@@ -258,9 +271,13 @@ impl<'a> RowKeys<'a> {
     /// The rows of other columns whose key is (or is not) among them.
     pub(super) fn rows_among(&self, columns: &[&Column], rows: usize, want: bool) -> Vec<u32> {
         match self {
-            RowKeys::Dense(places) => {
-                fork::rows_where(rows, |row| places.contains(columns[0], row) == want)
-            }
+            RowKeys::Dense(places) => match columns[0].kind() {
+                Some(kind) if kind == places.dense.kind => {
+                    let bits = columns[0].bits();
+                    fork::rows_where(rows, |row| places.holds(bits[row]) == want)
+                }
+                _ => fork::rows_where(rows, |row| places.contains(columns[0], row) == want),
+            },
             RowKeys::Hashed(map) => {
                 let probe = map.probe(columns, rows);
                 fork::rows_where(rows, |row| probe.first(row).is_some() == want)
@@ -424,7 +441,7 @@ mod tests {
         let near = [3i64, -2, 3, 7, -2, 3];
         for scale in [1, 1 << 40] {
             let keys = Column::longs(&near.map(|n| n * scale));
-            let map = RowMap::new(vec![&keys], keys.len());
+            let map = RowMap::new(&[&keys], keys.len());
             assert_eq!(matches!(map.heads, Heads::Dense(..)), scale == 1);
             let asked = [Cell::long(3 * scale), Cell::long(9), Cell::bool(true)];
             let asked = Column::from_cells(asked);
@@ -432,7 +449,7 @@ mod tests {
             let probe = map.probe(&columns, asked.len());
             let found: Vec<Vec<u32>> = (0..3).map(|row| probe.matches(row).collect()).collect();
             assert_eq!(found, [vec![0, 2, 5], vec![], vec![]]);
-            let among = RowKeys::new(vec![&keys], keys.len());
+            let among = RowKeys::new(&[&keys], keys.len());
             assert_eq!(among.rows_among(&columns, 3, true), [0]);
             assert_eq!(among.rows_among(&columns, 3, false), [1, 2]);
             assert_eq!(

@@ -36,7 +36,7 @@ impl Access {
     }
 
     /// The column of a path that goes by one.
-    fn known(&self) -> Result<&Column> {
+    pub(super) fn known(&self) -> Result<&Column> {
         let missing = || Error::new(Code::Internal, "an access path goes by what is not known");
         self.column().ok_or_else(missing)
     }
@@ -133,7 +133,7 @@ fn among(
         (None, None) => times(refs, rows, budget),
         (None, Some(column)) => {
             let values = Column::from_cells(refs.iter().map(|&at| cell_at(run, at)));
-            let map = RowMap::new(vec![&values], refs.len());
+            let map = RowMap::new(&[&values], refs.len());
             let columns = [column];
             let probe = map.probe(&columns, rows);
             let pairs = Pairs::of_tasks(rows, (2, budget), |part, pairs| {
@@ -218,13 +218,74 @@ fn sweep_entities<'b>(
     budget: &'b Budget,
 ) -> Result<Pairs<'b>> {
     let firsts = Firsts::new(run);
-    Pairs::of_tasks(entities.len(), (2, budget), |mut part, pairs| {
+    Pairs::of_tasks(entities.len(), (2, budget), |part, pairs| {
+        firsts.sweep((run, part), (entities, v), pairs)
+    })
+}
+
+/// The first row of each entity of a run.
+pub(super) struct Firsts {
+    min: i64,
+    /// By entity less the smallest; none where entities lie too far apart and are searched for.
+    rows: Option<Vec<u32>>,
+}
+
+const NO_ROW: u32 = u32::MAX;
+
+impl Firsts {
+    pub(super) fn new(run: &Run) -> Firsts {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
+            return Firsts { min: 0, rows: None };
+        };
+        let (min, max) = (first.e, last.e);
+        let span = max.abs_diff(min);
+        if span > 8 * run.len() as u64 + 1024 {
+            return Firsts { min, rows: None };
+        }
+        let mut rows = vec![NO_ROW; span as usize + 1];
+        for (at, chunk) in run.numbered_chunks().rev() {
+            for row in (0..chunk.len()).rev() {
+                rows[(chunk.e[row] - min) as usize] = RowRef::new(at, row).0;
+            }
+        }
+        Firsts {
+            min,
+            rows: Some(rows),
+        }
+    }
+
+    fn find(&self, run: &Run, e: i64) -> Option<RowRef> {
+        match &self.rows {
+            Some(rows) => {
+                let at = usize::try_from(e.checked_sub(self.min)?).ok()?;
+                rows.get(at)
+                    .copied()
+                    .filter(|&row| row != NO_ROW)
+                    .map(RowRef)
+            }
+            None => {
+                let range = run.entity_range(e);
+                (!range.is_empty()).then(|| {
+                    let at = run.position(range.start);
+                    RowRef::new(at.chunk, at.row)
+                })
+            }
+        }
+    }
+
+    /// Pairs some rows of a relation with the rows of the run that have their entities and values.
+    pub(super) fn sweep(
+        &self,
+        (run, mut part): (&Run, Range<usize>),
+        (entities, v): (&Column, &Access),
+        pairs: &mut Pairs<'_>,
+    ) -> Result<()> {
         part.try_for_each(|row| {
             if entities.kind_at(row) != Kind::Long {
                 return Ok(());
             }
             let e = entities.bits()[row] as i64;
-            let mut next = firsts.find(e);
+            let mut next = self.find(run, e);
             while let Some(at) = next {
                 let chunk = run.chunk(at.chunk());
                 if chunk.e[at.row()] != e {
@@ -242,57 +303,6 @@ fn sweep_entities<'b>(
             }
             Ok(())
         })
-    })
-}
-
-/// The first row of each entity of a run.
-enum Firsts<'a> {
-    /// By entity minus the smallest.
-    Dense {
-        min: i64,
-        rows: Vec<u32>,
-    },
-    Search(&'a Run),
-}
-
-const NO_ROW: u32 = u32::MAX;
-
-impl<'a> Firsts<'a> {
-    fn new(run: &'a Run) -> Firsts<'a> {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else {
-            return Firsts::Search(run);
-        };
-        let (min, max) = (first.e, last.e);
-        let span = max.abs_diff(min);
-        if span > 8 * run.len() as u64 + 1024 {
-            return Firsts::Search(run);
-        }
-        let mut rows = vec![NO_ROW; span as usize + 1];
-        for (at, chunk) in run.numbered_chunks().rev() {
-            for row in (0..chunk.len()).rev() {
-                rows[(chunk.e[row] - min) as usize] = RowRef::new(at, row).0;
-            }
-        }
-        Firsts::Dense { min, rows }
-    }
-
-    fn find(&self, e: i64) -> Option<RowRef> {
-        match self {
-            Firsts::Dense { min, rows } => {
-                let at = usize::try_from(e.checked_sub(*min)?).ok()?;
-                rows.get(at)
-                    .copied()
-                    .filter(|&row| row != NO_ROW)
-                    .map(RowRef)
-            }
-            Firsts::Search(run) => {
-                let range = run.entity_range(e);
-                (!range.is_empty()).then(|| {
-                    let at = run.position(range.start);
-                    RowRef::new(at.chunk, at.row)
-                })
-            }
-        }
     }
 }
 
@@ -324,7 +334,7 @@ fn hash_values<'b>(
 ) -> Result<Pairs<'b>> {
     let rows = values.len();
     let mut pairs = Pairs::new(2, budget);
-    let map = RowMap::new(vec![values], rows);
+    let map = RowMap::new(&[values], rows);
     if once {
         let mut is_met = vec![false; rows];
         for (at, chunk) in by_entity.numbered_chunks() {
@@ -347,7 +357,7 @@ fn hash_values<'b>(
 }
 
 /// Pairs the rows of a part of a run with those of the map that have their value.
-fn sweep(run: &Run, part: Range<usize>, map: &RowMap<'_>, pairs: &mut Pairs<'_>) -> Result<()> {
+fn sweep(run: &Run, part: Range<usize>, map: &RowMap, pairs: &mut Pairs<'_>) -> Result<()> {
     let (mut at, mut left) = (run.position(part.start), part.len());
     while left > 0 {
         let chunk = run.chunk(at.chunk);

@@ -175,6 +175,20 @@ fn merge_part<K: Keys, A: Agrees>(
             chunk = run.chunk(at.chunk);
             sorted = Sorted::of(K::of(chunk));
         }
+        if let Some(end) = sorted.alone(wanted, place) {
+            let first = sorted.keys[0];
+            let row = |place: usize| wanted[place].wrapping_sub(first) as usize;
+            pairs.reserve(end - place);
+            for place in place..end {
+                if A::ALWAYS || agrees.agrees(place, chunk, row(place)) {
+                    pairs.left.push(place as u32);
+                    pairs.right.push(RowRef::new(at.chunk, row(place)).0);
+                }
+            }
+            pairs.check()?;
+            (place, at.row) = (end, row(end - 1));
+            continue;
+        }
         at.row = sorted.seek(at.row, key);
         let (ahead, beside) = (wanted.get(place + BLOCK), sorted.keys.get(at.row + BLOCK));
         if A::ALWAYS && ahead.is_some() && ahead == beside {
@@ -280,6 +294,25 @@ impl<'k> Sorted<'k> {
 
     fn last(&self) -> i64 {
         self.keys[self.keys.len() - 1] as i64
+    }
+
+    /// If many of the wanted keys from a place on are this chunk's, and its keys are consecutive
+    /// integers: the place up to which each of the wanted ones is one row's and no other's.
+    fn alone(&self, wanted: &[u64], place: usize) -> Option<usize> {
+        let is_before = |at: usize| (wanted[at] as i64) < self.last();
+        let many = place + self.keys.len() / 16;
+        let are_many = self.keys.len() >= 2 * BLOCK && many < wanted.len() && is_before(many);
+        let span = self.last().wrapping_sub(self.keys[0] as i64);
+        if !are_many
+            || span != self.keys.len() as i64 - 1
+            || (wanted[place] as i64) < self.keys[0] as i64
+        {
+            return None;
+        }
+        // Without a branch: the keys of most chunks are looked at once and pass.
+        let pairs = self.keys.iter().zip(&self.keys[1..]);
+        let is_consecutive = pairs.fold(true, |is, (a, b)| is & (a.wrapping_add(1) == *b));
+        is_consecutive.then(|| leap(wanted.len(), place, is_before))
     }
 
     /// Where a key is, if the keys lie evenly.

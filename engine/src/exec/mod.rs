@@ -13,12 +13,15 @@ mod budget;
 mod builtin;
 mod call;
 mod closure;
+mod dense;
 mod drawing;
 mod explain;
 mod fixpoint;
+mod fold;
 mod forecast;
 mod graph;
 mod graph_call;
+mod grouping;
 mod input;
 mod join;
 mod key;
@@ -31,8 +34,11 @@ mod prepared;
 mod query;
 mod relation;
 mod scan;
+mod shared;
 mod source;
+mod stretch;
 mod table;
+mod tables;
 mod tally;
 mod trace;
 
@@ -45,5 +51,7 @@ pub use relation::Relation;
 
 #[cfg(test)]
 mod hostile_tests;
+#[cfg(test)]
+mod stretch_tests;
 #[cfg(test)]
 mod tests;

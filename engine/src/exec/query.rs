@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::{self, Answer};
-use super::block::{Context, run_block};
+use super::block::{Context, run_steps};
 use super::budget::Budget;
 use super::builtin::missing_rules;
 use super::graph_call::Graphs;
@@ -310,8 +310,10 @@ impl<'q> Run<'q> {
         let started = context.started();
         let seed = join_inputs(self.seeds, budget)?;
         context.note_stage("input", seed.len(), started);
-        let relation = run_block(&mut context, &self.program.block, seed)?;
-        answer::shape(self.query, &self.scope, &self.patterns, context, relation)
+        let fold = answer::fold(self.query, &self.scope);
+        let outcome = run_steps(&mut context, &self.program.block, seed, fold.as_ref())?;
+        let (query, scope) = (self.query, &self.scope);
+        answer::shape((query, scope), &self.patterns, context, outcome)
     }
 }
 

@@ -1,5 +1,7 @@
 //! A relation: a bag of tuples over variables, as columns.
 
+use std::ops::Range;
+
 use super::key::{RowSet, is_key};
 use crate::index::{Cell, Column, ColumnBuilder};
 use crate::plan::VarId;
@@ -116,6 +118,17 @@ impl Relation {
     /// The given rows, in the given order, none of them twice.
     pub fn select(&self, rows: &[u32]) -> Relation {
         self.gather(rows).known_set(self.is_set)
+    }
+
+    /// Some neighbouring rows, shared.
+    pub(super) fn slice(&self, rows: Range<usize>) -> Relation {
+        let slice = |column: &Column| column.slice(rows.start, rows.len());
+        Relation {
+            vars: self.vars.clone(),
+            columns: self.columns.iter().map(slice).collect(),
+            rows: rows.len(),
+            is_set: self.is_set || rows.len() < 2,
+        }
     }
 
     /// Only these variables, in this order; those it does not bind are left out.

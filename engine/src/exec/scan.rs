@@ -6,12 +6,13 @@ use super::join::natural_join;
 use super::lookup::{Access, match_rows};
 use super::matches::Matches;
 use super::relation::Relation;
+use super::shared::Shared;
 use super::source::{Source, Tuples};
 use crate::datom::AttrId;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::fork;
-use crate::index::{Cell, Column, Extra, Kind, Run, SortOrder};
+use crate::index::{Cell, Column, Extra, Run, SortOrder};
 use crate::plan::{Pattern, Slot, VarId};
 use crate::value::Value;
 
@@ -143,52 +144,186 @@ fn scan_attribute(
     pattern: &Pattern,
     input: &Relation,
 ) -> Result<Option<Relation>> {
-    let Some(by_entity) = db.run(a, SortOrder::ByEntity) else {
+    let Some(scan) = AttributeScan::new(context, db, a, pattern)? else {
         return Ok(None);
     };
-    let is_ref = db.attribute(a).is_some_and(|attribute| attribute.is_ref());
-    let Some(e) = context.access(db, pattern, E, None, input)? else {
-        return Ok(None);
+    let (e, v) = scan.accesses(context.shared(), input)?;
+    let by_value = match v {
+        Access::Free => None,
+        _ => scan.by_value(),
     };
-    let Some(v) = context.access(db, pattern, V, Some((a, is_ref)), input)? else {
-        return Ok(None);
-    };
-    let by_value = if matches!(v, Access::Free) {
-        None
-    } else {
-        db.run(a, SortOrder::ByValue)
-    };
-    let runs = (&by_entity, by_value.as_ref());
+    let runs = (&scan.by_entity, by_value.as_ref());
     let path = AccessPath::of(runs, (&e, &v), input.len());
     context.note_path(path);
     let matches = match_rows(
         runs,
         (&e, &v),
-        (path, input.len(), is_existence(pattern, input)),
+        (
+            path,
+            input.len(),
+            is_existence(pattern, |var| input.binds(var)),
+        ),
         db.dictionary(),
         context.budget,
     )?;
     let columns = input.vars().len() + pattern.slots.len();
     context.budget.check_rows(matches.len(), columns)?;
-    assemble(
-        context,
-        pattern,
-        input,
-        &matches,
-        matches.run(&by_entity, by_value.as_ref()),
-    )
-    .map(Some)
+    let run = matches.run(&scan.by_entity, by_value.as_ref());
+    let import = |values| match &mut context.sources.sources[pattern.source] {
+        Source::Db(db) => db.import(values, &mut context.interner),
+        _ => values,
+    };
+    Ok(Some(scan.assemble(input, &matches, run, import)))
 }
 
-/// Puts columns to the pattern's variables and drops the rows that contradict the other slots.
-fn assemble(
-    context: &mut Context<'_>,
-    pattern: &Pattern,
-    input: &Relation,
-    matches: &Matches,
-    run: &Run,
-) -> Result<Relation> {
-    let is_unit = input.len() == 1 && input.vars().is_empty();
+/// What a slot of a pattern says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Term {
+    /// Nothing.
+    Blank,
+    /// That it is this, in the database's own cells.
+    Const(Cell),
+    /// That it is the value of a variable.
+    Var(VarId),
+}
+
+/// A pattern over one attribute whose names are resolved: ready to be joined with relations.
+pub(super) struct AttributeScan<'p> {
+    pub(super) pattern: &'p Pattern,
+    pub(super) db: Db,
+    a: AttrId,
+    pub(super) by_entity: Run,
+    pub(super) e: Term,
+    pub(super) v: Term,
+    /// Whether values are entities.
+    is_ref: bool,
+    /// What transaction and operation must be, in the query's cells.
+    marks: [Option<Cell>; 2],
+}
+
+impl<'p> AttributeScan<'p> {
+    /// None if nothing can match.
+    pub(super) fn new(
+        context: &mut Context<'_>,
+        db: &Db,
+        a: AttrId,
+        pattern: &'p Pattern,
+    ) -> Result<Option<AttributeScan<'p>>> {
+        let Some(by_entity) = db.run(a, SortOrder::ByEntity) else {
+            return Ok(None);
+        };
+        let is_ref = db.attribute(a).is_some_and(|attribute| attribute.is_ref());
+        let shared = context.shared();
+        let term = |at: usize, is_entity: bool| {
+            Ok(match pattern.slots.get(at) {
+                None | Some(Slot::Blank) => Some(Term::Blank),
+                Some(Slot::Var(var)) => Some(Term::Var(*var)),
+                Some(Slot::Const(value)) => match is_entity {
+                    true => shared.entity_cell(db, value)?.map(Term::Const),
+                    false => db.lookup_cell(a, value).map(Term::Const),
+                },
+            })
+        };
+        let (Some(e), Some(v)) = (term(E, true)?, term(V, is_ref)?) else {
+            return Ok(None);
+        };
+        let marks = [TX, ADDED].map(|at| match pattern.slots.get(at) {
+            Some(Slot::Const(value)) => Some(context.interner.cell(value)),
+            _ => None,
+        });
+        Ok(Some(AttributeScan {
+            pattern,
+            db: db.clone(),
+            a,
+            by_entity,
+            e,
+            v,
+            is_ref,
+            marks,
+        }))
+    }
+
+    /// The rows by value, where they are kept so.
+    pub(super) fn by_value(&self) -> Option<Run> {
+        self.db.run(self.a, SortOrder::ByValue)
+    }
+
+    /// How the rows of a relation restrict entities and values.
+    pub(super) fn accesses(
+        &self,
+        shared: Shared<'_>,
+        input: &Relation,
+    ) -> Result<(Access, Access)> {
+        let (db, source) = (&self.db, self.pattern.source);
+        let access = |term, is_entity| shared.access((db, source), term, is_entity, input);
+        Ok((access(self.e, true)?, access(self.v, self.is_ref)?))
+    }
+
+    /// Whether no two rows of a run look alike to the pattern.
+    pub(super) fn tells_rows_apart(&self, run: &Run) -> bool {
+        tells_rows_apart(self.pattern, run)
+    }
+
+    /// Puts columns to the pattern's variables and drops the rows that contradict the other slots.
+    ///
+    /// - `import`: values of the database in the query's dictionary.
+    pub(super) fn assemble(
+        &self,
+        input: &Relation,
+        matches: &Matches,
+        run: &Run,
+        mut import: impl FnMut(Column) -> Column,
+    ) -> Relation {
+        let mut out = paired(input, matches);
+        let mut keep: Option<Vec<bool>> = None;
+        for at in [E, V, TX, ADDED] {
+            let Some(slot) = self.pattern.slots.get(at) else {
+                continue;
+            };
+            // The access path has seen to entities and values that were known before.
+            let is_done = at == E || at == V;
+            let bound = match slot {
+                Slot::Blank => continue,
+                Slot::Const(_) if is_done => continue,
+                Slot::Var(var) if input.binds(*var) && is_done => continue,
+                Slot::Var(var) => out.column(*var).cloned(),
+                Slot::Const(_) => {
+                    let mark = self.marks[at - TX];
+                    mark.map(|cell| Column::constant(cell, matches.len()))
+                }
+            };
+            let column = match at {
+                E => matches.entities(run),
+                V => import(matches.values(run)),
+                TX => matches.txs(run),
+                _ => matches.added(run),
+            };
+            match (bound, slot) {
+                (Some(bound), _) => {
+                    let keep = keep.get_or_insert_with(|| vec![true; matches.len()]);
+                    let equal = bound.cells().zip(column.cells()).map(|(a, b)| a == b);
+                    keep.iter_mut()
+                        .zip(equal)
+                        .for_each(|(keep, equal)| *keep &= equal);
+                }
+                (None, Slot::Var(var)) => out.push(*var, column),
+                (None, _) => {}
+            }
+        }
+        let out = out.known_set(input.is_set() && self.tells_rows_apart(run));
+        let Some(keep) = keep else { return out };
+        let rows: Vec<u32> = (0..keep.len() as u32)
+            .filter(|&row| keep[row as usize])
+            .collect();
+        out.select(&rows)
+    }
+}
+
+/// The rows of a relation as often as they are matched.
+fn paired(input: &Relation, matches: &Matches) -> Relation {
+    if input.len() == 1 && input.vars().is_empty() {
+        return Relation::new(Vec::new(), Vec::new(), matches.len());
+    }
     let left = matches.left();
     let is_whole = || {
         let parts = fork::split(left.len(), |part| {
@@ -197,59 +332,20 @@ fn assemble(
         });
         parts.into_iter().all(|is_whole| is_whole)
     };
-    let mut out = if is_unit {
-        Relation::new(Vec::new(), Vec::new(), matches.len())
-    } else if left.len() == input.len() && is_whole() {
+    if left.len() == input.len() && is_whole() {
         input.clone()
     } else {
         input.gather(left)
-    };
-    let mut keep: Option<Vec<bool>> = None;
-    for at in [E, V, TX, ADDED] {
-        let Some(slot) = pattern.slots.get(at) else {
-            continue;
-        };
-        // The access path has seen to entities and values that were known before.
-        let is_done = at == E || at == V;
-        let bound = match slot {
-            Slot::Blank => continue,
-            Slot::Const(_) if is_done => continue,
-            Slot::Var(var) if input.binds(*var) && is_done => continue,
-            Slot::Var(var) if out.binds(*var) => out.column(*var).cloned(),
-            Slot::Var(_) => None,
-            Slot::Const(value) => Some(Column::constant(
-                context.interner.cell(value),
-                matches.len(),
-            )),
-        };
-        let column = part(context, pattern.source, matches, run, at);
-        match (bound, slot) {
-            (Some(bound), _) => {
-                let keep = keep.get_or_insert_with(|| vec![true; matches.len()]);
-                let equal = bound.cells().zip(column.cells()).map(|(a, b)| a == b);
-                keep.iter_mut()
-                    .zip(equal)
-                    .for_each(|(keep, equal)| *keep &= equal);
-            }
-            (None, Slot::Var(var)) => out.push(*var, column),
-            (None, _) => {}
-        }
     }
-    let out = out.known_set(input.is_set() && tells_rows_apart(pattern, run));
-    let Some(keep) = keep else { return Ok(out) };
-    let rows: Vec<u32> = (0..keep.len() as u32)
-        .filter(|&row| keep[row as usize])
-        .collect();
-    Ok(out.select(&rows))
 }
 
 /// Whether a pattern asks no more than whether there is a row: each slot but the attribute's is
 /// blank or known.
-fn is_existence(pattern: &Pattern, input: &Relation) -> bool {
+pub(super) fn is_existence(pattern: &Pattern, binds: impl Fn(VarId) -> bool) -> bool {
     let is_settled = |at: usize| match pattern.slots.get(at) {
         None | Some(Slot::Blank) => true,
         Some(Slot::Const(_)) => at == E || at == V,
-        Some(Slot::Var(var)) => (at == E || at == V) && input.binds(*var),
+        Some(Slot::Var(var)) => (at == E || at == V) && binds(*var),
     };
     [E, V, TX, ADDED].into_iter().all(is_settled)
 }
@@ -260,28 +356,6 @@ fn tells_rows_apart(pattern: &Pattern, run: &Run) -> bool {
     // In a history a datom may come and go many times.
     let is_past = run.extra() == Extra::Added;
     says(E) && says(A) && says(V) && (!is_past || says(TX) && says(ADDED))
-}
-
-/// One part of the matched rows, in the query's dictionary.
-fn part(
-    context: &mut Context<'_>,
-    source: usize,
-    matches: &Matches,
-    run: &Run,
-    at: usize,
-) -> Column {
-    match at {
-        E => matches.entities(run),
-        V => {
-            let values = matches.values(run);
-            match &mut context.sources.sources[source] {
-                Source::Db(db) => db.import(values, &mut context.interner),
-                _ => values,
-            }
-        }
-        TX => matches.txs(run),
-        _ => matches.added(run),
-    }
 }
 
 fn scan_tuples(context: &mut Context<'_>, pattern: &Pattern, input: &Relation) -> Result<Relation> {
@@ -358,86 +432,4 @@ fn select_tuples(
         }
     }
     rows
-}
-
-impl Context<'_> {
-    /// How a slot restricts the rows of an index: in the database's own cells. None if nothing can
-    /// match.
-    ///
-    /// - `value_of`: for a value slot, the attribute and whether it is a ref; entities else.
-    fn access(
-        &mut self,
-        db: &Db,
-        pattern: &Pattern,
-        at: usize,
-        value_of: Option<(AttrId, bool)>,
-        input: &Relation,
-    ) -> Result<Option<Access>> {
-        let is_entity = value_of.is_none_or(|(_, is_ref)| is_ref);
-        match pattern.slots.get(at) {
-            None | Some(Slot::Blank) => Ok(Some(Access::Free)),
-            Some(Slot::Const(value)) => {
-                let cell = if is_entity {
-                    self.entity_cell(db, value)?
-                } else {
-                    value_of.and_then(|(a, _)| db.lookup_cell(a, value))
-                };
-                Ok(cell.map(Access::Const))
-            }
-            Some(Slot::Var(var)) => match input.column(*var) {
-                None => Ok(Some(Access::Free)),
-                Some(column) => self
-                    .column_access(db, pattern.source, column, is_entity)
-                    .map(Some),
-            },
-        }
-    }
-
-    /// The entity a constant names; none if there is none such.
-    pub(super) fn entity_cell(&self, db: &Db, value: &Value) -> Result<Option<Cell>> {
-        Ok(match value {
-            Value::Long(_) => Cell::inline(value),
-            Value::Keyword(_) | Value::Vector(_) | Value::List(_) => {
-                db.entid(value)?.map(|e| Cell::long(e.0))
-            }
-            _ => None,
-        })
-    }
-
-    fn column_access(
-        &mut self,
-        db: &Db,
-        source: usize,
-        column: &Column,
-        is_entity: bool,
-    ) -> Result<Access> {
-        if column.kind() == Some(Kind::Long) {
-            return Ok(Access::Column(column.clone()));
-        }
-        let mut cells = Vec::with_capacity(column.len());
-        // Lookup refs and idents repeat: resolve each once.
-        let mut known: std::collections::HashMap<Cell, Option<Cell>> = Default::default();
-        for cell in column.cells() {
-            let found = match known.get(&cell) {
-                Some(found) => *found,
-                None => {
-                    let found = if is_entity && matches!(cell.kind, Kind::Tuple | Kind::Keyword) {
-                        self.entity_cell(db, &self.interner.value(cell))?
-                    } else if let Source::Db(source) = &self.sources.sources[source] {
-                        source.export(cell, &self.interner)
-                    } else {
-                        Some(cell)
-                    };
-                    known.insert(cell, found);
-                    found
-                }
-            };
-            // Nothing in the index equals this cell.
-            cells.push(found.unwrap_or(Cell {
-                kind: Kind::Other,
-                bits: u64::MAX,
-            }));
-        }
-        Ok(Access::Resolved(Column::from_cells(cells)))
-    }
 }

@@ -45,6 +45,11 @@ impl DbSource {
         }
     }
 
+    /// Whether its dictionary is the one that the query's starts from.
+    pub(super) fn is_native(&self) -> bool {
+        self.native
+    }
+
     /// A column of the database, in the query's dictionary.
     pub(super) fn import(&mut self, column: Column, interner: &mut Interner) -> Column {
         let is_inline = column.kind().is_some_and(|kind| !kind.is_interned());

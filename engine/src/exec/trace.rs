@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::access::AccessPath;
-use crate::plan::{StepId, VarId};
+use crate::plan::{Step, StepId, VarId};
 use crate::value::Value;
 
 /// What a query did so far.
@@ -71,6 +71,27 @@ impl Trace {
             step.rows += rows;
             step.took += took;
             step.path = path.or(step.path);
+        }
+    }
+
+    /// Notes a run of a step: the rows that went in and that came out, and the variables they bind.
+    pub(super) fn note_step(
+        &mut self,
+        step: &Step,
+        (rows_in, rows_out): (usize, usize),
+        bound: &[VarId],
+        took: Duration,
+    ) {
+        self.note(step.id, rows_out, took);
+        if let Some(runs) = &mut self.runs {
+            runs.push(StepStats {
+                form: step.form.clone(),
+                operator: step.op.name(),
+                rows_in,
+                rows_out,
+                bound: bound.to_vec(),
+                took,
+            });
         }
     }
 

@@ -1,4 +1,4 @@
-//! Rules that do not recurse are written out where a rule calls them.
+//! Rules that do not recurse are written out where a rule or the query calls them.
 //!
 //! A body then holds nothing but patterns and recursive calls: the planner orders the patterns, and
 //! a body that ends in a call of itself stays a tail call.
@@ -55,6 +55,26 @@ impl<'a> Rules<'a> {
     ) -> Result<Vec<Goal>> {
         let mut budget = GOALS_MAX;
         self.inline_all(goals, resolver, &mut budget)
+    }
+
+    /// As [`Rules::inline`], for the goals of a query. A call with a constant stays one: where an
+    /// entity is named, the demand for it is resolved once.
+    pub(super) fn inline_variables(
+        &self,
+        goals: Vec<Goal>,
+        resolver: &mut Resolver<'_>,
+    ) -> Result<Vec<Goal>> {
+        let mut budget = GOALS_MAX;
+        let mut out = Vec::with_capacity(goals.len());
+        for goal in goals {
+            let has_constant = matches!(&goal.kind, GoalKind::Rule { args, .. }
+                if args.iter().any(|arg| matches!(arg, Slot::Const(_))));
+            match has_constant {
+                true => out.push(goal),
+                false => out.extend(self.inline_all(vec![goal], resolver, &mut budget)?),
+            }
+        }
+        Ok(out)
     }
 
     fn inline_all(

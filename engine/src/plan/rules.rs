@@ -82,13 +82,15 @@ fn attempt(
         .iter()
         .map(|name| resolver.var(&mut scope, name))
         .collect();
+    let rules = Rules::new(outline.rules);
     let goals = resolver.goals(outline.clauses, &mut scope)?;
+    let goals = rules.inline_variables(goals, &mut resolver)?;
     let needed: Vec<VarId> = outline
         .needed
         .iter()
         .map(|name| resolver.var(&mut scope, name))
         .collect();
-    let mut planner = RulePlanner::new(outline, statistics, vars, unusable);
+    let mut planner = RulePlanner::new(outline, statistics, (vars, rules), unusable);
     let names = planner.vars.clone();
     let mut order = Order {
         vars: &names,
@@ -157,14 +159,14 @@ impl<'a> RulePlanner<'a> {
     fn new(
         outline: &'a Outline<'a>,
         statistics: &'a dyn Statistics,
-        vars: Vars,
+        (vars, rules): (Vars, Rules<'a>),
         unusable: &'a HashSet<Key>,
     ) -> Self {
         RulePlanner {
             outline,
             statistics,
             vars,
-            rules: Rules::new(outline.rules),
+            rules,
             lifted: HashMap::new(),
             ids: HashMap::new(),
             planned: Vec::new(),
