@@ -95,7 +95,7 @@ impl Fold {
                 match totals.add(self, &rows) {
                     Some(()) => shared
                         .budget
-                        .check_rows(totals.counts.len(), self.width())?,
+                        .check_rows(totals.groups.len(), self.width())?,
                     None => is_unfit.store(true, Ordering::Relaxed),
                 }
             }
@@ -110,11 +110,12 @@ impl Fold {
         if is_unfit.into_inner() || all.may_overflow() {
             return Ok(None);
         }
+        all.compact();
         let keys = all.groups.keys();
         let columns = self.elements.iter().map(|e| all.column(e, &keys)).collect();
         Ok(Some(Folded {
             columns,
-            groups: all.counts.len(),
+            groups: all.groups.len(),
             took: all.took / stretch.threads(),
         }))
     }
@@ -138,7 +139,6 @@ pub(super) struct Folded {
 /// The groups so far, and what their rows add up to.
 struct Totals {
     groups: Grouping,
-    counts: Vec<u64>,
     added: Vec<Sums>,
     took: Duration,
 }
@@ -158,7 +158,6 @@ impl Totals {
     fn new(fold: &Fold) -> Totals {
         Totals {
             groups: Grouping::new(fold.keys.len()),
-            counts: Vec::new(),
             added: (0..fold.added.len())
                 .map(|at| Sums::new(fold, at))
                 .collect(),
@@ -171,19 +170,15 @@ impl Totals {
         let columns = |vars: &[VarId]| -> Option<Vec<&Column>> {
             vars.iter().map(|var| rows.column(*var)).collect()
         };
-        let groups = self.groups.number(&columns(&fold.keys)?, rows.len());
-        self.counts.resize(self.groups.len(), 0);
-        match &groups {
-            None => self.counts[0] += rows.len() as u64,
-            Some(of_row) => of_row
-                .iter()
-                .for_each(|&group| self.counts[group as usize] += 1),
-        }
+        let added = &mut self.added;
+        let groups = self.groups.add(&columns(&fold.keys)?, rows.len(), |old| {
+            added.iter_mut().for_each(|sums| sums.gather(old));
+        });
         for (sums, column) in self.added.iter_mut().zip(columns(&fold.added)?) {
             if column.kind() != Some(Kind::Long) {
                 return None;
             }
-            sums.resize(self.counts.len());
+            sums.resize(self.groups.len());
             match &groups {
                 None => sums.add_all(column.bits()),
                 Some(of_row) => sums.add(of_row, column.bits()),
@@ -193,23 +188,17 @@ impl Totals {
     }
 
     /// Adds what was found in rows that come after.
-    fn join(&mut self, later: Totals) {
-        let keys = later.groups.keys();
-        let keys: Vec<&Column> = keys.iter().collect();
-        let numbers = self.groups.number(&keys, later.counts.len());
-        let number = |group: usize| match &numbers {
-            None => 0,
-            Some(numbers) => numbers[group] as usize,
-        };
-        self.counts.resize(self.groups.len(), 0);
-        for (group, count) in later.counts.iter().enumerate() {
-            self.counts[number(group)] += count;
-        }
+    fn join(&mut self, mut later: Totals) {
+        later.compact();
+        let added = &mut self.added;
+        let numbers = self.groups.join(&later.groups, |old| {
+            added.iter_mut().for_each(|sums| sums.gather(old));
+        });
         for (sums, mut later) in self.added.iter_mut().zip(later.added) {
-            sums.resize(self.counts.len());
+            sums.resize(self.groups.len());
             for ((totals, _, join), (later, _, _)) in sums.totals().zip(later.totals()) {
-                for (group, n) in later.iter().enumerate() {
-                    let total = &mut totals[number(group)];
+                for (&group, n) in numbers.iter().zip(later) {
+                    let total = &mut totals[group as usize];
                     *total = join(*total, *n);
                 }
             }
@@ -217,6 +206,12 @@ impl Totals {
             sums.largest = sums.largest.max(later.largest);
         }
         self.took += later.took;
+    }
+
+    /// Numbers the groups by first appearance.
+    fn compact(&mut self) {
+        let old = self.groups.compact();
+        self.added.iter_mut().for_each(|sums| sums.gather(&old));
     }
 
     /// Whether a sum may outgrow 64 bits on the way, in some order.
@@ -229,12 +224,16 @@ impl Totals {
         let longs = |longs: &Option<Vec<i64>>| Column::longs(longs.as_deref().unwrap_or_default());
         AnswerColumn::Cells(match element {
             Element::Key(at) => keys[*at].clone(),
-            Element::Count => Column::uniform(Kind::Long, self.counts.clone()),
+            Element::Count => Column::uniform(Kind::Long, self.groups.counts().to_vec()),
             Element::Sum(at) => longs(&self.added[*at].sums),
             Element::Min(at) => longs(&self.added[*at].mins),
             Element::Max(at) => longs(&self.added[*at].maxs),
             Element::Avg(at) => {
-                let sums = self.added[*at].sums.iter().flatten().zip(&self.counts);
+                let sums = self.added[*at]
+                    .sums
+                    .iter()
+                    .flatten()
+                    .zip(self.groups.counts());
                 let means = sums.map(|(&sum, &count)| (sum as f64 / count as f64).to_bits());
                 Column::uniform(Kind::Double, means.collect::<Vec<_>>())
             }
@@ -270,6 +269,13 @@ impl Sums {
             .as_mut()
             .map(|maxs| (maxs, i64::MIN, i64::max as _));
         [sums, mins, maxs].into_iter().flatten()
+    }
+
+    /// Puts groups in another order.
+    fn gather(&mut self, old: &[u32]) {
+        for (totals, ..) in self.totals() {
+            *totals = old.iter().map(|&at| totals[at as usize]).collect();
+        }
     }
 
     fn resize(&mut self, groups: usize) {

@@ -278,14 +278,20 @@ fn time_query(suite: &str, query: &Query, db: &Db, inputs: &[Value]) -> Result<u
         query.name,
         best.as_secs_f64() * 1000.0
     );
+    analyze(&form, &all)?;
+    Ok(rows)
+}
+
+/// Prints the plan of a query with what each operator did, if that was asked for.
+fn analyze(form: &Value, inputs: &[Input]) -> Result<()> {
     if std::env::args().any(|arg| arg == "--analyze") {
         let analyzed = QueryOptions {
             modifiers: Value::map([(Value::keyword("analyze"), Value::Bool(true))]),
             ..QueryOptions::default()
         };
-        print!("{}", explain(&form, &all, &analyzed)?);
+        print!("{}", explain(form, inputs, &analyzed)?);
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// CPU time of this process, all threads.

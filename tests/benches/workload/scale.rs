@@ -9,7 +9,7 @@ use datalith_engine::exec::{Input, QueryOptions, q};
 use datalith_engine::transact::TxData;
 use datalith_engine::{Result, Value};
 
-use crate::cpu_time;
+use crate::{analyze, cpu_time};
 
 /// Rows that a dimension, a key and a group stand for, as in the group-by benchmark of H2O.
 const KEYS: i64 = 100_000;
@@ -81,6 +81,7 @@ pub(crate) fn scale(millions: i64) -> Result<()> {
         println!(
             "scale     {name:<34}{cpu:>12.1}{wall:>14.1}{cpu_all:>12.1}{wall_all:>12.1}{gain:>7.2}x"
         );
+        analyze(&form, &input)?;
     }
     conn.release_all();
     Ok(())
