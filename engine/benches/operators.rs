@@ -20,6 +20,8 @@ const ITEMS: i64 = 100_000;
 const FIRST_ITEM: i64 = 10_000;
 /// Kinds of items, from entity 1; one in ten is banned.
 const KINDS: i64 = 1000;
+/// Kinds that each kind is near to, perhaps some of them the same.
+const NEAR: usize = 30;
 /// Notes about codes of items, and the entity of the first.
 const NOTES: i64 = 5000;
 const FIRST_NOTE: i64 = 200_000;
@@ -29,6 +31,7 @@ const CHAIN: i64 = 5;
 const SCHEMA: &str = r#"[
   {:db/id 900001 :db/ident :kind/name :db/valueType :db.type/string :db/cardinality :db.cardinality/one :db/unique :db.unique/identity}
   {:db/id 900002 :db/ident :kind/banned :db/valueType :db.type/boolean :db/cardinality :db.cardinality/one}
+  {:db/id 900009 :db/ident :kind/near :db/valueType :db.type/ref :db/cardinality :db.cardinality/many}
   {:db/id 900003 :db/ident :item/kind :db/valueType :db.type/ref :db/cardinality :db.cardinality/one}
   {:db/id 900004 :db/ident :item/price :db/valueType :db.type/long :db/cardinality :db.cardinality/one :db/index true}
   {:db/id 900005 :db/ident :item/size :db/valueType :db.type/long :db/cardinality :db.cardinality/one}
@@ -60,6 +63,10 @@ const OPERATORS: &[(&str, &str)] = &[
     (
         "probe",
         r#"[:find ?e ?p :where [?k :kind/name "kind-7"] [?e :item/kind ?k] [?e :item/price ?p]]"#,
+    ),
+    (
+        "intersect",
+        "[:find ?a ?b ?c :where [?a :kind/near ?b] [?b :kind/near ?c] [?a :kind/near ?c]]",
     ),
     (
         "anti-join",
@@ -101,11 +108,11 @@ struct Item {
 }
 
 fn main() -> Result<()> {
-    let (items, codes) = (items(), note_codes());
-    let db = load(&items, &codes)?;
+    let (items, near, codes) = (items(), near(), note_codes());
+    let db = load(&items, &near, &codes)?;
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("operator");
-    let rows_by_loops = rows_by_loops(&items, &codes);
+    let rows_by_loops = rows_by_loops(&items, &near, &codes);
     for (name, query) in OPERATORS {
         let rows = rows_by_loops[name];
         let prepared = Prepared::new(&edn::read(query)?)?;
@@ -129,7 +136,11 @@ fn main() -> Result<()> {
 }
 
 /// How many rows plain loops find for each of [`OPERATORS`], by name.
-fn rows_by_loops(items: &[Item], codes: &[i64]) -> HashMap<&'static str, usize> {
+fn rows_by_loops(
+    items: &[Item],
+    near: &[HashSet<i64>],
+    codes: &[i64],
+) -> HashMap<&'static str, usize> {
     let count = |wanted: &dyn Fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count();
     let seventh = count(&|item| item.kind == 7);
     let kinds: HashSet<i64> = items.iter().map(|item| item.kind).collect();
@@ -147,6 +158,7 @@ fn rows_by_loops(items: &[Item], codes: &[i64]) -> HashMap<&'static str, usize> 
         ("merge join", items.len()),
         ("hash join", items.iter().map(noted).sum()),
         ("probe", seventh),
+        ("intersect", triangles(near)),
         ("anti-join", count(&|item| item.kind % 10 != 0)),
         ("semi-join", kinds.len()),
         ("group", kinds.len()),
@@ -160,6 +172,13 @@ fn rows_by_loops(items: &[Item], codes: &[i64]) -> HashMap<&'static str, usize> 
         ("closure from one", links),
         ("pull", seventh),
     ])
+}
+
+/// Chains of two that are also one.
+fn triangles(near: &[HashSet<i64>]) -> usize {
+    let of = |kind: i64| &near[kind as usize - 1];
+    let chains = near.iter().flat_map(|a| a.iter().map(move |b| (a, of(*b))));
+    chains.map(|(a, b)| a.intersection(b).count()).sum()
 }
 
 /// The groups' sums are those of a loop.
@@ -191,6 +210,13 @@ fn items() -> Vec<Item> {
     (0..ITEMS).map(item).collect()
 }
 
+/// The kinds that each kind is near to.
+fn near() -> Vec<HashSet<i64>> {
+    let mut random = Random(3);
+    let kind = |_| (0..NEAR).map(|_| 1 + random.below(KINDS)).collect();
+    (0..KINDS).map(kind).collect()
+}
+
 fn note_codes() -> Vec<i64> {
     let mut random = Random(2);
     (0..NOTES).map(|_| random.below(50_000)).collect()
@@ -209,18 +235,19 @@ impl Random {
     }
 }
 
-fn load(items: &[Item], codes: &[i64]) -> Result<Db> {
+fn load(items: &[Item], near: &[HashSet<i64>], codes: &[i64]) -> Result<Db> {
     let config = Config::memory(uuid::Uuid::from_u128(1));
     create_database(&config)?;
     let conn = Conn::connect(&config)?;
     conn.transact(&TxData::new(edn::read(SCHEMA)?))?;
     let long = Value::Long;
-    let kinds = (1..=KINDS).map(|id| {
+    let kinds = (1..=KINDS).zip(near).map(|(id, near)| {
         entity(
             id,
             [
                 ("kind/name", Value::str(&format!("kind-{id}"))),
                 ("kind/banned", Value::Bool(id % 10 == 0)),
+                ("kind/near", Value::vector(near.iter().copied().map(long))),
             ],
         )
     });

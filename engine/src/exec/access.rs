@@ -7,6 +7,7 @@ use super::lookup::Access;
 use super::merge::Integers;
 use crate::fork;
 use crate::index::{Column, Kind, Run, SortOrder};
+use crate::plan::{Pattern, VarId};
 
 /// Index rows a probe costs at most: beyond, sweeping the index once is cheaper.
 const PROBE_ROWS: usize = 16;
@@ -54,6 +55,8 @@ pub(super) enum AccessPath {
     Sweep,
     /// Every row of the index is looked up among the relation's.
     Hash,
+    /// Neighbours are a list, which is intersected with others.
+    List(SortOrder),
     /// A collection of tuples is read.
     Tuples,
     /// A collection of tuples is read, and joined by hash.
@@ -63,7 +66,7 @@ pub(super) enum AccessPath {
 impl AccessPath {
     /// The cheapest way.
     pub(super) fn choose<F: Fn() -> bool>(sides: &Sides<F>) -> AccessPath {
-        let is_few = |probe_rows: usize| sides.rows.saturating_mul(probe_rows) < sides.index_rows;
+        let is_few = |is_inline| is_probed((sides.rows, is_inline), sides.index_rows);
         match (sides.entity, sides.value) {
             (Given::One, _) => AccessPath::Range(SortOrder::ByEntity),
             (Given::Nothing, Given::One) if sides.is_by_value => {
@@ -71,21 +74,16 @@ impl AccessPath {
             }
             (Given::Nothing, Given::One | Given::Nothing) => AccessPath::Scan,
             (Given::Nothing, Given::Each) => {
-                let probe_rows = if sides.is_inline {
-                    PROBE_ROWS
-                } else {
-                    PROBE_INTERNED_ROWS
-                };
                 if sides.is_by_value && (sides.is_sorted)() {
                     AccessPath::Merge(SortOrder::ByValue)
-                } else if sides.is_by_value && is_few(probe_rows) {
+                } else if sides.is_by_value && is_few(sides.is_inline) {
                     AccessPath::Probe(SortOrder::ByValue)
                 } else {
                     AccessPath::Hash
                 }
             }
             (Given::Each, _) if (sides.is_sorted)() => AccessPath::Merge(SortOrder::ByEntity),
-            (Given::Each, _) if is_few(PROBE_ROWS) => AccessPath::Probe(SortOrder::ByEntity),
+            (Given::Each, _) if is_few(true) => AccessPath::Probe(SortOrder::ByEntity),
             (Given::Each, _) => AccessPath::Sweep,
         }
     }
@@ -115,6 +113,15 @@ impl AccessPath {
         })
     }
 
+    /// How a pattern lists the values of a variable at one end of it.
+    pub(super) fn list(pattern: &Pattern, var: VarId) -> AccessPath {
+        AccessPath::List(if pattern.slots[0].var() == Some(var) {
+            SortOrder::ByValue
+        } else {
+            SortOrder::ByEntity
+        })
+    }
+
     /// Its name in plans.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -124,22 +131,36 @@ impl AccessPath {
             AccessPath::Probe(_) => "probe",
             AccessPath::Sweep => "sweep",
             AccessPath::Hash | AccessPath::TupleJoin => "hash join",
+            AccessPath::List(_) => "list",
         }
     }
 
     /// The index it reads; none for a collection of tuples.
     pub(super) fn index(self) -> Option<&'static str> {
         match self {
-            AccessPath::Range(order) | AccessPath::Merge(order) | AccessPath::Probe(order) => {
-                Some(match order {
-                    SortOrder::ByEntity => "aevt",
-                    SortOrder::ByValue => "avet",
-                })
-            }
+            AccessPath::Range(order)
+            | AccessPath::Merge(order)
+            | AccessPath::Probe(order)
+            | AccessPath::List(order) => Some(match order {
+                SortOrder::ByEntity => "aevt",
+                SortOrder::ByValue => "avet",
+            }),
             AccessPath::Scan | AccessPath::Sweep | AccessPath::Hash => Some("aevt"),
             AccessPath::Tuples | AccessPath::TupleJoin => None,
         }
     }
+}
+
+/// Whether to search an index for each of so many keys is cheaper than to read it.
+///
+/// - `is_inline`: whether the keys lie in the cells themselves.
+pub(super) fn is_probed((keys, is_inline): (usize, bool), index_rows: usize) -> bool {
+    let probe_rows = if is_inline {
+        PROBE_ROWS
+    } else {
+        PROBE_INTERNED_ROWS
+    };
+    keys.saturating_mul(probe_rows) < index_rows
 }
 
 fn given(access: &Access) -> Given {

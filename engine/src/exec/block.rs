@@ -9,6 +9,7 @@ use super::call;
 use super::fixpoint;
 use super::fold::{Fold, Folded};
 use super::graph_call::Graphs;
+use super::intersect::intersect;
 use super::join::{natural_join, semi_join_rows};
 use super::relation::Relation;
 use super::scan::scan;
@@ -154,6 +155,10 @@ pub(super) fn prune(relation: Relation, step: &Step) -> Relation {
 fn run_step(context: &mut Context<'_>, step: &Step, relation: Relation) -> Result<Relation> {
     match &step.op {
         Op::Scan(pattern) => scan(context, pattern, &relation, &step.form),
+        Op::Intersect { var, block } => match intersect(context, (*var, block), &relation)? {
+            Some(extended) => Ok(extended),
+            None => run_block(context, block, relation),
+        },
         Op::Filter(call) => call::filter(context, call, &relation, &step.form),
         Op::Compute(call, bind) => call::compute(context, call, bind, &relation, &step.form),
         Op::Union {

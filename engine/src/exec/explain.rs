@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use super::access::AccessPath;
 use super::answer;
 use super::drawing::{self, Tone};
 use super::forecast::Forecast;
@@ -225,7 +226,10 @@ impl Outlook<'_> {
                 if let Op::AntiJoin { on, .. } = &step.op {
                     inner.bound.clone_from(on);
                 }
-                let below = self.block(&node.below, &mut inner);
+                let below = match &step.op {
+                    Op::Intersect { var, .. } => self.lists(*var, &node.below),
+                    _ => self.block(&node.below, &mut inner),
+                };
                 forecast.advance(step, path);
                 Line {
                     operator: path.map_or_else(|| self.operator(&step.op), |path| path.name()),
@@ -268,9 +272,31 @@ impl Outlook<'_> {
         }
     }
 
+    /// The patterns that list the values of a variable.
+    fn lists(&self, var: VarId, nodes: &[PlanNode<'_>]) -> Vec<Line> {
+        let mut lines = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let Work::Step(step, _) = &node.work else {
+                continue;
+            };
+            let Op::Scan(pattern) = &step.op else {
+                continue;
+            };
+            let path = AccessPath::list(pattern, var);
+            lines.push(Line {
+                clause: Some(step.form.clone()),
+                index: path.index(),
+                step: Some(step.id),
+                ..stage(path.name(), step.form.to_string())
+            });
+        }
+        lines
+    }
+
     fn operator(&self, op: &Op) -> &'static str {
         match op {
             Op::Scan(_) => "scan",
+            Op::Intersect { .. } => "intersect",
             Op::Filter(_) => "filter",
             Op::Compute(..) => "function",
             Op::Union { .. } => "or",
@@ -289,6 +315,7 @@ impl Outlook<'_> {
             spaced(&names.collect::<Vec<_>>())
         };
         match (&step.op, callee) {
+            (Op::Intersect { var, .. }, _) => names(&[*var]),
             (Op::Union { outputs, .. }, _) => names(outputs),
             (Op::AntiJoin { on, .. }, _) => names(on),
             (_, Some(callee)) => format!("{} by {callee}", step.form),

@@ -70,6 +70,7 @@ impl Forecast {
                     _ => self.sorted,
                 };
             }
+            (Op::Intersect { var, .. }, _) if is_one => self.sorted = Some(*var),
             (Op::Union { .. } | Op::Rule { .. }, _) => self.sorted = None,
             _ => {}
         }

@@ -118,18 +118,18 @@ fn product_rows(
     Ok((rows_left, rows_right))
 }
 
-/// Pairs of rows, growing within a budget.
-pub(super) struct Pairs<'a> {
+/// Pairs of rows, or of a row and what else it goes with, growing within a budget.
+pub(super) struct Pairs<'a, R = u32> {
     pub(super) left: Vec<u32>,
-    pub(super) right: Vec<u32>,
+    pub(super) right: Vec<R>,
     columns: usize,
     budget: &'a Budget,
     /// Pairs that tasks beside this one found, and how many of this one's are among them.
     all: Option<(&'a AtomicUsize, usize)>,
 }
 
-impl<'a> Pairs<'a> {
-    pub(super) fn new(columns: usize, budget: &'a Budget) -> Pairs<'a> {
+impl<'a, R: Copy + Send> Pairs<'a, R> {
+    pub(super) fn new(columns: usize, budget: &'a Budget) -> Pairs<'a, R> {
         Pairs {
             left: Vec::new(),
             right: Vec::new(),
@@ -143,8 +143,8 @@ impl<'a> Pairs<'a> {
     pub(super) fn of_tasks(
         rows: usize,
         (columns, budget): (usize, &'a Budget),
-        task: impl Fn(Range<usize>, &mut Pairs<'_>) -> Result<()> + Sync,
-    ) -> Result<Pairs<'a>> {
+        task: impl Fn(Range<usize>, &mut Pairs<'_, R>) -> Result<()> + Sync,
+    ) -> Result<Pairs<'a, R>> {
         let mut pairs = Pairs::new(columns, budget);
         if !fork::is_worth(rows) {
             task(0..rows, &mut pairs)?;
@@ -157,7 +157,7 @@ impl<'a> Pairs<'a> {
             task(part, &mut pairs)?;
             Ok((pairs.left, pairs.right))
         });
-        let parts: Vec<(Vec<u32>, Vec<u32>)> = parts.into_iter().collect::<Result<_>>()?;
+        let parts: Vec<(Vec<u32>, Vec<R>)> = parts.into_iter().collect::<Result<_>>()?;
         let (left, right) = parts.into_iter().unzip();
         (pairs.left, pairs.right) = (fork::concat(left), fork::concat(right));
         pairs.check()?;
@@ -170,7 +170,7 @@ impl<'a> Pairs<'a> {
         self.right.reserve(pairs);
     }
 
-    pub(super) fn push(&mut self, left: u32, right: u32) -> Result<()> {
+    pub(super) fn push(&mut self, left: u32, right: R) -> Result<()> {
         self.left.push(left);
         self.right.push(right);
         if self.left.len().is_multiple_of(Budget::CHECK_ROWS) {
@@ -179,11 +179,15 @@ impl<'a> Pairs<'a> {
         Ok(())
     }
 
-    /// Adds so many rows from one on of either side, in step.
-    pub(super) fn push_all(&mut self, left: u32, right: u32, count: usize) -> Result<()> {
-        self.left.extend(left..left + count as u32);
-        self.right.extend(right..right + count as u32);
-        self.check()
+    /// Adds one row with each of some others.
+    pub(super) fn push_row(&mut self, left: u32, right: &[R]) -> Result<()> {
+        let before = self.left.len();
+        self.left.extend(std::iter::repeat_n(left, right.len()));
+        self.right.extend_from_slice(right);
+        if before / Budget::CHECK_ROWS != self.left.len() / Budget::CHECK_ROWS {
+            self.check()?;
+        }
+        Ok(())
     }
 
     /// Fails where there are more than the budget allows.
@@ -195,6 +199,15 @@ impl<'a> Pairs<'a> {
             found = all.fetch_add(more, Ordering::Relaxed) + more;
         }
         self.budget.check_rows(found, self.columns + 1)
+    }
+}
+
+impl Pairs<'_> {
+    /// Adds so many rows from one on of either side, in step.
+    pub(super) fn push_all(&mut self, left: u32, right: u32, count: usize) -> Result<()> {
+        self.left.extend(left..left + count as u32);
+        self.right.extend(right..right + count as u32);
+        self.check()
     }
 
     /// Counting sort by the left row; stable, so right rows keep their order.

@@ -27,6 +27,12 @@ pub(super) enum Access {
     Resolved(Column),
 }
 
+/// What equals no cell of an index.
+pub(super) const UNKNOWN: Cell = Cell {
+    kind: Kind::Other,
+    bits: u64::MAX,
+};
+
 impl Access {
     pub(super) fn column(&self) -> Option<&Column> {
         match self {
@@ -315,7 +321,7 @@ fn probe_values<'b>(
 ) -> Result<Pairs<'b>> {
     let mut pairs = Pairs::new(2, budget);
     for (row, cell) in values.cells().enumerate() {
-        if cell.kind == Kind::Other && cell.bits == u64::MAX {
+        if cell == UNKNOWN {
             continue;
         }
         for at in refs_of_range(run, run.value_range(cell, dictionary)) {

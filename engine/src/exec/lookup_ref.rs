@@ -30,7 +30,9 @@ fn check_block(block: &Block, sources: &Sources, scalars: &[(VarId, &Value)]) ->
                     .iter()
                     .try_for_each(|block| check_block(block, sources, scalars))?;
             }
-            Op::AntiJoin { block, .. } => check_block(block, sources, scalars)?,
+            Op::Intersect { block, .. } | Op::AntiJoin { block, .. } => {
+                check_block(block, sources, scalars)?;
+            }
             Op::Filter(_) | Op::Compute(..) | Op::Rule { .. } => {}
         }
     }

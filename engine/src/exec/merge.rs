@@ -334,7 +334,7 @@ impl<'k> Sorted<'k> {
 }
 
 /// The first row from one on of which it does not hold that it is before; `len` if all are.
-fn leap(len: usize, from: usize, is_before: impl Fn(usize) -> bool) -> usize {
+pub(super) fn leap(len: usize, from: usize, is_before: impl Fn(usize) -> bool) -> usize {
     if from == len || !is_before(from) {
         return from;
     }

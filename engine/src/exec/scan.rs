@@ -214,17 +214,10 @@ impl<'p> AttributeScan<'p> {
         };
         let is_ref = db.attribute(a).is_some_and(|attribute| attribute.is_ref());
         let shared = context.shared();
-        let term = |at: usize, is_entity: bool| {
-            Ok(match pattern.slots.get(at) {
-                None | Some(Slot::Blank) => Some(Term::Blank),
-                Some(Slot::Var(var)) => Some(Term::Var(*var)),
-                Some(Slot::Const(value)) => match is_entity {
-                    true => shared.entity_cell(db, value)?.map(Term::Const),
-                    false => db.lookup_cell(a, value).map(Term::Const),
-                },
-            })
-        };
-        let (Some(e), Some(v)) = (term(E, true)?, term(V, is_ref)?) else {
+        let value_of = (!is_ref).then_some(a);
+        let e = shared.term(db, pattern.slots.get(E), None)?;
+        let v = shared.term(db, pattern.slots.get(V), value_of)?;
+        let (Some(e), Some(v)) = (e, v) else {
             return Ok(None);
         };
         let marks = [TX, ADDED].map(|at| match pattern.slots.get(at) {

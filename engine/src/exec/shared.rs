@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use super::budget::Budget;
-use super::lookup::Access;
+use super::lookup::{Access, UNKNOWN};
 use super::relation::Relation;
 use super::scan::Term;
 use super::source::{Source, Sources};
+use crate::datom::AttrId;
 use crate::db::Db;
 use crate::error::Result;
 use crate::index::{Cell, Column, Interner, Kind};
+use crate::plan::Slot;
 use crate::value::Value;
 
 /// A running query, as steps that change nothing of it see it.
@@ -21,6 +23,23 @@ pub(super) struct Shared<'a> {
 }
 
 impl Shared<'_> {
+    /// What a slot says; none if nothing is as it says.
+    ///
+    /// - `value_of`: the attribute whose values it is about; none if it is about entities.
+    pub(super) fn term(
+        self,
+        db: &Db,
+        slot: Option<&Slot>,
+        value_of: Option<AttrId>,
+    ) -> Result<Option<Term>> {
+        Ok(match (slot, value_of) {
+            (None | Some(Slot::Blank), _) => Some(Term::Blank),
+            (Some(Slot::Var(var)), _) => Some(Term::Var(*var)),
+            (Some(Slot::Const(value)), Some(a)) => db.lookup_cell(a, value).map(Term::Const),
+            (Some(Slot::Const(value)), None) => self.entity_cell(db, value)?.map(Term::Const),
+        })
+    }
+
     /// How a slot restricts the rows of an index, for the rows of a relation.
     ///
     /// - `is_entity`: whether the slot is an entity or refers to one.
@@ -79,11 +98,7 @@ impl Shared<'_> {
                     found
                 }
             };
-            // Nothing in the index equals this cell.
-            cells.push(found.unwrap_or(Cell {
-                kind: Kind::Other,
-                bits: u64::MAX,
-            }));
+            cells.push(found.unwrap_or(UNKNOWN));
         }
         Ok(Access::Resolved(Column::from_cells(cells)))
     }

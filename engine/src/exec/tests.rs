@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Input, QueryOptions, explain, q};
 use crate::datom::{AttrId, EntityId, Op, TX0, TxId};
-use crate::db::{Db, IndexDatom, Options};
+use crate::db::fixture::database;
+use crate::db::{Db, IndexDatom, Options, TimePoint};
 use crate::edn;
 use crate::index::Interner;
 use crate::schema::{Attribute, Schema, ValueType};
@@ -214,4 +215,55 @@ fn an_answer_is_an_arrow_batch() {
         .collect();
     assert_eq!(fields, ["n Utf8", "a Int64"]);
     assert_eq!(batch.num_rows(), 4);
+}
+
+/// A pattern with a place for the transaction is no list: the same join by scans has the same
+/// answer, for few rows and for many, with hubs among them, at any time.
+#[test]
+fn lists_answer_as_scans_do() {
+    let mut links: Vec<(i64, i64)> = (1..3_000)
+        .flat_map(|n: i64| [(n % 300 + 1, n * n % 701 + 1), (n % 701 + 1, 7 + n % 2)])
+        .chain((1..900).map(|n| (7, n)))
+        .collect();
+    links.sort_unstable();
+    links.dedup();
+    let datoms = |links: &mut dyn Iterator<Item = &(i64, i64)>, added: &str| {
+        let datoms = links.map(|(a, b)| format!("[{a} :to {b} {added}]"));
+        format!("[{}]", datoms.collect::<String>())
+    };
+    let txs = [
+        datoms(&mut links.iter(), "true"),
+        datoms(&mut links.iter().step_by(3), "false"),
+        datoms(&mut links.iter().step_by(6), "true"),
+    ];
+    let db = database("{:to #{:ref :many}}", &txs.each_ref().map(String::as_str));
+    let views = [
+        db.clone(),
+        db.as_of(TimePoint::Tx(TxId(TX0 + 2))).unwrap(),
+        db.history().unwrap(),
+    ];
+    let rings = [
+        "[?a :to ?b] [?b :to ?c] [?a :to ?c]",
+        "[?a :to ?b] [?b :to ?c] [?d :to ?a] [?d :to ?c]",
+        "[?b :to ?a] [?a :to ?c] [?d :to ?c] [?b :to ?d] [?c :to ?b]",
+    ];
+    let starts = ["[7]", "[8 9 100]", "[1 7 8 20 21 22 23 24 25 300 301 700]"];
+    for (view, clauses) in views.iter().flat_map(|view| rings.map(|ring| (view, ring))) {
+        for starts in starts.map(|starts| edn::read(starts).unwrap()) {
+            let inputs = [Input::Db(view.clone()), Input::Value(starts)];
+            let answers = [clauses.to_owned(), clauses.replace(']', " _]")].map(|clauses| {
+                let query = format!("[:find ?a ?b ?c :in $ [?a ...] :where {clauses}]");
+                let query = Value::str(&query);
+                let options = QueryOptions::default();
+                let plan = explain(&query, &inputs, &options).unwrap().to_string();
+                assert_eq!(
+                    plan.contains("intersect"),
+                    !plan.contains('_'),
+                    "{query}\n{plan}"
+                );
+                q(&query, &inputs, &options).unwrap().to_value()
+            });
+            assert_eq!(answers[0], answers[1], "{clauses}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use super::estimate::{Statistics, estimate, selectivity};
+use super::intersect::list_key;
 use super::{CallGoal, Goal, GoalKind, Slot, VarId};
 
 /// Most patterns that are put in the best order; more go by the cheapest next.
@@ -20,6 +21,8 @@ struct Candidate<'g> {
     slots: [u64; 3],
     /// All its variables.
     vars: u64,
+    /// Those of which an index has the values in order for each value of its other end.
+    listed: u64,
     /// The part of its rows that filters of its value keep.
     kept: f64,
     /// Rows per row before it, by which of `slots` are bound; negative if not worked out yet.
@@ -32,8 +35,8 @@ struct Plan {
     cost: f64,
     rows: f64,
     bound: u64,
-    /// The pattern joined last.
-    last: usize,
+    /// The patterns joined before the last, or before the last that are intersected.
+    before: usize,
 }
 
 /// The order in which to join patterns; none where there is not one to choose, or where goals are
@@ -64,30 +67,100 @@ pub(super) fn join_order<'g>(
         cost: 0.0,
         rows: rows.max(1.0),
         bound: start,
-        last: 0,
+        before: 0,
     });
     for joined in 0..all {
         let Some(plan) = plans[joined] else { continue };
-        for (at, candidate) in candidates.iter_mut().enumerate() {
-            if joined >> at & 1 != 0 {
-                continue;
-            }
-            let next = candidate.joined(plan, at, statistics);
-            let best = &mut plans[joined | 1 << at];
-            if best.is_none_or(|best| next.cost < best.cost) {
-                *best = Some(next);
+        for at in places(all & !joined) {
+            let next = candidates[at].joined((joined, plan), statistics);
+            keep_cheaper(&mut plans[joined | 1 << at], next);
+            let group = intersected(&candidates, (joined, plan), at);
+            if group != 0 {
+                let next = intersection(&mut candidates, (joined, plan), group, statistics);
+                keep_cheaper(&mut plans[joined | group], next);
             }
         }
     }
     let mut order = Vec::with_capacity(candidates.len());
     let mut joined = all;
     while joined != 0 {
-        let last = plans[joined]?.last;
-        order.push(candidates[last].goal);
-        joined &= !(1 << last);
+        let plan = plans[joined]?;
+        let before = plans[plan.before]?;
+        let mut last: Vec<(f64, usize)> = places(joined & !plan.before)
+            .map(|at| (candidates[at].factor(before.bound, statistics), at))
+            .collect();
+        last.sort_by(|a, b| b.0.total_cmp(&a.0));
+        order.extend(last.into_iter().map(|(_, at)| candidates[at].goal));
+        joined = plan.before;
     }
     order.reverse();
     Some(order)
+}
+
+/// The places of the bits that are set.
+fn places(mut bits: usize) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(at)
+    })
+}
+
+fn keep_cheaper(best: &mut Option<Plan>, next: Plan) {
+    if best.is_none_or(|best| next.cost < best.cost) {
+        *best = Some(next);
+    }
+}
+
+/// The patterns that list the one variable that a pattern, the first of them, would bind; none
+/// where there is nothing to intersect.
+fn intersected(candidates: &[Candidate<'_>], (joined, plan): (usize, Plan), at: usize) -> usize {
+    let new = candidates[at].vars & !plan.bound;
+    let lists = |candidate: &Candidate<'_>| {
+        candidate.listed & new != 0 && candidate.vars & !plan.bound == new
+    };
+    if !new.is_power_of_two() || !lists(&candidates[at]) {
+        return 0;
+    }
+    let left = places((1 << candidates.len()) - 1 & !joined);
+    let group = left
+        .filter(|&at| lists(&candidates[at]))
+        .fold(0, |group, at| group | 1 << at);
+    let is_keyed = places(group).any(|at| candidates[at].vars != new);
+    match group.count_ones() > 1 && is_keyed && group.trailing_zeros() as usize == at {
+        true => group,
+        false => 0,
+    }
+}
+
+/// A plan with some patterns joined last, at once: the shortest list of a row is looked up in the
+/// others.
+fn intersection(
+    candidates: &mut [Candidate<'_>],
+    (joined, plan): (usize, Plan),
+    group: usize,
+    statistics: &dyn Statistics,
+) -> Plan {
+    let (mut lists, mut shortest, mut kept) = (0.0, (f64::INFINITY, 0), 1.0f64);
+    for at in places(group) {
+        let listed = candidates[at].factor(plan.bound, statistics);
+        if listed < shortest.0 {
+            shortest = (listed, at);
+        }
+        lists += 1.0;
+        kept = kept.min(candidates[at].kept(plan.bound));
+    }
+    let read = plan.rows * shortest.0;
+    let bound = plan.bound | candidates[shortest.1].vars;
+    let others = places(group & !(1 << shortest.1));
+    let shares = others.map(|at| candidates[at].factor(bound, statistics));
+    let rows = read * kept * shares.product::<f64>();
+    Plan {
+        cost: plan.cost + lists * plan.rows + (lists - 1.0) * read + rows,
+        rows,
+        bound,
+        before: joined,
+    }
 }
 
 /// The filters among the goals; none if there is anything but patterns and what filters them.
@@ -134,6 +207,12 @@ impl<'g> Candidate<'g> {
                 *slot = bit;
             }
         }
+        let is_listed = |slot: &Slot| {
+            let var = slot.var();
+            var.is_some_and(|var| list_key(pattern, var, statistics).is_some())
+        };
+        let ends = pattern.slots.iter().zip(slots);
+        let listed = ends.filter(|(slot, _)| is_listed(slot)).map(|(_, bit)| bit);
         let kept = match filters {
             [] => 1.0,
             _ => selectivity(pattern, filters, statistics),
@@ -142,31 +221,40 @@ impl<'g> Candidate<'g> {
             goal,
             slots,
             vars,
+            listed: listed.fold(0, |all, bit| all | bit),
             kept,
             factors: [-1.0; 8],
         })
     }
 
-    /// A plan with this pattern, the `at`th, joined last.
-    fn joined(&mut self, plan: Plan, at: usize, statistics: &dyn Statistics) -> Plan {
-        let is_bound = self.slots.map(|slot| plan.bound & slot != 0);
-        let found = plan.rows * self.factor(is_bound, statistics);
+    /// A plan with this pattern joined last.
+    fn joined(&mut self, (joined, plan): (usize, Plan), statistics: &dyn Statistics) -> Plan {
+        let found = plan.rows * self.factor(plan.bound, statistics);
         // Where nothing is known of its rows they are read in order, once.
-        let (lookups, read) = match is_bound.contains(&true) {
+        let (lookups, read) = match self.vars & plan.bound != 0 {
             true => (plan.rows, found),
             false => (0.0, found * READ_COST),
         };
-        let kept = if is_bound[2] { 1.0 } else { self.kept };
-        let rows = found * kept;
+        let rows = found * self.kept(plan.bound);
         Plan {
             cost: plan.cost + lookups + read + rows,
             rows,
             bound: plan.bound | self.vars,
-            last: at,
+            before: joined,
         }
     }
 
-    fn factor(&mut self, is_bound: [bool; 3], statistics: &dyn Statistics) -> f64 {
+    /// The part of its rows that filters of its value keep, unless they were applied before.
+    fn kept(&self, bound: u64) -> f64 {
+        match self.slots[2] & bound {
+            0 => self.kept,
+            _ => 1.0,
+        }
+    }
+
+    /// Rows per row before it.
+    fn factor(&mut self, bound: u64, statistics: &dyn Statistics) -> f64 {
+        let is_bound = self.slots.map(|slot| bound & slot != 0);
         let [e, a, v] = is_bound.map(usize::from);
         let at = e | a << 1 | v << 2;
         if self.factors[at] < 0.0 {

@@ -7,6 +7,7 @@ mod closure;
 mod cut;
 mod estimate;
 mod inline;
+mod intersect;
 mod join_order;
 mod logical;
 mod number;

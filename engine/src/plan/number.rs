@@ -40,7 +40,7 @@ fn number_block(block: &mut Block, next: &mut u32) {
                     .iter_mut()
                     .for_each(|block| number_block(block, next));
             }
-            Op::AntiJoin { block, .. } => number_block(block, next),
+            Op::Intersect { block, .. } | Op::AntiJoin { block, .. } => number_block(block, next),
             _ => {}
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::estimate::{Statistics, estimate, selectivity};
+use super::intersect::intersections;
 use super::join_order::join_order;
 use super::logical::unique;
 use super::physical::{Block, Op, Step, StepId};
@@ -60,8 +61,8 @@ impl Order<'_> {
         rows: f64,
         needed: &[VarId],
     ) -> Result<Block> {
-        let mut bound = bound.clone();
-        let mut rows = rows;
+        let (before, rows_before) = (bound, rows);
+        let (mut bound, mut rows) = (before.clone(), rows);
         let mut computed = HashSet::new();
         let mut planned = join_order(goals, &bound, rows, self.statistics)
             .unwrap_or_default()
@@ -107,6 +108,7 @@ impl Order<'_> {
                 span: goal.span,
             });
         }
+        let mut steps = intersections(steps, before, rows_before, self.statistics);
         mark_live(&mut steps, needed);
         Ok(Block { steps })
     }
@@ -361,6 +363,9 @@ pub(super) fn mark_live(steps: &mut [Step], needed: &[VarId]) {
         step.keep.clone_from(&live);
         // The last step's duplicates are the caller's to remove.
         step.distinct = at < last;
+        if let Op::Intersect { block, .. } = &mut step.op {
+            mark_live(&mut block.steps, &live);
+        }
         let mut vars = live;
         op_vars(&step.op, &mut vars);
         live = unique(vars);
@@ -371,6 +376,7 @@ pub(super) fn mark_live(steps: &mut [Step], needed: &[VarId]) {
 pub fn op_vars(op: &Op, out: &mut Vec<VarId>) {
     match op {
         Op::Scan(pattern) => out.extend(pattern.slots.iter().filter_map(Slot::var)),
+        Op::Intersect { block, .. } => block.steps.iter().for_each(|step| op_vars(&step.op, out)),
         Op::Filter(call) => out.extend(call.vars()),
         Op::Compute(call, bind) => {
             out.extend(call.vars());

@@ -53,6 +53,13 @@ pub struct Step {
 pub enum Op {
     /// Joins it with the rows of a pattern.
     Scan(Pattern),
+    /// Extends it by the values of a variable that several patterns list for a row.
+    Intersect {
+        /// The variable.
+        var: VarId,
+        /// The patterns as steps, which run one after the other where lists have no common order.
+        block: Block,
+    },
     /// Keeps the rows for which a function is true.
     Filter(CallGoal),
     /// Adds what a function returns.
@@ -87,6 +94,7 @@ impl Op {
     pub fn name(&self) -> &'static str {
         match self {
             Op::Scan(_) => "scan",
+            Op::Intersect { .. } => "intersect",
             Op::Filter(_) => "filter",
             Op::Compute(..) => "compute",
             Op::Union { .. } => "union",

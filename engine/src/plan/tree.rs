@@ -77,7 +77,7 @@ impl<'p> Forest<'p> {
                     });
                 }
             }
-            Op::AntiJoin { block, .. } => below = self.block(block),
+            Op::Intersect { block, .. } | Op::AntiJoin { block, .. } => below = self.block(block),
             Op::Rule { predicate, .. } => {
                 callee = Some(self.signature(*predicate));
                 below = self.predicate(*predicate);

@@ -5,6 +5,7 @@
 
 mod agree;
 mod check;
+mod cycle;
 mod found;
 mod generate;
 mod log;

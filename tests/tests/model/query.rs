@@ -6,11 +6,11 @@ use super::rules::{RULES, branches};
 use super::world::{Given, Point, Program, Random, Step};
 
 /// A program being made.
-struct Maker<'a> {
-    random: &'a mut Random,
-    attributes: &'a [Attribute],
+pub(super) struct Maker<'a> {
+    pub(super) random: &'a mut Random,
+    pub(super) attributes: &'a [Attribute],
     /// Variables that clauses bind, with their kinds.
-    vars: Vec<(String, Kind)>,
+    pub(super) vars: Vec<(String, Kind)>,
     inputs: Vec<(String, Given)>,
     has_rules: bool,
     has_other: bool,
@@ -39,11 +39,12 @@ pub(super) fn program(
     };
     maker.sources(keep_history);
     maker.values();
-    let mut clauses = Vec::new();
-    for _ in 0..[1, 1, 2, 2, 3][maker.random.below(5)] {
-        let clause = maker.producer();
-        clauses.push(clause);
-    }
+    let mut clauses = if maker.random.percent(12) {
+        maker.cycle()
+    } else {
+        let count = [1, 1, 2, 2, 3][maker.random.below(5)];
+        (0..count).map(|_| maker.producer()).collect()
+    };
     for _ in 0..[0, 0, 1, 1, 2][maker.random.below(5)] {
         let clause = maker.consumer();
         clauses.push(clause);
@@ -146,7 +147,7 @@ impl Maker<'_> {
     }
 
     /// A variable of a kind, one that is there already more often than not.
-    fn var(&mut self, kind: Kind) -> String {
+    pub(super) fn var(&mut self, kind: Kind) -> String {
         let known: Vec<&String> = self
             .vars
             .iter()
@@ -161,7 +162,7 @@ impl Maker<'_> {
         name
     }
 
-    fn source(&mut self) -> &'static str {
+    pub(super) fn source(&mut self) -> &'static str {
         if self.has_other && self.random.percent(40) {
             "$2 "
         } else {
@@ -194,7 +195,7 @@ impl Maker<'_> {
         }
     }
 
-    fn term(&mut self, kind: Kind) -> String {
+    pub(super) fn term(&mut self, kind: Kind) -> String {
         match self.random.below(10) {
             0..9 => self.var(kind),
             9 if self.random.percent(60) => constant(self.random, kind),
