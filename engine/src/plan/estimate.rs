@@ -30,8 +30,7 @@ pub(super) fn estimate(
     match &goal.kind {
         GoalKind::Pattern(pattern) => rows * pattern_rows(pattern, bound, statistics),
         GoalKind::Predicate(_) => rows * 0.5,
-        GoalKind::Function(_, Bind::Collection(_)) => rows * 10.0,
-        GoalKind::Function(..) => rows,
+        GoalKind::Function(_, bind) => rows * function_rows(bind),
         GoalKind::Not { .. } => rows * 0.5,
         GoalKind::Or { branches, .. } => branches
             .iter()
@@ -54,6 +53,14 @@ pub(super) fn estimate(
                 rows * RULE_FREE_ROWS
             }
         }
+    }
+}
+
+/// Rows of a function per row of the caller.
+pub(super) fn function_rows(bind: &Bind) -> f64 {
+    match bind {
+        Bind::Collection(_) => 10.0,
+        _ => 1.0,
     }
 }
 

@@ -1,18 +1,49 @@
 //! The cheapest order of patterns that are joined: dynamic programming over what is joined so far.
 //!
 //! Source: Selinger et al., "Access path selection in a relational database management system",
-//! SIGMOD 1979, section 5, with left-deep plans only.
+//! SIGMOD 1979, section 5, with left-deep plans only. What costs more than to go by the cheapest next
+//! is not followed.
 
 use std::collections::HashSet;
 
-use super::estimate::{Statistics, estimate, selectivity};
+use super::estimate::{Statistics, estimate, function_rows, selectivity};
 use super::intersect::list_key;
-use super::{CallGoal, Goal, GoalKind, Slot, VarId};
+use super::order::predicate;
+use super::{Bind, CallGoal, Goal, GoalKind, VarId};
 
 /// Most patterns that are put in the best order; more go by the cheapest next.
-const PATTERNS_MAX: usize = 8;
+const PATTERNS_MAX: usize = 12;
 /// What a row read in order costs against one that is looked up.
 const READ_COST: f64 = 0.25;
+
+/// The order in which to join the patterns among some goals; none where there is not one to choose.
+///
+/// Of what other goals bind, only what functions make of the patterns' variables is foreseen.
+pub(super) fn join_order<'g>(
+    goals: &[&'g Goal],
+    bound: &HashSet<VarId>,
+    rows: f64,
+    statistics: &dyn Statistics,
+) -> Option<Vec<&'g Goal>> {
+    let mut vars = Vec::new();
+    let mut search = Search::new(goals, &mut vars, statistics)?;
+    let bits = vars.iter().zip(0..).filter(|(var, _)| bound.contains(var));
+    let start = Plan {
+        cost: 0.0,
+        rows: rows.max(1.0),
+        bound: bits.fold(0, |all, (_, bit)| all | 1 << bit),
+        before: 0,
+    };
+    let plans = search.plans(search.computed(start));
+    Some(search.order(&plans))
+}
+
+/// The patterns, and what the search for their order hangs on.
+struct Search<'g, 's> {
+    candidates: Vec<Candidate<'g>>,
+    functions: Vec<Function>,
+    statistics: &'s dyn Statistics,
+}
 
 /// A pattern among others.
 struct Candidate<'g> {
@@ -23,196 +54,264 @@ struct Candidate<'g> {
     vars: u64,
     /// Those of which an index has the values in order for each value of its other end.
     listed: u64,
+    /// The patterns that list one of these, itself among them, as bits.
+    rivals: usize,
     /// The part of its rows that filters of its value keep.
     kept: f64,
     /// Rows per row before it, by which of `slots` are bound; negative if not worked out yet.
     factors: [f64; 8],
 }
 
-/// The best way known to join some of the patterns.
+/// A function, which runs as soon as what it needs is bound.
+struct Function {
+    needs: u64,
+    gives: u64,
+    /// Rows per row before it.
+    factor: f64,
+}
+
+/// A way to join some of the patterns.
 #[derive(Clone, Copy)]
 struct Plan {
     cost: f64,
     rows: f64,
     bound: u64,
-    /// The patterns joined before the last, or before the last that are intersected.
+    /// The patterns joined before the last, or before the last that are intersected, as bits.
     before: usize,
 }
 
-/// The order in which to join patterns; none where there is not one to choose, or where goals are
-/// of kinds whose costs are not known.
-pub(super) fn join_order<'g>(
-    goals: &'g [Goal],
-    bound: &HashSet<VarId>,
-    rows: f64,
-    statistics: &dyn Statistics,
-) -> Option<Vec<&'g Goal>> {
-    let filters = filters(goals)?;
-    let mut vars: Vec<VarId> = Vec::new();
-    let patterns = goals
-        .iter()
-        .filter(|goal| matches!(goal.kind, GoalKind::Pattern(_)));
-    let mut candidates: Vec<Candidate<'g>> = Vec::new();
-    for goal in patterns {
-        candidates.push(Candidate::new(goal, &mut vars, &filters, statistics)?);
+/// No way at all.
+const NO_PLAN: Plan = Plan {
+    cost: f64::INFINITY,
+    rows: 0.0,
+    bound: 0,
+    before: 0,
+};
+
+impl<'g, 's> Search<'g, 's> {
+    /// None where there are too few patterns or too many.
+    fn new(
+        goals: &[&'g Goal],
+        vars: &mut Vec<VarId>,
+        statistics: &'s dyn Statistics,
+    ) -> Option<Search<'g, 's>> {
+        let is_pattern = |goal: &&&Goal| matches!(goal.kind, GoalKind::Pattern(_));
+        let patterns = goals.iter().filter(is_pattern);
+        if !(2..=PATTERNS_MAX).contains(&patterns.clone().count()) {
+            return None;
+        }
+        let filters: Vec<&CallGoal> = goals.iter().filter_map(|goal| predicate(goal)).collect();
+        let mut candidates = Vec::new();
+        for goal in patterns {
+            candidates.push(Candidate::new(goal, vars, &filters, statistics)?);
+        }
+        let rivals = |one: &Candidate<'_>| {
+            let others = (0..).zip(&candidates);
+            let rivals = others.filter(|(_, other)| other.listed & one.listed != 0);
+            rivals.fold(0, |all, (at, _)| all | 1 << at)
+        };
+        let rivals: Vec<usize> = candidates.iter().map(rivals).collect();
+        for (candidate, rivals) in candidates.iter_mut().zip(rivals) {
+            candidate.rivals = rivals;
+        }
+        let mut functions = Vec::new();
+        for goal in goals {
+            if let GoalKind::Function(call, bind) = &goal.kind {
+                functions.push(Function::new(call, bind, vars)?);
+            }
+        }
+        Some(Search {
+            candidates,
+            functions,
+            statistics,
+        })
     }
-    if candidates.len() < 2 || candidates.len() > PATTERNS_MAX {
-        return None;
+
+    /// The cheapest plan of each set of patterns that is not dearer than going by the cheapest next.
+    fn plans(&mut self, start: Plan) -> Vec<Plan> {
+        let all = self.all();
+        let limit = self.greedy(start).cost;
+        let mut plans = vec![NO_PLAN; all + 1];
+        plans[0] = start;
+        for joined in 0..all {
+            let plan = plans[joined];
+            if plan.cost > limit {
+                continue;
+            }
+            self.each_next(joined, plan, |joined, next| {
+                if next.cost <= limit && next.cost < plans[joined].cost {
+                    plans[joined] = next;
+                }
+            });
+        }
+        plans
     }
-    let bits = vars.iter().zip(0..).filter(|(var, _)| bound.contains(var));
-    let start = bits.fold(0, |all, (_, bit)| all | 1u64 << bit);
-    let all = (1usize << candidates.len()) - 1;
-    let mut plans: Vec<Option<Plan>> = vec![None; all + 1];
-    plans[0] = Some(Plan {
-        cost: 0.0,
-        rows: rows.max(1.0),
-        bound: start,
-        before: 0,
-    });
-    for joined in 0..all {
-        let Some(plan) = plans[joined] else { continue };
-        for at in places(all & !joined) {
-            let next = candidates[at].joined((joined, plan), statistics);
-            keep_cheaper(&mut plans[joined | 1 << at], next);
-            let group = intersected(&candidates, (joined, plan), at);
-            if group != 0 {
-                let next = intersection(&mut candidates, (joined, plan), group, statistics);
-                keep_cheaper(&mut plans[joined | group], next);
+
+    /// All patterns joined, each time with what makes the cheapest plan.
+    fn greedy(&mut self, start: Plan) -> Plan {
+        let (mut joined, mut plan) = (0, start);
+        while joined != self.all() {
+            let mut best = (joined, NO_PLAN);
+            self.each_next(joined, plan, |joined, next| {
+                if next.cost < best.1.cost {
+                    best = (joined, next);
+                }
+            });
+            if best.0 == joined {
+                return NO_PLAN;
+            }
+            (joined, plan) = best;
+        }
+        plan
+    }
+
+    /// The patterns in the order of the cheapest plan.
+    fn order(&mut self, plans: &[Plan]) -> Vec<&'g Goal> {
+        let mut order = Vec::with_capacity(self.candidates.len());
+        let mut joined = self.all();
+        while joined != 0 {
+            let before = plans[joined].before;
+            // Of lists that are intersected the shortest comes first.
+            let mut last: Vec<(f64, usize)> = places(joined & !before)
+                .map(|at| (self.factor(at, plans[before].bound), at))
+                .collect();
+            last.sort_by(|a, b| b.0.total_cmp(&a.0));
+            order.extend(last.into_iter().map(|(_, at)| self.candidates[at].goal));
+            joined = before;
+        }
+        order.reverse();
+        order
+    }
+
+    fn all(&self) -> usize {
+        (1 << self.candidates.len()) - 1
+    }
+
+    /// What a plan may go on with: each pattern, and patterns that are intersected.
+    fn each_next(&mut self, joined: usize, plan: Plan, mut each: impl FnMut(usize, Plan)) {
+        for at in places(self.all() & !joined) {
+            each(joined | 1 << at, self.joined(joined, plan, at));
+            if let Some(group) = self.intersected(joined, plan, at) {
+                each(joined | group, self.intersection(joined, plan, group));
             }
         }
     }
-    let mut order = Vec::with_capacity(candidates.len());
-    let mut joined = all;
-    while joined != 0 {
-        let plan = plans[joined]?;
-        let before = plans[plan.before]?;
-        let mut last: Vec<(f64, usize)> = places(joined & !plan.before)
-            .map(|at| (candidates[at].factor(before.bound, statistics), at))
-            .collect();
-        last.sort_by(|a, b| b.0.total_cmp(&a.0));
-        order.extend(last.into_iter().map(|(_, at)| candidates[at].goal));
-        joined = plan.before;
-    }
-    order.reverse();
-    Some(order)
-}
 
-/// The places of the bits that are set.
-fn places(mut bits: usize) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let at = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
-        bits &= bits - 1;
-        Some(at)
-    })
-}
-
-fn keep_cheaper(best: &mut Option<Plan>, next: Plan) {
-    if best.is_none_or(|best| next.cost < best.cost) {
-        *best = Some(next);
+    /// A plan with one more pattern.
+    fn joined(&mut self, joined: usize, plan: Plan, at: usize) -> Plan {
+        let found = plan.rows * self.factor(at, plan.bound);
+        let candidate = &self.candidates[at];
+        // Where nothing is known of its rows they are read in order, once.
+        let (lookups, read) = match candidate.vars & plan.bound != 0 {
+            true => (plan.rows, found),
+            false => (0.0, found * READ_COST),
+        };
+        let rows = found * candidate.kept(plan.bound);
+        let next = Plan {
+            cost: plan.cost + lookups + read + rows,
+            rows,
+            bound: plan.bound | candidate.vars,
+            before: joined,
+        };
+        self.computed(next)
     }
-}
 
-/// The patterns that list the one variable that a pattern, the first of them, would bind; none
-/// where there is nothing to intersect.
-fn intersected(candidates: &[Candidate<'_>], (joined, plan): (usize, Plan), at: usize) -> usize {
-    let new = candidates[at].vars & !plan.bound;
-    let lists = |candidate: &Candidate<'_>| {
-        candidate.listed & new != 0 && candidate.vars & !plan.bound == new
-    };
-    if !new.is_power_of_two() || !lists(&candidates[at]) {
-        return 0;
-    }
-    let left = places((1 << candidates.len()) - 1 & !joined);
-    let group = left
-        .filter(|&at| lists(&candidates[at]))
-        .fold(0, |group, at| group | 1 << at);
-    let is_keyed = places(group).any(|at| candidates[at].vars != new);
-    match group.count_ones() > 1 && is_keyed && group.trailing_zeros() as usize == at {
-        true => group,
-        false => 0,
-    }
-}
-
-/// A plan with some patterns joined last, at once: the shortest list of a row is looked up in the
-/// others.
-fn intersection(
-    candidates: &mut [Candidate<'_>],
-    (joined, plan): (usize, Plan),
-    group: usize,
-    statistics: &dyn Statistics,
-) -> Plan {
-    let (mut lists, mut shortest, mut kept) = (0.0, (f64::INFINITY, 0), 1.0f64);
-    for at in places(group) {
-        let listed = candidates[at].factor(plan.bound, statistics);
-        if listed < shortest.0 {
-            shortest = (listed, at);
+    /// The patterns that list the one variable that a pattern, the first of them, would bind; none
+    /// where there is nothing to intersect.
+    fn intersected(&self, joined: usize, plan: Plan, at: usize) -> Option<usize> {
+        let candidate = &self.candidates[at];
+        let new = candidate.vars & !plan.bound;
+        let rivals = candidate.rivals & !joined;
+        if rivals.count_ones() < 2 || !new.is_power_of_two() || candidate.listed & new == 0 {
+            return None;
         }
-        lists += 1.0;
-        kept = kept.min(candidates[at].kept(plan.bound));
+        let lists = |at: &usize| {
+            let other = &self.candidates[*at];
+            other.listed & new != 0 && other.vars & !plan.bound == new
+        };
+        let group: usize = places(rivals).filter(lists).map(|at| 1 << at).sum();
+        let is_first = group.trailing_zeros() as usize == at;
+        let is_keyed = places(group).any(|at| self.candidates[at].vars != new);
+        (is_first && is_keyed && group.count_ones() > 1).then_some(group)
     }
-    let read = plan.rows * shortest.0;
-    let bound = plan.bound | candidates[shortest.1].vars;
-    let others = places(group & !(1 << shortest.1));
-    let shares = others.map(|at| candidates[at].factor(bound, statistics));
-    let rows = read * kept * shares.product::<f64>();
-    Plan {
-        cost: plan.cost + lists * plan.rows + (lists - 1.0) * read + rows,
-        rows,
-        bound,
-        before: joined,
-    }
-}
 
-/// The filters among the goals; none if there is anything but patterns and what filters them.
-fn filters(goals: &[Goal]) -> Option<Vec<&CallGoal>> {
-    let mut filters = Vec::new();
-    for goal in goals {
-        match &goal.kind {
-            GoalKind::Pattern(_) | GoalKind::Not { .. } => {}
-            GoalKind::Predicate(call) => filters.push(call),
-            _ => return None,
+    /// A plan with some more patterns at once: the shortest list of a row is looked up in the others.
+    fn intersection(&mut self, joined: usize, plan: Plan, group: usize) -> Plan {
+        let (mut shortest, mut lead, mut kept) = (f64::INFINITY, 0, 1.0f64);
+        for at in places(group) {
+            let listed = self.factor(at, plan.bound);
+            if listed < shortest {
+                (shortest, lead) = (listed, at);
+            }
+            kept = kept.min(self.candidates[at].kept(plan.bound));
         }
+        let read = plan.rows * shortest;
+        let bound = plan.bound | self.candidates[lead].vars;
+        let others = places(group & !(1 << lead));
+        let rows = others.fold(read * kept, |rows, at| rows * self.factor(at, bound));
+        let lists = f64::from(group.count_ones());
+        let next = Plan {
+            cost: plan.cost + lists * plan.rows + (lists - 1.0) * read + rows,
+            rows,
+            bound,
+            before: joined,
+        };
+        self.computed(next)
     }
-    Some(filters)
+
+    /// A plan after the functions that can run.
+    fn computed(&self, mut plan: Plan) -> Plan {
+        let runs = |function: &&Function, bound: u64| {
+            function.needs & !bound == 0 && function.gives & !bound != 0
+        };
+        while let Some(function) = self.functions.iter().find(|f| runs(f, plan.bound)) {
+            plan.bound |= function.gives;
+            plan.rows *= function.factor;
+        }
+        plan
+    }
+
+    /// Rows of a pattern per row before it.
+    fn factor(&mut self, at: usize, bound: u64) -> f64 {
+        let candidate = &mut self.candidates[at];
+        let is_bound = candidate.slots.map(|slot| bound & slot != 0);
+        let [e, a, v] = is_bound.map(usize::from);
+        let factor = &mut candidate.factors[e | a << 1 | v << 2];
+        if *factor < 0.0
+            && let GoalKind::Pattern(pattern) = &candidate.goal.kind
+        {
+            let slots = pattern.slots.iter().zip(is_bound);
+            let bound = slots.filter(|(_, bound)| *bound);
+            let bound = bound.filter_map(|(slot, _)| slot.var()).collect();
+            *factor = estimate(candidate.goal, 1.0, &bound, self.statistics);
+        }
+        *factor
+    }
 }
 
 impl<'g> Candidate<'g> {
     /// None if there are too many variables.
     fn new(
         goal: &'g Goal,
-        known: &mut Vec<VarId>,
+        vars: &mut Vec<VarId>,
         filters: &[&CallGoal],
         statistics: &dyn Statistics,
     ) -> Option<Candidate<'g>> {
         let GoalKind::Pattern(pattern) = &goal.kind else {
             return None;
         };
-        let mut bit = |slot: &Slot| {
-            let Some(var) = slot.var() else {
-                return Some(0);
-            };
-            let at = known.iter().position(|other| *other == var);
-            let at = at.unwrap_or_else(|| {
-                known.push(var);
-                known.len() - 1
-            });
-            (at < u64::BITS as usize).then(|| 1u64 << at)
-        };
-        let mut slots = [0; 3];
-        let mut vars = 0;
+        let (mut slots, mut all, mut listed) = ([0; 3], 0, 0);
         for (at, slot) in pattern.slots.iter().enumerate() {
-            let bit = bit(slot)?;
-            vars |= bit;
+            let Some(var) = slot.var() else { continue };
+            let bit = bit(var, vars)?;
+            all |= bit;
             if let Some(slot) = slots.get_mut(at) {
                 *slot = bit;
             }
+            if list_key(pattern, var, statistics).is_some() {
+                listed |= bit;
+            }
         }
-        let is_listed = |slot: &Slot| {
-            let var = slot.var();
-            var.is_some_and(|var| list_key(pattern, var, statistics).is_some())
-        };
-        let ends = pattern.slots.iter().zip(slots);
-        let listed = ends.filter(|(slot, _)| is_listed(slot)).map(|(_, bit)| bit);
         let kept = match filters {
             [] => 1.0,
             _ => selectivity(pattern, filters, statistics),
@@ -220,28 +319,12 @@ impl<'g> Candidate<'g> {
         Some(Candidate {
             goal,
             slots,
-            vars,
-            listed: listed.fold(0, |all, bit| all | bit),
+            vars: all,
+            listed,
+            rivals: 0,
             kept,
             factors: [-1.0; 8],
         })
-    }
-
-    /// A plan with this pattern joined last.
-    fn joined(&mut self, (joined, plan): (usize, Plan), statistics: &dyn Statistics) -> Plan {
-        let found = plan.rows * self.factor(plan.bound, statistics);
-        // Where nothing is known of its rows they are read in order, once.
-        let (lookups, read) = match self.vars & plan.bound != 0 {
-            true => (plan.rows, found),
-            false => (0.0, found * READ_COST),
-        };
-        let rows = found * self.kept(plan.bound);
-        Plan {
-            cost: plan.cost + lookups + read + rows,
-            rows,
-            bound: plan.bound | self.vars,
-            before: joined,
-        }
     }
 
     /// The part of its rows that filters of its value keep, unless they were applied before.
@@ -251,21 +334,40 @@ impl<'g> Candidate<'g> {
             _ => 1.0,
         }
     }
+}
 
-    /// Rows per row before it.
-    fn factor(&mut self, bound: u64, statistics: &dyn Statistics) -> f64 {
-        let is_bound = self.slots.map(|slot| bound & slot != 0);
-        let [e, a, v] = is_bound.map(usize::from);
-        let at = e | a << 1 | v << 2;
-        if self.factors[at] < 0.0 {
-            let GoalKind::Pattern(pattern) = &self.goal.kind else {
-                return 1.0;
-            };
-            let slots = pattern.slots.iter().zip(is_bound);
-            let bound = slots.filter(|(_, bound)| *bound);
-            let bound = bound.filter_map(|(slot, _)| slot.var()).collect();
-            self.factors[at] = estimate(self.goal, 1.0, &bound, statistics);
-        }
-        self.factors[at]
+impl Function {
+    /// None if there are too many variables.
+    fn new(call: &CallGoal, bind: &Bind, vars: &mut Vec<VarId>) -> Option<Function> {
+        let mut results = Vec::new();
+        bind.vars(&mut results);
+        let mut bits = |all: &[VarId]| {
+            let mut all = all.iter();
+            all.try_fold(0, |bits, var| Some(bits | bit(*var, vars)?))
+        };
+        Some(Function {
+            needs: bits(&call.vars().collect::<Vec<_>>())?,
+            gives: bits(&results)?,
+            factor: function_rows(bind),
+        })
     }
+}
+
+/// The bit of a variable; none if there are too many.
+fn bit(var: VarId, vars: &mut Vec<VarId>) -> Option<u64> {
+    let at = vars.iter().position(|other| *other == var);
+    let at = at.unwrap_or_else(|| {
+        vars.push(var);
+        vars.len() - 1
+    });
+    (at < u64::BITS as usize).then(|| 1 << at)
+}
+
+/// The places of the bits that are set.
+fn places(mut bits: usize) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(at)
+    })
 }

@@ -1,6 +1,6 @@
 //! Which goal runs next: cheap filters at once, then the goal that yields fewest rows.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use super::estimate::{Statistics, estimate, selectivity};
 use super::intersect::intersections;
@@ -64,20 +64,19 @@ impl Order<'_> {
         let (before, rows_before) = (bound, rows);
         let (mut bound, mut rows) = (before.clone(), rows);
         let mut computed = HashSet::new();
-        let mut planned = join_order(goals, &bound, rows, self.statistics)
-            .unwrap_or_default()
-            .into_iter()
-            .peekable();
         let mut left: Vec<&Goal> = goals.iter().collect();
+        let mut planned = self.join_order(&left, &bound, rows);
         let mut steps = Vec::with_capacity(goals.len());
         while !left.is_empty() {
-            let first = planned.peek().copied();
+            let first = planned.front().copied();
             let Some((at, op, estimate)) = self.next(&left, first, (&bound, &computed), rows)?
             else {
                 return Err(self.insufficient(&left, &bound));
             };
             let goal = left.remove(at);
-            planned.next_if(|first| std::ptr::eq(*first, goal));
+            if first.is_some_and(|first| std::ptr::eq(first, goal)) {
+                planned.pop_front();
+            }
             rows = estimate;
             let mut vars = Vec::new();
             goal.vars(&mut vars);
@@ -98,6 +97,10 @@ impl Order<'_> {
             if !matches!(goal.kind, GoalKind::Not { .. }) {
                 bound.extend(vars);
             }
+            // What these bind was not foreseen.
+            if matches!(goal.kind, GoalKind::Or { .. } | GoalKind::Rule { .. }) {
+                planned = self.join_order(&left, &bound, rows);
+            }
             steps.push(Step {
                 id: StepId::default(),
                 op,
@@ -113,6 +116,19 @@ impl Order<'_> {
         Ok(Block { steps })
     }
 
+    /// The order in which the patterns among some goals are best joined; empty if they are to go
+    /// by the cheapest next.
+    fn join_order<'g>(
+        &self,
+        goals: &[&'g Goal],
+        bound: &HashSet<VarId>,
+        rows: f64,
+    ) -> VecDeque<&'g Goal> {
+        join_order(goals, bound, rows, self.statistics)
+            .unwrap_or_default()
+            .into()
+    }
+
     fn next(
         &mut self,
         left: &[&Goal],
@@ -126,7 +142,10 @@ impl Order<'_> {
                 return Ok(Some((at, self.filter(goal, bound, rows)?, estimate)));
             }
         }
+        let is_other =
+            |goal: &&Goal| matches!(goal.kind, GoalKind::Or { .. } | GoalKind::Rule { .. });
         if let Some(planned) = planned
+            && !left.iter().any(is_other)
             && let Some(at) = left.iter().position(|goal| std::ptr::eq(*goal, planned))
             && let Some(op) = self.producer(planned, bound, rows, false)?
         {
@@ -136,7 +155,10 @@ impl Order<'_> {
         let filters: Vec<&CallGoal> = left.iter().filter_map(|goal| predicate(goal)).collect();
         let mut candidates: Vec<(Turn, f64, usize)> = Vec::new();
         for (at, goal) in left.iter().enumerate() {
-            if !is_filter(goal) {
+            let is_later = |planned: &Goal| {
+                matches!(goal.kind, GoalKind::Pattern(_)) && !std::ptr::eq(*goal, planned)
+            };
+            if !is_filter(goal) && !planned.is_some_and(is_later) {
                 let kept = match &goal.kind {
                     GoalKind::Pattern(pattern) => selectivity(pattern, &filters, self.statistics),
                     _ => 1.0,
@@ -317,7 +339,7 @@ fn turn(goal: &Goal, bound: &HashSet<VarId>, computed: &HashSet<VarId>, grows: b
     }
 }
 
-fn predicate(goal: &Goal) -> Option<&CallGoal> {
+pub(super) fn predicate(goal: &Goal) -> Option<&CallGoal> {
     match &goal.kind {
         GoalKind::Predicate(call) => Some(call),
         _ => None,

@@ -120,16 +120,28 @@ fn latency() -> Result<()> {
     report_latency("point query", &db, &people, anew)?;
     let again = |inputs: &[Input]| prepared.answer(inputs, &options);
     report_latency("point query, prepared", &db, &people, again)?;
-    let (text, inputs) = (Value::str(TEN_CLAUSES), [Input::Db(db)]);
-    let cpu = cpu_time();
-    for _ in 0..PLANS {
-        std::hint::black_box(explain(&text, &inputs, &options)?);
+    let inputs = [Input::Db(db)];
+    let attributes = ["name", "last-name", "sex", "age", "salary", "follows"];
+    let star = |at: usize| format!("[?p :{} ?v{at}]", attributes[at % 6]);
+    let chain = |at: usize| format!("[?v{at} :follows ?v{}]", at + 1);
+    let twelve = |clause: &dyn Fn(usize) -> String| {
+        let clauses: String = (0..12).map(clause).collect();
+        format!("[:find ?v1 :where {clauses}]")
+    };
+    for (name, text) in [
+        ("ten clauses", TEN_CLAUSES.to_owned()),
+        ("star of twelve", twelve(&star)),
+        ("chain of twelve", twelve(&chain)),
+    ] {
+        let text = Value::str(&text);
+        let cpu = cpu_time();
+        for _ in 0..PLANS {
+            std::hint::black_box(explain(&text, &inputs, &options)?);
+        }
+        let micros = (cpu_time() - cpu).as_secs_f64() * 1e6 / f64::from(PLANS);
+        let name = format!("read and plan, {name}");
+        println!("latency   {name:<31}{PLANS:>8}{micros:>10.2} us");
     }
-    let micros = (cpu_time() - cpu).as_secs_f64() * 1e6 / f64::from(PLANS);
-    println!(
-        "latency   {:<26}{PLANS:>8}{micros:>10.2} us",
-        "read and plan, ten clauses"
-    );
     Ok(())
 }
 
