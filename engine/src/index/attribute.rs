@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Dictionary, Extra, Leaf, Row, Run, Sample, SortOrder};
+use super::{Cell, Dictionary, Extra, Leaf, Row, Run, Sample, SortOrder, sample};
 
 /// What a transaction does to one attribute.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct AttributeIndex {
     /// Current and past rows by value; only where the attribute is a ref, unique or indexed.
     by_value: Option<(Run, Run)>,
     sample: OnceLock<Arc<Sample>>,
+    /// How many values there are, where rows are kept by value; goes with the sample.
+    values: OnceLock<f64>,
 }
 
 impl AttributeIndex {
@@ -31,6 +33,7 @@ impl AttributeIndex {
         let empty = |order, extra| Run::empty(order, extra);
         AttributeIndex {
             sample: OnceLock::new(),
+            values: OnceLock::new(),
             current: empty(SortOrder::ByEntity, Extra::Nothing),
             past: empty(SortOrder::ByEntity, Extra::End),
             by_value: by_value.then(|| {
@@ -53,6 +56,7 @@ impl AttributeIndex {
             past,
             by_value,
             sample: sample.map_or_else(OnceLock::new, |sample| OnceLock::from(Arc::new(sample))),
+            values: OnceLock::new(),
         }
     }
 
@@ -80,6 +84,7 @@ impl AttributeIndex {
                 .as_ref()
                 .map(|(current, past)| (replaced(current), replaced(past))),
             sample: self.sample.clone(),
+            values: self.values.clone(),
         }
     }
 
@@ -88,8 +93,10 @@ impl AttributeIndex {
     pub fn without(&self, datoms: &[Row], dictionary: &Dictionary) -> AttributeIndex {
         let without = |run: &Run| run.apply(datoms.to_vec(), Vec::new(), dictionary);
         let current = without(&self.current);
+        let (sample, values) = self.estimates_for(&current);
         AttributeIndex {
-            sample: self.sample_for(&current),
+            sample,
+            values,
             current,
             past: without(&self.past),
             by_value: self
@@ -99,10 +106,13 @@ impl AttributeIndex {
         }
     }
 
-    fn sample_for(&self, current: &Run) -> OnceLock<Arc<Sample>> {
+    /// The sample and the number of values, as far as they still tell of rows that changed.
+    fn estimates_for(&self, current: &Run) -> (OnceLock<Arc<Sample>>, OnceLock<f64>) {
         match self.sample.get() {
-            Some(sample) if sample.still_tells(current.len()) => OnceLock::from(Arc::clone(sample)),
-            _ => OnceLock::new(),
+            Some(sample) if sample.still_tells(current.len()) => {
+                (OnceLock::from(Arc::clone(sample)), self.values.clone())
+            }
+            _ => (OnceLock::new(), OnceLock::new()),
         }
     }
 
@@ -120,6 +130,52 @@ impl AttributeIndex {
     pub fn sample(&self) -> &Sample {
         self.sample
             .get_or_init(|| Arc::new(Sample::new(&self.current)))
+    }
+
+    /// Rows per value, every value counted alike.
+    pub fn rows_per_value(&self) -> f64 {
+        let sample = self.sample();
+        match &self.by_value {
+            Some((run, _)) if !run.is_empty() => {
+                run.len() as f64 / self.values.get_or_init(|| sample::values(run, sample))
+            }
+            _ => sample.rows_per_value(),
+        }
+    }
+
+    /// Rows that share the value of a row drawn at random: what a probe by a value of the same
+    /// distribution finds. Common values count more than in [`AttributeIndex::rows_per_value`].
+    pub fn rows_like_a_row(&self) -> f64 {
+        self.sample().rows_alike().max(self.rows_per_value())
+    }
+
+    /// Rows with a value: as many as there are where rows are kept by value, else roughly.
+    pub fn rows_with(&self, value: Cell, dictionary: &Dictionary) -> f64 {
+        match &self.by_value {
+            Some((run, _)) => run.value_range(value, dictionary).len() as f64,
+            None => self.sample().rows_with(value),
+        }
+    }
+
+    /// The part of the rows whose value passes a test.
+    ///
+    /// What is rarer than a sample tells is looked for at the ends of the rows by value.
+    pub fn selectivity(&self, test: impl Fn(Cell) -> bool) -> f64 {
+        let sample = self.sample();
+        sample.passed(&test).unwrap_or_else(|| {
+            let run = self.current_by_value().filter(|run| !run.is_empty());
+            let Some(run) = run else {
+                return sample.unseen();
+            };
+            let rows = run.len();
+            let ends = [run.first(), run.last()];
+            let passed = match ends.map(|row| row.is_some_and(|row| test(row.v))) {
+                [true, _] => run.offset(run.partition_point(|_, v| test(v))),
+                [_, true] => rows - run.offset(run.partition_point(|_, v| !test(v))),
+                _ => return sample.unseen(),
+            };
+            passed as f64 / rows as f64
+        })
     }
 
     /// Current rows by value, where kept.
@@ -161,8 +217,10 @@ impl AttributeIndex {
             .as_ref()
             .map(|(current, old)| apply(current, old, added.clone(), ended.clone(), past.clone()));
         let (current, past) = apply(&self.current, &self.past, added, ended, past);
+        let (sample, values) = self.estimates_for(&current);
         AttributeIndex {
-            sample: self.sample_for(&current),
+            sample,
+            values,
             current,
             past,
             by_value,
@@ -181,6 +239,7 @@ impl AttributeIndex {
         });
         AttributeIndex {
             by_value,
+            values: OnceLock::new(),
             ..self.clone()
         }
     }
@@ -194,6 +253,7 @@ impl AttributeIndex {
     ) -> AttributeIndex {
         AttributeIndex {
             sample: OnceLock::new(),
+            values: OnceLock::new(),
             current: self.current.retain(&keep_current),
             past: self.past.retain(&keep_past),
             by_value: self
@@ -201,5 +261,35 @@ impl AttributeIndex {
                 .as_ref()
                 .map(|(current, past)| (current.retain(&keep_current), past.retain(&keep_past))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values that all differ, that come four times each, and two values; and a range of few rows.
+    #[test]
+    fn rows_by_value_tell_of_values_that_a_sample_misses() {
+        let dictionary = Dictionary::default();
+        let index = |value: &dyn Fn(i64) -> i64| {
+            let added = (0..20_000).map(|n| Row::new(n, Cell::long(value(n)), 0));
+            let change = Change {
+                added: added.collect(),
+                ..Change::default()
+            };
+            AttributeIndex::new(true).apply(change, true, &dictionary)
+        };
+        let shuffled = |n: i64| n * 7_919 % 20_000;
+        let each = [1, 4, 10_000].map(|times| index(&|n| shuffled(n) / times).rows_per_value());
+        for (found, expected) in each.into_iter().zip([1.0, 4.0, 10_000.0]) {
+            assert!(
+                (0.8..1.2).contains(&(found / expected)),
+                "{found} for {expected}"
+            );
+        }
+        let over = |least: i64| move |cell: Cell| cell.as_long() >= Some(least);
+        let selectivity = index(&shuffled).selectivity(over(19_990));
+        assert_eq!(selectivity, 10.0 / 20_000.0);
     }
 }

@@ -14,6 +14,8 @@ pub struct Sample {
     values: Vec<Cell>,
     /// Of all pairs of sampled rows, how many have one value.
     collisions: f64,
+    /// Values among those looked at.
+    seen: f64,
     distinct: f64,
 }
 
@@ -45,6 +47,7 @@ impl Sample {
             rows,
             entities,
             values,
+            seen: counts.len() as f64,
             collisions: if pairs > 0.0 { collisions / pairs } else { 0.0 },
             distinct: (counts.len() as f64 - singles + singles * scale.sqrt()).max(1.0),
         }
@@ -76,18 +79,17 @@ impl Sample {
     }
 
     /// Rows per value, every value counted alike.
-    pub fn rows_per_value(&self) -> f64 {
+    pub(super) fn rows_per_value(&self) -> f64 {
         self.rows / self.distinct
     }
 
-    /// Rows that share the value of a row drawn at random: what a probe by a value of the same
-    /// distribution finds. Common values count more than in [`Sample::rows_per_value`].
-    pub fn rows_like_a_row(&self) -> f64 {
-        (self.rows * self.collisions).max(self.rows_per_value())
+    /// Rows that share the value of a row drawn at random, as far as that happens in the sample.
+    pub(super) fn rows_alike(&self) -> f64 {
+        self.rows * self.collisions
     }
 
     /// Rows with this value, roughly.
-    pub fn rows_with(&self, value: Cell) -> f64 {
+    pub(super) fn rows_with(&self, value: Cell) -> f64 {
         let found = self.values.iter().filter(|other| **other == value).count() as f64;
         let scale = self.rows / (self.values.len() as f64).max(1.0);
         if found > 0.0 {
@@ -97,12 +99,35 @@ impl Sample {
         }
     }
 
-    /// The part of the rows whose value passes a test, at least one sampled row's worth.
-    pub fn selectivity(&self, test: impl Fn(Cell) -> bool) -> f64 {
+    /// The part of the rows whose value passes a test; none if that is less than a sampled row tells.
+    pub(super) fn passed(&self, test: impl Fn(Cell) -> bool) -> Option<f64> {
         let passed = self.values.iter().filter(|value| test(**value)).count() as f64;
-        passed.max(0.5) / (self.values.len() as f64).max(1.0)
+        (passed > 0.0).then_some(passed / self.values.len() as f64)
+    }
+
+    /// The part of the rows that a value stands for which is in none of those looked at.
+    pub(super) fn unseen(&self) -> f64 {
+        0.5 / (self.values.len() as f64).max(1.0)
     }
 }
+
+/// Values of a run sorted by value, roughly: how often the value changes within some chunks.
+///
+/// Cost: O(1).
+pub(super) fn values(run: &Run, sample: &Sample) -> f64 {
+    let (mut pairs, mut changes) = (0, 0);
+    for at in 0..VALUE_CHUNKS {
+        let chunk = run.chunk(run.position(at * run.len() / VALUE_CHUNKS).chunk);
+        let values = chunk.v.bits().windows(2);
+        pairs += values.len();
+        changes += values.filter(|pair| pair[0] != pair[1]).count();
+    }
+    let share = changes as f64 / (pairs as f64).max(1.0);
+    (1.0 + run.len() as f64 * share).max(sample.seen)
+}
+
+/// Chunks that [`values`] looks at.
+const VALUE_CHUNKS: usize = 8;
 
 /// Entities of a run sorted by entity, from its middle chunk.
 fn entities(run: &Run) -> f64 {

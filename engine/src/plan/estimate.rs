@@ -122,9 +122,9 @@ fn attribute_rows(
     let per_value = || {
         constant.unwrap_or_else(|| {
             if is_ref {
-                sample.rows_per_value()
+                index.rows_per_value()
             } else {
-                sample.rows_like_a_row()
+                index.rows_like_a_row()
             }
         })
     };
@@ -139,11 +139,8 @@ fn attribute_rows(
 
 /// Rows of an attribute with a constant value: exact where rows are kept by value.
 fn constant_rows(db: &Db, index: &AttributeIndex, value: &Value) -> f64 {
-    match (index.current_by_value(), db.dictionary().cell(value)) {
-        (Some(run), Some(cell)) => run.value_range(cell, db.dictionary()).len() as f64,
-        (None, Some(cell)) => index.sample().rows_with(cell),
-        (_, None) => 1.0,
-    }
+    let cell = db.dictionary().cell(value);
+    cell.map_or(1.0, |cell| index.rows_with(cell, db.dictionary()))
 }
 
 /// The part of a pattern's rows that the given filters keep, for filters that look at nothing but
@@ -164,9 +161,9 @@ pub(super) fn selectivity(
         Some((db, index))
     });
     match index {
-        Some((db, index)) if !filters.is_empty() => index
-            .sample()
-            .selectivity(|cell| filters.iter().all(|call| holds(call, &db.value(cell)))),
+        Some((db, index)) if !filters.is_empty() => {
+            index.selectivity(|cell| filters.iter().all(|call| holds(call, &db.value(cell))))
+        }
         _ => 1.0,
     }
 }
