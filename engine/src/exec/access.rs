@@ -6,8 +6,9 @@ use std::ops::Range;
 use super::lookup::Access;
 use super::merge::Integers;
 use crate::fork;
-use crate::index::{Column, Kind, Run, SortOrder};
-use crate::plan::{Pattern, VarId};
+use crate::index::{Cell, Column, Dictionary, Kind, Run, SortOrder};
+use crate::plan::{Bounds, Pattern, VarId};
+use crate::value::Value;
 
 /// Index rows a probe costs at most: beyond, sweeping the index once is cheaper.
 const PROBE_ROWS: usize = 16;
@@ -161,6 +162,23 @@ pub(super) fn is_probed((keys, is_inline): (usize, bool), index_rows: usize) -> 
         PROBE_INTERNED_ROWS
     };
     keys.saturating_mul(probe_rows) < index_rows
+}
+
+/// Rows of an index for each of those between bounds, from which on it pays to find these by value and
+/// to put them in the order of their entities.
+const BETWEEN_ROWS: usize = 16;
+
+/// The rows of a run by value that lie between bounds, if they are few.
+pub(super) fn between(run: &Run, bounds: &Bounds, dictionary: &Dictionary) -> Option<Range<usize>> {
+    let cell = |value: &Option<Value>| value.as_ref().and_then(Cell::inline);
+    let start = cell(&bounds.low).map_or(0, |low| {
+        run.offset(run.partition_point(|_, v| v.compare(low, dictionary).is_lt()))
+    });
+    let end = cell(&bounds.high).map_or(run.len(), |high| {
+        run.offset(run.partition_point(|_, v| v.compare(high, dictionary).is_le()))
+    });
+    let range = start..end.max(start);
+    (range.len().saturating_mul(BETWEEN_ROWS) <= run.len()).then_some(range)
 }
 
 fn given(access: &Access) -> Given {

@@ -1,6 +1,6 @@
 //! How a step will find its rows, foretold from the plan: for plans that are shown and not run.
 
-use super::access::{AccessPath, Given, Sides};
+use super::access::{AccessPath, Given, Sides, between};
 use super::source::{Source, Sources};
 use crate::db::Db;
 use crate::index::SortOrder;
@@ -42,6 +42,14 @@ impl Forecast {
             Given::Nothing => is_integer && self.has_in_order(pattern, 2),
             _ => self.has_in_order(pattern, 0),
         };
+        if (entity, value) == (Given::Nothing, Given::Nothing)
+            && let (Some(bounds), Some(index)) = (&pattern.bounds, index)
+            && let Some(run) = index.current_by_value()
+            && self.rows <= 1.0
+            && between(run, bounds, db.dictionary()).is_some()
+        {
+            return AccessPath::Range(SortOrder::ByValue);
+        }
         AccessPath::choose(&Sides {
             entity,
             value,

@@ -70,7 +70,10 @@ impl Lists {
         let is_ref = |a| db.attribute(a).is_some_and(|attribute| attribute.is_ref());
         // The attribute whose values the keys are; none if they are entities.
         let value_of = a.filter(|a| by_value && !is_ref(*a));
-        let (shared, slot) = (context.shared(), pattern.slots.get(2 * usize::from(by_value)));
+        let (shared, slot) = (
+            context.shared(),
+            pattern.slots.get(2 * usize::from(by_value)),
+        );
         let term = shared.term(&db, slot, value_of)?;
         let access = match term {
             None => Access::Const(UNKNOWN),

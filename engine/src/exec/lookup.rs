@@ -70,10 +70,7 @@ pub(super) fn match_rows(
     dictionary: &Dictionary,
     budget: &Budget,
 ) -> Result<Matches> {
-    if by_entity.end_chunk() > RowRef::CHUNKS {
-        let message = "an attribute has more rows than a query can number";
-        return Err(Error::new(Code::Limit, message).with("limit", "run-leaves"));
-    }
+    check_numbers(by_entity)?;
     let found = match (path, by_value) {
         (AccessPath::Range(SortOrder::ByEntity), _) => {
             let e = e.constant().and_then(|e| e.as_long());
@@ -114,6 +111,27 @@ pub(super) fn match_rows(
         },
     };
     found.map(Matches::of_pairs)
+}
+
+/// Fails if a run has more rows than can be numbered.
+fn check_numbers(run: &Run) -> Result<()> {
+    if run.end_chunk() <= RowRef::CHUNKS {
+        return Ok(());
+    }
+    let message = "an attribute has more rows than a query can number";
+    Err(Error::new(Code::Limit, message).with("limit", "run-leaves"))
+}
+
+/// The rows of a range of a run by value, in the order of their entities, for a relation of one row.
+pub(super) fn in_range(run: &Run, range: Range<usize>) -> Result<Matches> {
+    check_numbers(run)?;
+    let refs = refs_of_range(run, range).into_iter();
+    let mut rows: Vec<(i64, u32)> = refs
+        .map(|at| (run.chunk(at.chunk()).e[at.row()], at.0))
+        .collect();
+    rows.sort_unstable();
+    let refs: Vec<RowRef> = rows.into_iter().map(|(_, at)| RowRef(at)).collect();
+    Ok(Matches::of_refs(vec![0; refs.len()], refs).of_run(true))
 }
 
 /// Every row of the relation with every row of a range whose value agrees.

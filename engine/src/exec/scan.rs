@@ -1,9 +1,11 @@
 //! Data patterns: a relation joined with the rows of an index or the tuples of a collection.
 
-use super::access::AccessPath;
+use std::ops::Range;
+
+use super::access::{AccessPath, between};
 use super::block::Context;
 use super::join::natural_join;
-use super::lookup::{Access, match_rows};
+use super::lookup::{Access, in_range, match_rows};
 use super::matches::Matches;
 use super::relation::Relation;
 use super::shared::Shared;
@@ -147,6 +149,15 @@ fn scan_attribute(
     let Some(scan) = AttributeScan::new(context, db, a, pattern)? else {
         return Ok(None);
     };
+    if input.len() == 1
+        && let Some((run, range)) = scan.between(input)
+    {
+        context.note_path(AccessPath::Range(SortOrder::ByValue));
+        let matches = in_range(&run, range)?;
+        return Ok(Some(scan.assemble(input, &matches, &run, |values| {
+            context.import(pattern.source, values)
+        })));
+    }
     let (e, v) = scan.accesses(context.shared(), input)?;
     let by_value = match v {
         Access::Free => None,
@@ -169,11 +180,19 @@ fn scan_attribute(
     let columns = input.vars().len() + pattern.slots.len();
     context.budget.check_rows(matches.len(), columns)?;
     let run = matches.run(&scan.by_entity, by_value.as_ref());
-    let import = |values| match &mut context.sources.sources[pattern.source] {
-        Source::Db(db) => db.import(values, &mut context.interner),
-        _ => values,
-    };
-    Ok(Some(scan.assemble(input, &matches, run, import)))
+    Ok(Some(scan.assemble(input, &matches, run, |values| {
+        context.import(pattern.source, values)
+    })))
+}
+
+impl Context<'_> {
+    /// Values of a source in the query's dictionary.
+    fn import(&mut self, source: usize, values: Column) -> Column {
+        match &mut self.sources.sources[source] {
+            Source::Db(db) => db.import(values, &mut self.interner),
+            _ => values,
+        }
+    }
 }
 
 /// What a slot of a pattern says.
@@ -239,6 +258,23 @@ impl<'p> AttributeScan<'p> {
     /// The rows by value, where they are kept so.
     pub(super) fn by_value(&self) -> Option<Run> {
         self.db.run(self.a, SortOrder::ByValue)
+    }
+
+    /// The rows whose value is within the pattern's bounds, where these are few and nothing else is
+    /// known of them.
+    pub(super) fn between(&self, input: &Relation) -> Option<(Run, Range<usize>)> {
+        let bounds = self.pattern.bounds.as_ref()?;
+        let is_free = |term| match term {
+            Term::Blank => true,
+            Term::Const(_) => false,
+            Term::Var(var) => !input.binds(var),
+        };
+        if !is_free(self.e) || !is_free(self.v) {
+            return None;
+        }
+        let run = self.by_value()?;
+        let range = between(&run, bounds, self.db.dictionary())?;
+        Some((run, range))
     }
 
     /// How the rows of a relation restrict entities and values.

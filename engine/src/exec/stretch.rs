@@ -281,7 +281,8 @@ impl<'p> Feed<'p> {
         let Some(scan) = attribute_scan(context, pattern)? else {
             return Ok(None);
         };
-        if !matches!(scan.e, Term::Blank | Term::Var(_)) || !is_many_of(&scan) {
+        let is_whole = matches!(scan.e, Term::Blank | Term::Var(_)) && is_many_of(&scan);
+        if !is_whole || scan.between(&Relation::unit()).is_some() {
             return Ok(None);
         }
         let (run, path) = match scan.v {

@@ -143,3 +143,42 @@ fn sums_outgrow_integers_as_one_by_one() {
         assert!(error.contains("overflow"), "{error}");
     }
 }
+
+/// Values between bounds are found by value where they are few, and rows are those of a filter.
+#[test]
+fn bounds_find_what_filters_keep() {
+    let mut text = String::from("[");
+    for e in 1..2_000i64 {
+        write!(
+            text,
+            "[{e} :n {}] [{e} :plain {}]",
+            e * 37 % 1_000,
+            e * 37 % 1_000
+        )
+        .unwrap();
+    }
+    let db = database("{:n #{:index} :plain #{}}", &[&(text + "]")]);
+    for filter in [
+        "[(< ?n 20)]",
+        "[(<= 980 ?n)]",
+        "[(> ?n 10)] [(< ?n 15)]",
+        "[(< 10 ?n 12.5)]",
+        "[(> ?n 998.5)]",
+        "[(> ?n 5000)]",
+        "[(< ?n 5) (> ?n 2)]",
+    ] {
+        let filter = filter.replace(") (", ")] [(");
+        let ask = |name: &str, task_rows: Option<usize>| {
+            let query = format!("[:find ?e ?n :where [?e {name} ?n] {filter}]");
+            let options = QueryOptions {
+                task_rows,
+                ..QueryOptions::default()
+            };
+            let form = edn::read(&query).unwrap();
+            rows(&q(&form, &[db.clone().into()], &options).unwrap(), &query)
+        };
+        let expected = ask(":plain", None);
+        assert_eq!(ask(":n", None), expected, "{filter}");
+        assert_eq!(ask(":n", Some(10)), expected, "{filter}");
+    }
+}

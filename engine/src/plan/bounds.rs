@@ -115,10 +115,19 @@ mod tests {
             (call("<", vec![x(), constant(3)]), (None, Some(3))),
             (call("<", vec![constant(3), x()]), (Some(3), None)),
             (call(">=", vec![x(), constant(3)]), (Some(3), None)),
-            (call(">", vec![constant(9), x(), constant(3)]), (Some(3), Some(9))),
+            (
+                call(">", vec![constant(9), x(), constant(3)]),
+                (Some(3), Some(9)),
+            ),
             (call("not=", vec![x(), constant(3)]), (None, None)),
-            (call("<", vec![x(), ArgSlot::Const(Value::Double(f64::NAN))]), (None, None)),
-            (call("<", vec![ArgSlot::Var(VarId(8)), constant(3)]), (None, None)),
+            (
+                call("<", vec![x(), ArgSlot::Const(Value::Double(f64::NAN))]),
+                (None, None),
+            ),
+            (
+                call("<", vec![ArgSlot::Var(VarId(8)), constant(3)]),
+                (None, None),
+            ),
         ];
         for (call, (low, high)) in cases {
             let mut bounds = Bounds::default();

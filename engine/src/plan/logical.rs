@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::Bounds;
 use crate::error::{Code, Error, Result, Span};
 use crate::function::{self, Builtin};
 use crate::graph::GraphFunction;
@@ -63,6 +64,8 @@ pub struct Pattern {
     pub source: usize,
     /// Its terms in order, as many as were written.
     pub slots: Vec<Slot>,
+    /// Between what its value must be, as far as filters after it say.
+    pub bounds: Option<Bounds>,
 }
 
 impl Pattern {
@@ -291,6 +294,7 @@ impl Resolver<'_> {
             ClauseKind::Pattern { source, terms } => GoalKind::Pattern(Pattern {
                 source: self.source(source.as_ref(), clause)?,
                 slots: self.slots(terms, scope),
+                bounds: None,
             }),
             ClauseKind::Predicate { function, args } => {
                 GoalKind::Predicate(self.call(function, args, clause, scope)?)

@@ -3,6 +3,7 @@
 //! Input: a [`Query`](crate::query::ast::Query), the rules, what the sources are. Output: a
 //! [`Program`]. Nothing is read here but statistics.
 
+mod bounds;
 mod closure;
 mod cut;
 mod estimate;
@@ -16,6 +17,7 @@ mod physical;
 mod rules;
 mod tree;
 
+pub use bounds::Bounds;
 pub use estimate::Statistics;
 pub use logical::{
     ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, Pattern, Slot, Special, VarId, Vars,

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::bounds::note_bounds;
 use super::closure::{self, closure_rule};
 use super::cut::cut;
 use super::estimate::Statistics;
@@ -109,6 +110,7 @@ fn attempt(
         vars: planner.vars,
         steps: 0,
     };
+    note_bounds(&mut program);
     number(&mut program);
     Ok(Attempt::Planned(Box::new(program), scope))
 }
