@@ -77,11 +77,16 @@ impl Budget {
 
     /// Fails if that many rows of that many columns are more than one relation may hold.
     pub fn check_rows(&self, rows: usize, columns: usize) -> Result<()> {
-        self.check()?;
         // An operator holds its input's share, row numbers and the result at the same time.
         let bytes = rows
             .saturating_mul(columns + 1)
             .saturating_mul(2 * size_of::<u64>());
+        self.check_bytes(bytes, rows)
+    }
+
+    /// Fails if tuples take more bytes than one relation may.
+    pub fn check_bytes(&self, bytes: usize, rows: usize) -> Result<()> {
+        self.check()?;
         if bytes <= self.memory_bytes && rows < u32::MAX as usize {
             return Ok(());
         }

@@ -10,19 +10,20 @@
 //! section 6; semi-naive evaluation, Bancilhon 1986. Tail calls: see [`crate::plan::TailCall`].
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::block::{Context, run_block};
 use super::closure;
 use super::join::natural_join;
-use super::key::rows_equal;
+use super::meeting::{Meeting, Side};
 use super::relation::Relation;
-use super::table::{Keyed, Table};
+use super::table::Table;
 use crate::error::Result;
 use crate::index::{Cell, Column};
-use crate::plan::{Branch, Predicate, Slot, VarId};
+use crate::plan::{Branch, Predicate, Program, Slot, VarId};
 
-/// What a kept cell weighs, in columns of a relation: the cell itself and two hash indexes.
-const KEPT_CELL_COLUMNS: usize = 6;
+/// Most tuples that are pushed on at once: what they make on the way stays small.
+const NEWS_ROWS: usize = 1 << 17;
 
 /// Joins a relation with the tuples of a predicate.
 pub(super) fn call(
@@ -31,146 +32,162 @@ pub(super) fn call(
     args: &[Slot],
     relation: &Relation,
 ) -> Result<Relation> {
-    let program = std::sync::Arc::clone(&context.program);
+    let program = Arc::clone(&context.program);
     let callee = &program.predicates[predicate];
     if let Some(closure) = &callee.closure {
         return closure::call(context, (callee, closure), args, relation);
     }
-    let mut machine = Machine::new(context);
-    let demand = machine.demand_of(context, predicate, args, relation);
-    machine.ask(predicate, demand);
+    let mut keep = relation.vars().to_vec();
+    for var in args.iter().filter_map(Slot::var) {
+        if !keep.contains(&var) {
+            keep.push(var);
+        }
+    }
+    if relation.is_empty() {
+        return Ok(Relation::empty(&keep));
+    }
+    let meeting = Meeting::new(relation.vars(), (args, &callee.bound), &keep);
+    let waiting = meeting.waiting(context, relation);
+    let mut machine = Machine::new(&program);
+    let asked = Work(Stage::Demand, predicate);
+    machine.add(asked, &meeting.demand(&waiting), relation.len());
     machine.run(context)?;
-    let answers = machine.tables[predicate].answers.all();
-    machine.join_answers(context, predicate, args, relation, &answers)
+    let mut answers = machine.tables.swap_remove(predicate).answers;
+    let rows = answers.len();
+    if waiting.is_empty() && relation.len() == 1 {
+        let answers = answers.into_columns();
+        return Ok(meeting.joined(&Side::Whole(&[]), &Side::Whole(&answers), rows));
+    }
+    let keys: Vec<&Column> = meeting.key.iter().map(|&at| &waiting[at]).collect();
+    let others = (&keys[..], relation.len());
+    let (left, right) = answers.pairs(&meeting.args, others, keep.len(), context.budget)?;
+    let (left_side, right_side) = (
+        Side::Columns(&waiting, &left),
+        Side::Table(&answers, &right),
+    );
+    let joined = meeting.joined(&left_side, &right_side, left.len());
+    let is_set = joined.is_set() && relation.is_set();
+    Ok(joined.known_set(is_set))
 }
 
 /// What is known of one predicate.
 struct PredicateTables {
     demand: Table,
     /// For predicates with tail calls: pairs of a demand and one it was handed on to.
-    jumps: Option<Keyed>,
-    /// Argument tuples, by their bound arguments.
-    answers: Keyed,
-    /// For each branch and each of its calls: the tuples that reached it, by the call's bound
-    /// arguments.
-    supplementary: Vec<Vec<Keyed>>,
+    jumps: Table,
+    /// Argument tuples.
+    answers: Table,
+    /// For each branch and each of its calls: the tuples that reached it.
+    waiting: Vec<Vec<Table>>,
 }
 
-/// Tuples to push on.
-enum Work {
-    /// New demand for a predicate.
-    Demand {
-        predicate: usize,
-        columns: Vec<Column>,
-        rows: usize,
-    },
-    /// New pairs of a demand and one it was handed on to.
-    Jump {
-        predicate: usize,
-        columns: Vec<Column>,
-        rows: usize,
-    },
-    /// New answers of a predicate.
-    Answers {
-        predicate: usize,
-        columns: Vec<Column>,
-        rows: usize,
-    },
+/// News of a predicate, to be pushed on.
+#[derive(Clone, Copy)]
+struct Work(Stage, usize);
+
+#[derive(Clone, Copy)]
+enum Stage {
+    Demand,
+    /// A demand was handed on to another.
+    Jump,
+    Answers,
 }
 
-struct Machine {
-    tables: Vec<PredicateTables>,
+struct Machine<'p> {
+    program: &'p Program,
+    /// For each predicate, branch and call, what comes of it.
+    meetings: Vec<Vec<Vec<Arc<Meeting>>>>,
     /// Who calls each predicate: predicate, branch, call.
     callers: Vec<Vec<(usize, usize, usize)>>,
+    tables: Vec<PredicateTables>,
+    /// Each table with news is here once.
     work: VecDeque<Work>,
 }
 
-impl Machine {
-    fn new(context: &Context<'_>) -> Machine {
-        let predicates = &context.program.predicates;
+impl<'p> Machine<'p> {
+    fn new(program: &'p Program) -> Machine<'p> {
+        let predicates = &program.predicates;
         let mut callers = vec![Vec::new(); predicates.len()];
+        let mut meetings = Vec::with_capacity(predicates.len());
         for (at, predicate) in predicates.iter().enumerate() {
+            let mut of_predicate = Vec::with_capacity(predicate.branches.len());
             for (branch_at, branch) in predicate.branches.iter().enumerate() {
-                if jumps(predicate) && branch.tail.is_some() {
-                    continue;
-                }
+                let mut of_branch = Vec::with_capacity(branch.calls.len());
                 for (call_at, call) in branch.calls.iter().enumerate() {
-                    callers[call.predicate].push((at, branch_at, call_at));
+                    let before = vars_before(predicate, branch, call_at);
+                    let bound = &predicates[call.predicate].bound;
+                    let meeting = Meeting::new(&before, (&call.args, bound), &call.keep);
+                    of_branch.push(Arc::new(meeting));
+                    if !(jumps(predicate) && branch.tail.is_some()) {
+                        callers[call.predicate].push((at, branch_at, call_at));
+                    }
                 }
+                of_predicate.push(of_branch);
             }
+            meetings.push(of_predicate);
         }
-        let tables = predicates
-            .iter()
-            .map(|predicate| PredicateTables::new(context, predicate));
+        let tables = predicates.iter().zip(&meetings);
         Machine {
-            tables: tables.collect(),
+            tables: tables.map(|(p, m)| PredicateTables::new(p, m)).collect(),
+            program,
+            meetings,
             callers,
             work: VecDeque::new(),
         }
     }
 
-    /// The bound arguments of a call, for every tuple of the calling relation.
-    fn demand_of(
-        &self,
-        context: &mut Context<'_>,
-        predicate: usize,
-        args: &[Slot],
-        relation: &Relation,
-    ) -> (Vec<Column>, usize) {
-        let bound = context.program.predicates[predicate].bound.clone();
-        let slots = args
-            .iter()
-            .zip(&bound)
-            .filter(|(_, bound)| **bound)
-            .map(|(slot, _)| slot);
-        let columns = slots
-            .map(|slot| slot_column(context, slot, relation))
-            .collect();
-        (columns, relation.len())
+    fn table(&mut self, Work(stage, predicate): Work) -> &mut Table {
+        let tables = &mut self.tables[predicate];
+        match stage {
+            Stage::Demand => &mut tables.demand,
+            Stage::Jump => &mut tables.jumps,
+            Stage::Answers => &mut tables.answers,
+        }
     }
 
-    fn ask(&mut self, predicate: usize, (columns, rows): (Vec<Column>, usize)) {
-        let (columns, rows) = self.tables[predicate].demand.extend(&columns, rows);
-        if rows > 0 {
-            self.work.push_back(Work::Demand {
-                predicate,
-                columns,
-                rows,
-            });
+    /// Adds tuples; what is new among them will be pushed on.
+    fn add(&mut self, work: Work, columns: &[Column], rows: usize) {
+        let table = self.table(work);
+        let has_waited = table.has_news();
+        table.extend(columns, rows);
+        if !has_waited && table.has_news() {
+            self.work.push_back(work);
         }
     }
 
     fn run(&mut self, context: &mut Context<'_>) -> Result<()> {
         while let Some(work) = self.work.pop_front() {
-            let cells = self.tables.iter().map(PredicateTables::cells).sum();
-            context.budget.check_rows(cells, KEPT_CELL_COLUMNS)?;
-            match work {
-                Work::Demand {
-                    predicate,
-                    columns,
-                    rows,
-                } => {
-                    self.start(context, predicate, columns, rows)?;
-                }
-                Work::Jump {
-                    predicate,
-                    columns,
-                    rows,
-                } => {
-                    self.jump(context, predicate, &columns, rows)?;
-                }
-                Work::Answers {
-                    predicate,
-                    columns,
-                    rows,
-                } => {
-                    for (at, branch, call) in self.callers[predicate].clone() {
-                        self.meet_answers(context, (at, branch, call), &columns, rows)?;
+            let (bytes, rows) = self.weight();
+            context.budget.check_bytes(bytes, rows)?;
+            let table = self.table(work);
+            let rows = table.news(NEWS_ROWS);
+            let columns = table.part(rows.clone());
+            let Work(stage, predicate) = work;
+            match stage {
+                Stage::Demand => self.start(context, predicate, &columns, rows.len())?,
+                Stage::Jump => self.jump(context, predicate, &columns, rows.len())?,
+                Stage::Answers => {
+                    for at in 0..self.callers[predicate].len() {
+                        let caller = self.callers[predicate][at];
+                        self.meet_answers(context, caller, &columns, rows.len())?;
                     }
                 }
             }
+            let table = self.table(work);
+            table.tell(rows.end);
+            if table.has_news() {
+                self.work.push_back(work);
+            }
         }
         Ok(())
+    }
+
+    /// Bytes that all tables hold, and tuples.
+    fn weight(&self) -> (usize, usize) {
+        let tables = self.tables.iter().flat_map(PredicateTables::all);
+        tables.fold((0, 0), |(bytes, rows), table| {
+            (bytes + table.bytes(), rows + table.len())
+        })
     }
 
     /// Runs every branch from new demand.
@@ -178,42 +195,26 @@ impl Machine {
         &mut self,
         context: &mut Context<'_>,
         predicate: usize,
-        columns: Vec<Column>,
+        columns: &[Column],
         rows: usize,
     ) -> Result<()> {
-        let program = std::sync::Arc::clone(&context.program);
-        let plan = &program.predicates[predicate];
+        let plan = &self.program.predicates[predicate];
         if let Some(closure) = &plan.closure {
-            let (columns, rows) = closure::answers(context, (plan, closure), &columns, rows)?;
-            self.answer(predicate, &columns, rows);
+            let (columns, rows) = closure::answers(context, (plan, closure), columns, rows)?;
+            self.add(Work(Stage::Answers, predicate), &columns, rows);
             return Ok(());
         }
         if jumps(plan) {
             // Each demand starts out as its own place.
-            let pairs: Vec<Column> = columns.iter().chain(&columns).cloned().collect();
-            self.hand_on(predicate, &pairs, rows);
+            let pairs: Vec<Column> = columns.iter().chain(columns).cloned().collect();
+            self.add(Work(Stage::Jump, predicate), &pairs, rows);
             return Ok(());
         }
         for (at, branch) in plan.branches.iter().enumerate() {
-            let demand = demand_relation(plan, branch, &columns, rows);
+            let demand = demand_relation(plan, branch, columns, rows);
             self.advance(context, (predicate, at, 0), demand)?;
         }
         Ok(())
-    }
-
-    fn hand_on(&mut self, predicate: usize, pairs: &[Column], rows: usize) {
-        let table = self.tables[predicate]
-            .jumps
-            .as_mut()
-            .expect("only predicates that jump come here");
-        let (columns, rows) = table.extend(pairs, rows);
-        if rows > 0 {
-            self.work.push_back(Work::Jump {
-                predicate,
-                columns,
-                rows,
-            });
-        }
     }
 
     /// Moves every demand on from the places it newly reached: tail calls hand it on, the other
@@ -225,60 +226,41 @@ impl Machine {
         columns: &[Column],
         rows: usize,
     ) -> Result<()> {
-        let program = std::sync::Arc::clone(&context.program);
-        let plan = &program.predicates[predicate];
+        let plan = &self.program.predicates[predicate];
         let width = columns.len() / 2;
+        let origins: Vec<VarId> = (0..width as u32).map(|at| VarId(u32::MAX - at)).collect();
         for branch in &plan.branches {
             // The place drives the body once, however many demands have reached it.
             let places = demand_relation(plan, branch, &columns[width..], rows);
             let reached = run_block(context, &branch.segments[0], places.clone().distinct())?;
             let started = context.started();
-            let place_vars: Vec<VarId> = bound_head(plan, branch).collect();
-            let origins: Vec<VarId> = (0..width as u32).map(|at| VarId(u32::MAX - at)).collect();
             let mut from = places;
             for (&var, column) in origins.iter().zip(columns) {
                 from.push(var, column.clone());
             }
             debug_assert!(
-                place_vars
-                    .iter()
-                    .all(|var| reached.is_empty() || reached.binds(*var))
+                bound_head(plan, branch).all(|var| reached.is_empty() || reached.binds(var))
             );
             let joined = natural_join(&from, &reached, context.budget)?;
-            let origin = |context: &mut Context<'_>, var: VarId| {
-                slot_column(context, &Slot::Var(var), &joined)
-            };
-            let mut out: Vec<Column> = origins.iter().map(|&var| origin(context, var)).collect();
+            let mut column = |slot: &Slot| slot_column(context, slot, &joined);
+            let mut origins = origins.iter().map(|&var| Slot::Var(var));
             if let Some(tail) = &branch.tail {
-                for slot in &tail.demand {
-                    out.push(slot_column(context, slot, &joined));
-                }
-                self.hand_on(predicate, &out, joined.len());
+                let origins: Vec<Slot> = origins.collect();
+                let out: Vec<Column> = origins.iter().chain(&tail.demand).map(column).collect();
+                self.add(Work(Stage::Jump, predicate), &out, joined.len());
                 for call in &branch.calls {
                     context.note(call.id, joined.len(), started);
                 }
             } else {
-                let mut origins = out.into_iter();
                 let args = branch.head.iter().zip(&plan.bound).map(|(var, bound)| {
                     let origin = bound.then(|| origins.next()).flatten();
-                    origin.unwrap_or_else(|| slot_column(context, &Slot::Var(*var), &joined))
+                    column(&origin.unwrap_or(Slot::Var(*var)))
                 });
                 let args: Vec<Column> = args.collect();
-                self.answer(predicate, &args, joined.len());
+                self.add(Work(Stage::Answers, predicate), &args, joined.len());
             }
         }
         Ok(())
-    }
-
-    fn answer(&mut self, predicate: usize, columns: &[Column], rows: usize) {
-        let (columns, rows) = self.tables[predicate].answers.extend(columns, rows);
-        if rows > 0 {
-            self.work.push_back(Work::Answers {
-                predicate,
-                columns,
-                rows,
-            });
-        }
     }
 
     /// Runs the piece of body before call `k` (or before the end) and hands its tuples on.
@@ -291,50 +273,50 @@ impl Machine {
         if input.is_empty() {
             return Ok(());
         }
-        let program = std::sync::Arc::clone(&context.program);
-        let branch = &program.predicates[predicate].branches[branch_at];
+        let branch = &self.program.predicates[predicate].branches[branch_at];
         let reached = run_block(context, &branch.segments[k], input)?;
         if reached.is_empty() {
             return Ok(());
         }
-        if k == branch.calls.len() {
+        let Some(call) = branch.calls.get(k) else {
             let column = |var: &VarId| slot_column(context, &Slot::Var(*var), &reached);
             let args: Vec<Column> = branch.head.iter().map(column).collect();
-            self.answer(predicate, &args, reached.len());
+            self.add(Work(Stage::Answers, predicate), &args, reached.len());
+            return Ok(());
+        };
+        let meeting = Arc::clone(&self.meetings[predicate][branch_at][k]);
+        let waiting = meeting.waiting(context, &reached);
+        let table = &mut self.tables[predicate].waiting[branch_at][k];
+        let new = table.extend(&waiting, reached.len());
+        if new.is_empty() {
             return Ok(());
         }
-        let call = &branch.calls[k];
-        let vars = supplementary_vars(&program.predicates[predicate], branch, k);
-        let tuples = reached.project(&vars);
-        let keyed = keyed_columns(
-            context,
-            &call.args,
-            &program.predicates[call.predicate],
-            &tuples,
+        table.tell(new.end);
+        let (waiting, rows) = (table.part(new.clone()), new.len());
+        self.add(
+            Work(Stage::Demand, call.predicate),
+            &meeting.demand(&waiting),
+            rows,
         );
-        let all: Vec<Column> = tuples.columns().iter().chain(&keyed).cloned().collect();
-        let table = &mut self.tables[predicate].supplementary[branch_at][k];
-        let (new, rows) = table.extend(&all, tuples.len());
-        if rows == 0 {
+        // Answers that are news still will meet these tuples in their turn.
+        let started = context.started();
+        let keys: Vec<&Column> = meeting.key.iter().map(|&at| &waiting[at]).collect();
+        let answers = &mut self.tables[call.predicate].answers;
+        if answers.told() == 0 {
             return Ok(());
         }
-        let demand = new[vars.len()..].to_vec();
-        self.ask(call.predicate, (demand.clone(), rows));
-        let tuples = Relation::new(vars.clone(), new[..vars.len()].to_vec(), rows);
-        let keys: Vec<&Column> = demand.iter().collect();
-        let started = context.started();
-        let answers = &self.tables[call.predicate].answers;
-        let (left, right) = answers.pairs(&keys, rows, context)?;
-        let found: Vec<Column> = (0..call.args.len())
-            .map(|at| answers.gather(at, &right))
-            .collect();
-        let joined = bind_answers(context, &call.args, tuples.gather(&left), &found);
+        let joined = if waiting.is_empty() {
+            let told = answers.part(0..answers.told());
+            meeting.joined(&Side::Whole(&[]), &Side::Whole(&told), answers.told())
+        } else {
+            let width = call.keep.len();
+            let (left, right) =
+                answers.pairs(&meeting.args, (&keys, rows), width, context.budget)?;
+            let answers = Side::Table(answers, &right);
+            meeting.joined(&Side::Columns(&waiting, &left), &answers, left.len())
+        };
         context.note(call.id, joined.len(), started);
-        self.advance(
-            context,
-            (predicate, branch_at, k + 1),
-            joined.project(&call.keep),
-        )
+        self.advance(context, (predicate, branch_at, k + 1), joined)
     }
 
     /// New answers meet the tuples that wait for them.
@@ -342,88 +324,54 @@ impl Machine {
         &mut self,
         context: &mut Context<'_>,
         (predicate, branch_at, k): (usize, usize, usize),
-        columns: &[Column],
+        answers: &[Column],
         rows: usize,
     ) -> Result<()> {
-        let program = std::sync::Arc::clone(&context.program);
-        let branch = &program.predicates[predicate].branches[branch_at];
-        let call = &branch.calls[k];
-        let callee = &program.predicates[call.predicate];
-        let keys: Vec<&Column> = columns
-            .iter()
-            .zip(&callee.bound)
-            .filter(|(_, bound)| **bound)
-            .map(|(column, _)| column)
-            .collect();
+        let call = &self.program.predicates[predicate].branches[branch_at].calls[k];
+        let meeting = Arc::clone(&self.meetings[predicate][branch_at][k]);
         let started = context.started();
-        let waiting = &self.tables[predicate].supplementary[branch_at][k];
-        let (left, right) = waiting.pairs(&keys, rows, context)?;
-        let vars = supplementary_vars(&program.predicates[predicate], branch, k);
-        let tuples: Vec<Column> = (0..vars.len())
-            .map(|at| waiting.gather(at, &right))
-            .collect();
-        let tuples = Relation::new(vars, tuples, right.len());
-        let found: Vec<Column> = columns.iter().map(|column| column.gather(&left)).collect();
-        let joined = bind_answers(context, &call.args, tuples, &found);
-        context.note(call.id, joined.len(), started);
-        self.advance(
-            context,
-            (predicate, branch_at, k + 1),
-            joined.project(&call.keep),
-        )
-    }
-
-    /// Joins a calling relation with all answers.
-    fn join_answers(
-        &self,
-        context: &mut Context<'_>,
-        predicate: usize,
-        args: &[Slot],
-        relation: &Relation,
-        answers: &(Vec<Column>, usize),
-    ) -> Result<Relation> {
-        let table = &self.tables[predicate].answers;
-        let (demand, rows) = self.demand_of(context, predicate, args, relation);
-        let keys: Vec<&Column> = demand.iter().collect();
-        let (left, right) = if keys.is_empty() && rows == 1 {
-            (vec![0; answers.1], (0..answers.1 as u32).collect())
+        let waiting = &mut self.tables[predicate].waiting[branch_at][k];
+        if waiting.len() == 0 {
+            return Ok(());
+        }
+        let joined = if meeting.width() == 0 {
+            meeting.joined(&Side::Whole(&[]), &Side::Whole(answers), rows)
         } else {
-            table.pairs(&keys, rows, context)?
+            let keys: Vec<&Column> = meeting.args.iter().map(|&at| &answers[at]).collect();
+            let width = call.keep.len();
+            let (right, left) =
+                waiting.pairs(&meeting.key, (&keys, rows), width, context.budget)?;
+            let answers = Side::Columns(answers, &right);
+            meeting.joined(&Side::Table(waiting, &left), &answers, left.len())
         };
-        let found: Vec<Column> = answers
-            .0
-            .iter()
-            .map(|column| column.gather(&right))
-            .collect();
-        Ok(bind_answers(context, args, relation.gather(&left), &found))
+        context.note(call.id, joined.len(), started);
+        let branch = &self.program.predicates[predicate].branches[branch_at];
+        let joined = match branch.segments[k + 1].steps[..] {
+            [] => joined,
+            _ => joined.distinct(),
+        };
+        self.advance(context, (predicate, branch_at, k + 1), joined)
     }
 }
 
 impl PredicateTables {
-    /// Cells of all its tables.
-    fn cells(&self) -> usize {
-        let keyed = self.supplementary.iter().flatten().chain(&self.jumps);
-        let keyed = keyed.chain([&self.answers]).map(Keyed::cells);
-        self.demand.cells() + keyed.sum::<usize>()
-    }
-
-    fn new(context: &Context<'_>, predicate: &Predicate) -> PredicateTables {
-        let bound: Vec<usize> = positions(&predicate.bound);
-        let supplementary = |branch: &Branch| {
-            let table = |(k, call): (usize, &crate::plan::BranchCall)| {
-                let vars = supplementary_vars(predicate, branch, k).len();
-                let callee = &context.program.predicates[call.predicate];
-                let keys = positions(&callee.bound).len();
-                Keyed::new(vars + keys, (vars..vars + keys).collect())
-            };
-            branch.calls.iter().enumerate().map(table).collect()
+    fn new(predicate: &Predicate, meetings: &[Vec<Arc<Meeting>>]) -> PredicateTables {
+        let bound = predicate.bound.iter().filter(|bound| **bound).count();
+        let waiting = |calls: &Vec<Arc<Meeting>>| {
+            let widths = calls.iter().map(|meeting| meeting.width());
+            widths.map(Table::new).collect()
         };
         PredicateTables {
-            demand: Table::new(bound.len()),
-            jumps: jumps(predicate).then(|| Keyed::new(bound.len() * 2, Vec::new())),
-            answers: Keyed::new(predicate.bound.len(), bound),
-            supplementary: predicate.branches.iter().map(supplementary).collect(),
+            demand: Table::new(bound),
+            jumps: Table::new(bound * 2),
+            answers: Table::new(predicate.bound.len()),
+            waiting: meetings.iter().map(waiting).collect(),
         }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Table> {
+        let own = [&self.demand, &self.jumps, &self.answers];
+        own.into_iter().chain(self.waiting.iter().flatten())
     }
 }
 
@@ -437,10 +385,6 @@ fn jumps(predicate: &Predicate) -> bool {
             .branches
             .iter()
             .all(|branch| branch.tail.is_some() || branch.calls.is_empty())
-}
-
-fn positions(bound: &[bool]) -> Vec<usize> {
-    (0..bound.len()).filter(|&at| bound[at]).collect()
 }
 
 fn bound_head<'a>(
@@ -482,20 +426,6 @@ fn demand_relation(
     }
 }
 
-/// The variables kept for call `k`: those it takes and those needed after it.
-fn supplementary_vars(predicate: &Predicate, branch: &Branch, k: usize) -> Vec<VarId> {
-    let call = &branch.calls[k];
-    let callee_args = call.args.iter().filter_map(Slot::var);
-    let mut vars: Vec<VarId> = Vec::new();
-    let before = vars_before(predicate, branch, k);
-    for var in call.keep.iter().copied().chain(callee_args) {
-        if before.contains(&var) && !vars.contains(&var) {
-            vars.push(var);
-        }
-    }
-    vars
-}
-
 /// The variables that are bound when call `k` is reached.
 fn vars_before(predicate: &Predicate, branch: &Branch, k: usize) -> Vec<VarId> {
     let mut vars: Vec<VarId> = bound_head(predicate, branch).collect();
@@ -511,18 +441,6 @@ fn vars_before(predicate: &Predicate, branch: &Branch, k: usize) -> Vec<VarId> {
     vars
 }
 
-fn keyed_columns(
-    context: &mut Context<'_>,
-    args: &[Slot],
-    callee: &Predicate,
-    tuples: &Relation,
-) -> Vec<Column> {
-    let bound = args.iter().zip(&callee.bound).filter(|(_, bound)| **bound);
-    bound
-        .map(|(slot, _)| slot_column(context, slot, tuples))
-        .collect()
-}
-
 /// The column of a slot: a variable's, or a constant repeated.
 pub(super) fn slot_column(context: &mut Context<'_>, slot: &Slot, relation: &Relation) -> Column {
     match slot {
@@ -532,39 +450,5 @@ pub(super) fn slot_column(context: &mut Context<'_>, slot: &Slot, relation: &Rel
             .unwrap_or_else(|| Column::constant(Cell::NIL, relation.len())),
         Slot::Const(value) => Column::constant(context.interner.cell(value), relation.len()),
         Slot::Blank => Column::constant(Cell::NIL, relation.len()),
-    }
-}
-
-/// Binds the arguments of a call to answers, row by row; rows that contradict what was bound drop.
-fn bind_answers(
-    context: &mut Context<'_>,
-    args: &[Slot],
-    mut tuples: Relation,
-    found: &[Column],
-) -> Relation {
-    let mut checks: Vec<(Column, &Column)> = Vec::new();
-    for (slot, column) in args.iter().zip(found) {
-        match slot {
-            Slot::Blank => {}
-            Slot::Const(_) => checks.push((slot_column(context, slot, &tuples), column)),
-            Slot::Var(var) => match tuples.column(*var) {
-                Some(bound) => checks.push((bound.clone(), column)),
-                None => tuples.push(*var, column.clone()),
-            },
-        }
-    }
-    if checks.is_empty() {
-        return tuples;
-    }
-    let agree = |row: &u32| {
-        checks
-            .iter()
-            .all(|(a, b)| rows_equal(&[a], *row as usize, &[*b], *row as usize))
-    };
-    let rows: Vec<u32> = (0..tuples.len() as u32).filter(agree).collect();
-    if rows.len() == tuples.len() {
-        tuples
-    } else {
-        tuples.gather(&rows)
     }
 }

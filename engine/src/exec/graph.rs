@@ -74,7 +74,8 @@ impl Nodes {
         })
     }
 
-    fn number_of(&mut self, cell: Cell) -> u32 {
+    /// The number of a cell; one that is new gets the next.
+    pub(super) fn number_of(&mut self, cell: Cell) -> u32 {
         let next = self.cells.len() as u32;
         let slot = if cell.bits < PAGED_MAX {
             let at = self.pages_of(cell.kind);
@@ -121,7 +122,7 @@ impl Nodes {
 
     /// The cells of all nodes, by number.
     pub(super) fn all(&self) -> Column {
-        self.cells.since(0)
+        self.cells.part(0..self.cells.len())
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Borrow;
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
+use super::tuple_set::TupleSet;
 use crate::fork;
 use crate::index::{Column, Kind, Kinds};
 
@@ -36,6 +37,11 @@ pub(super) fn hash_rows(columns: &[&Column], rows: usize) -> Vec<u64> {
 fn mix(hash: u64, bits: u64, kind: u64) -> u64 {
     let product = u128::from(hash ^ bits) * u128::from(0xA076_1D64_78BD_642F ^ (kind << 56));
     (product as u64) ^ ((product >> 64) as u64)
+}
+
+/// A word whose bits all hang on all bits of another.
+pub(super) fn scatter(word: u64) -> u64 {
+    mix(0x9E37_79B9_7F4A_7C15, word, 0)
 }
 
 /// Whether a row of some columns equals a row of others.
@@ -297,47 +303,17 @@ pub(super) fn is_key(column: &Column) -> bool {
     }
 }
 
-/// A growing set of tuples: columns in order of insertion, and their index.
-#[derive(Default)]
-pub(super) struct RowSet {
-    heads: HashTable<(u64, u32)>,
-}
-
-impl RowSet {
-    /// The first row of each key, in order.
-    pub(super) fn distinct_rows(columns: &[Column], rows: usize) -> Vec<u32> {
-        let columns: Vec<&Column> = columns.iter().collect();
-        if let Some(dense) = Dense::of(&columns) {
-            let mut places = Places::new(dense);
-            let bits = columns[0].bits();
-            return (0..rows as u32)
-                .filter(|&row| places.insert(bits[row as usize]))
-                .collect();
-        }
-        let hashes = hash_rows(&columns, rows);
-        let mut set = RowSet {
-            heads: HashTable::with_capacity(rows.min(1 << 16)),
-        };
-        let mut out = Vec::new();
-        for (row, &hash) in hashes.iter().enumerate() {
-            let same = |other: u32| rows_equal(&columns, other as usize, &columns, row);
-            if set.insert(hash, row as u32, same) {
-                out.push(row as u32);
-            }
-        }
-        out
-    }
-
-    /// Inserts a row unless an equal one is there. `same` compares with a row inserted before.
-    pub(super) fn insert(&mut self, hash: u64, row: u32, same: impl Fn(u32) -> bool) -> bool {
-        let equal = |&(other_hash, other): &(u64, u32)| other_hash == hash && same(other);
-        if self.heads.find(hash, equal).is_some() {
-            return false;
-        }
-        self.heads
-            .insert_unique(hash, (hash, row), |&(hash, _)| hash);
-        true
-    }
+/// The first row of each key, in order.
+pub(super) fn distinct_rows(columns: &[Column], rows: usize) -> Vec<u32> {
+    let columns: Vec<&Column> = columns.iter().collect();
+    let Some(dense) = Dense::of(&columns) else {
+        return TupleSet::default().add(&columns, rows, &[]);
+    };
+    let mut places = Places::new(dense);
+    let bits = columns[0].bits();
+    (0..rows as u32)
+        .filter(|&row| places.insert(bits[row as usize]))
+        .collect()
 }
 
 /// A group number for each row, numbered by first appearance, and the first row of each.
@@ -452,10 +428,7 @@ mod tests {
             let among = RowKeys::new(&[&keys], keys.len());
             assert_eq!(among.rows_among(&columns, 3, true), [0]);
             assert_eq!(among.rows_among(&columns, 3, false), [1, 2]);
-            assert_eq!(
-                RowSet::distinct_rows(std::slice::from_ref(&keys), 6),
-                [0, 1, 3]
-            );
+            assert_eq!(distinct_rows(std::slice::from_ref(&keys), 6), [0, 1, 3]);
             assert!(!is_key(&keys));
             let groups = group_rows(&[&keys], 6);
             assert_eq!(groups, (vec![0, 1, 0, 2, 1, 0], vec![0, 1, 3]));

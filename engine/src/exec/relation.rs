@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::key::{RowSet, is_key};
+use super::key::{distinct_rows, is_key};
 use crate::index::{Cell, Column, ColumnBuilder};
 use crate::plan::VarId;
 
@@ -161,7 +161,7 @@ impl Relation {
         if self.is_set || self.columns.iter().any(is_rising) || has_key() {
             return self.known_set(true);
         }
-        let rows = RowSet::distinct_rows(&self.columns, self.rows);
+        let rows = distinct_rows(&self.columns, self.rows);
         if rows.len() == self.rows {
             self.known_set(true)
         } else {

@@ -1,152 +1,132 @@
 //! Sets of tuples that grow while rules are evaluated.
 //!
-//! A [`Table`] keeps each tuple once, in order of insertion, and answers what an addition brought
-//! that was new; a [`Keyed`] table finds tuples by some of their parts besides.
+//! A [`Table`] keeps each tuple once, in order of insertion, so that what is new since a time is a
+//! slice of it, and finds tuples by some of their cells where somebody asks.
 
-use super::block::Context;
-use super::key::{RowSet, hash_rows};
+use std::ops::Range;
+
+use super::budget::Budget;
+use super::key_index::KeyIndex;
+use super::tuple_set::TupleSet;
 use crate::error::Result;
-use crate::index::{Cell, Column, ColumnBuilder};
+use crate::index::{Column, ColumnBuilder};
 
 /// Tuples in order of insertion, each once.
 pub(super) struct Table {
-    columns: Vec<GrowingColumn>,
+    columns: Vec<ColumnBuilder>,
     rows: usize,
-    set: RowSet,
-}
-
-/// A column that grows; read as slices of what was added.
-#[derive(Default)]
-struct GrowingColumn {
-    cells: Vec<Cell>,
+    set: TupleSet,
+    /// Tuples that were pushed on: the others are news.
+    told: usize,
+    /// Told tuples by some of their columns.
+    indexes: Vec<(Vec<usize>, KeyIndex)>,
 }
 
 impl Table {
     pub(super) fn new(width: usize) -> Table {
-        let columns = (0..width).map(|_| GrowingColumn::default()).collect();
         Table {
-            columns,
+            columns: vec![ColumnBuilder::default(); width],
             rows: 0,
-            set: RowSet::default(),
+            set: TupleSet::default(),
+            told: 0,
+            indexes: Vec::new(),
         }
     }
 
-    /// Cells held.
-    pub(super) fn cells(&self) -> usize {
-        self.rows * self.columns.len().max(1)
+    /// Tuples.
+    pub(super) fn len(&self) -> usize {
+        self.rows
     }
 
-    /// Adds the tuples that are new and answers them.
-    pub(super) fn extend(&mut self, columns: &[Column], rows: usize) -> (Vec<Column>, usize) {
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        let indexes = self.indexes.iter().map(|(_, index)| index.bytes());
+        let columns = self.columns.iter().map(ColumnBuilder::bytes);
+        self.set.bytes() + indexes.sum::<usize>() + columns.sum::<usize>()
+    }
+
+    /// Adds the tuples that are new; answers their rows.
+    pub(super) fn extend(&mut self, columns: &[Column], rows: usize) -> Range<usize> {
+        let before = self.rows;
         let refs: Vec<&Column> = columns.iter().collect();
-        let hashes = hash_rows(&refs, rows);
-        let mut new: Vec<u32> = Vec::new();
-        for (row, &hash) in hashes.iter().enumerate() {
-            let mine = &self.columns;
-            let same = |other: u32| {
-                mine.iter()
-                    .zip(&refs)
-                    .all(|(mine, column)| mine.cells[other as usize] == column.cell(row))
-            };
-            if self.set.insert(hash, self.rows as u32, same) {
-                for (mine, column) in self.columns.iter_mut().zip(&refs) {
-                    mine.cells.push(column.cell(row));
-                }
-                self.rows += 1;
-                new.push(row as u32);
+        let new = self.set.add(&refs, rows, &self.columns);
+        self.rows += new.len();
+        for (mine, column) in self.columns.iter_mut().zip(columns) {
+            if new.len() == rows {
+                mine.extend(column);
+            } else {
+                mine.extend(&column.gather(&new));
             }
         }
-        let added = if new.len() == rows {
-            columns.to_vec()
-        } else {
-            columns.iter().map(|column| column.gather(&new)).collect()
-        };
-        (added, new.len())
+        before..self.rows
     }
 
-    pub(super) fn all(&self) -> (Vec<Column>, usize) {
-        let column = |c: &GrowingColumn| Column::from_cells(c.cells.iter().copied());
-        (self.columns.iter().map(column).collect(), self.rows)
-    }
-}
-
-/// A table and where each key's tuples lie.
-pub(super) struct Keyed {
-    table: Table,
-    key: Vec<usize>,
-    index: hashbrown::HashTable<(u64, Vec<u32>)>,
-}
-
-impl Keyed {
-    pub(super) fn new(width: usize, key: Vec<usize>) -> Keyed {
-        Keyed {
-            table: Table::new(width),
-            key,
-            index: hashbrown::HashTable::new(),
-        }
+    /// Tuples that were pushed on.
+    pub(super) fn told(&self) -> usize {
+        self.told
     }
 
-    /// Cells held.
-    pub(super) fn cells(&self) -> usize {
-        self.table.cells()
+    /// Whether there is news.
+    pub(super) fn has_news(&self) -> bool {
+        self.told < self.rows
     }
 
-    /// Adds the tuples that are new and answers them.
-    pub(super) fn extend(&mut self, columns: &[Column], rows: usize) -> (Vec<Column>, usize) {
-        let before = self.table.rows;
-        let added = self.table.extend(columns, rows);
-        let keys: Vec<&Column> = self.key.iter().map(|&at| &added.0[at]).collect();
-        for (row, &hash) in hash_rows(&keys, added.1).iter().enumerate() {
-            let id = (before + row) as u32;
-            let same = |(other_hash, ids): &(u64, Vec<u32>)| {
-                *other_hash == hash
-                    && self.key.iter().zip(&keys).all(|(&at, column)| {
-                        self.table.columns[at].cells[ids[0] as usize] == column.cell(row)
-                    })
-            };
-            match self.index.find_mut(hash, same) {
-                Some((_, ids)) => ids.push(id),
-                None => {
-                    self.index
-                        .insert_unique(hash, (hash, vec![id]), |(hash, _)| *hash);
-                }
-            }
-        }
-        added
+    /// The rows of the news, so many at most.
+    pub(super) fn news(&self, most: usize) -> Range<usize> {
+        self.told..self.rows.min(self.told + most)
     }
 
-    /// Pairs of the given rows and the tuples whose key they have.
+    /// From here on the tuples before a row are no news.
+    pub(super) fn tell(&mut self, end: usize) {
+        self.told = end;
+    }
+
+    /// Some rows.
+    pub(super) fn part(&self, rows: Range<usize>) -> Vec<Column> {
+        let part = |column: &ColumnBuilder| column.part(rows.clone());
+        self.columns.iter().map(part).collect()
+    }
+
+    /// The cells of one column in the given rows.
+    pub(super) fn gather(&self, column: usize, rows: &[u32]) -> Column {
+        self.columns[column].gather(rows)
+    }
+
+    /// Pairs of rows of others and told rows that agree with them in some columns.
+    ///
+    /// - `columns`: that the pairs are to make, for the budget.
     pub(super) fn pairs(
-        &self,
-        keys: &[&Column],
-        rows: usize,
-        context: &Context<'_>,
+        &mut self,
+        key: &[usize],
+        others: (&[&Column], usize),
+        columns: usize,
+        budget: &Budget,
     ) -> Result<(Vec<u32>, Vec<u32>)> {
-        let (mut left, mut right) = (Vec::new(), Vec::new());
-        for (row, &hash) in hash_rows(keys, rows).iter().enumerate() {
-            let same = |(other_hash, ids): &(u64, Vec<u32>)| {
-                *other_hash == hash
-                    && self.key.iter().zip(keys).all(|(&at, column)| {
-                        self.table.columns[at].cells[ids[0] as usize] == column.cell(row)
-                    })
-            };
-            if let Some((_, ids)) = self.index.find(hash, same) {
-                left.extend(std::iter::repeat_n(row as u32, ids.len()));
-                right.extend_from_slice(ids);
-                context.budget.check_rows(left.len(), 2)?;
-            }
+        self.index(key).pairs(others, columns, budget)
+    }
+
+    /// The index of told rows by some columns, made when first asked for.
+    fn index(&mut self, key: &[usize]) -> &KeyIndex {
+        let at = self.indexes.iter().position(|(known, _)| known == key);
+        let at = at.unwrap_or_else(|| {
+            self.indexes.push((key.to_vec(), KeyIndex::new(key.len())));
+            self.indexes.len() - 1
+        });
+        let (_, index) = &mut self.indexes[at];
+        let rows = index.len()..self.told;
+        if !rows.is_empty() {
+            let part = |&at: &usize| self.columns[at].part(rows.clone());
+            let keys: Vec<Column> = key.iter().map(part).collect();
+            index.extend(&keys.iter().collect::<Vec<_>>(), rows.len());
         }
-        Ok((left, right))
+        index
     }
 
-    pub(super) fn gather(&self, at: usize, rows: &[u32]) -> Column {
-        let mut builder = ColumnBuilder::default();
-        rows.iter()
-            .for_each(|&row| builder.push(self.table.columns[at].cells[row as usize]));
-        builder.finish()
-    }
-
-    pub(super) fn all(&self) -> (Vec<Column>, usize) {
-        self.table.all()
+    /// All tuples.
+    pub(super) fn into_columns(self) -> Vec<Column> {
+        self.columns
+            .into_iter()
+            .map(ColumnBuilder::finish)
+            .collect()
     }
 }

@@ -1,5 +1,7 @@
 //! A column of cells: uniform in kind where possible, tagged per row where not.
 
+use std::ops::Range;
+
 use arrow_buffer::ScalarBuffer;
 
 use super::{Cell, Kind};
@@ -127,25 +129,13 @@ impl Column {
 
     /// The given rows, in the given order.
     pub fn gather(&self, rows: &[u32]) -> Column {
-        let bits = &self.bits[..];
-        let bits: Vec<u64> = fork::fill(rows.len(), |start, part: &mut [u64]| {
-            let rows = &rows[start..start + part.len()];
-            part.iter_mut()
-                .zip(rows)
-                .for_each(|(cell, &row)| *cell = bits[row as usize]);
-        });
         let kinds = match &self.kinds {
             Kinds::All(kind) => Kinds::All(*kind),
-            Kinds::Each(kinds) => Kinds::Each(
-                rows.iter()
-                    .map(|&row| kinds[row as usize])
-                    .collect::<Vec<u8>>()
-                    .into(),
-            ),
+            Kinds::Each(kinds) => Kinds::Each(gather(kinds, rows).into()),
         };
         Column {
             kinds,
-            bits: bits.into(),
+            bits: gather(&self.bits, rows).into(),
         }
     }
 
@@ -227,16 +217,34 @@ impl ColumnBuilder {
         }
     }
 
-    /// A copy of the rows from one on.
-    pub fn since(&self, start: usize) -> Column {
+    /// A copy of some rows.
+    pub fn part(&self, rows: Range<usize>) -> Column {
         let kinds = match &self.kinds {
             None => Kinds::All(self.kind.unwrap_or(Kind::Nil)),
-            Some(each) => Kinds::Each(each[start..].to_vec().into()),
+            Some(each) => Kinds::Each(each[rows.clone()].to_vec().into()),
         };
         Column {
             kinds,
-            bits: self.bits[start..].to_vec().into(),
+            bits: self.bits[rows].to_vec().into(),
         }
+    }
+
+    /// The given rows, in the given order.
+    pub fn gather(&self, rows: &[u32]) -> Column {
+        let kinds = match &self.kinds {
+            None => Kinds::All(self.kind.unwrap_or(Kind::Nil)),
+            Some(each) => Kinds::Each(gather(each, rows).into()),
+        };
+        Column {
+            kinds,
+            bits: gather(&self.bits, rows).into(),
+        }
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let kinds = self.kinds.as_ref().map_or(0, Vec::capacity);
+        self.bits.capacity() * size_of::<u64>() + kinds
     }
 
     /// The one kind of what was pushed, if there is one.
@@ -280,6 +288,15 @@ impl ColumnBuilder {
             bits: self.bits.into(),
         }
     }
+}
+
+fn gather<T: Copy + Default + Send + Sync>(all: &[T], rows: &[u32]) -> Vec<T> {
+    fork::fill(rows.len(), |start, part: &mut [T]| {
+        let rows = &rows[start..start + part.len()];
+        part.iter_mut()
+            .zip(rows)
+            .for_each(|(cell, &row)| *cell = all[row as usize]);
+    })
 }
 
 /// The kind that all of these are, none for no rows; nothing if they differ.
