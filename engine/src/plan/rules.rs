@@ -180,6 +180,33 @@ impl<'a> RulePlanner<'a> {
         }
     }
 
+    /// The predicate of a key; none if it cannot run.
+    fn planned_for(&mut self, key: Key, goal: &Goal) -> Result<Option<usize>> {
+        let id = match self.ids.get(&key).copied() {
+            Some(id) => id,
+            None => self.plan_new(&key, goal)?,
+        };
+        if let Some(&caller) = self.open.last() {
+            self.edges[caller].insert(id);
+        }
+        self.check_stratified(id, goal)?;
+        Ok(match self.planned[id] {
+            Planned::Open | Planned::Done(_) => Some(id),
+            Planned::Insufficient => None,
+        })
+    }
+
+    /// Whether a call with bound arguments asks for no less than one without: the caller wants all
+    /// its tuples and recurs through the call, so that in the end every argument is asked for.
+    fn is_asked_for_whole(&self, key: &Key) -> bool {
+        let Some(&caller) = self.open.last() else {
+            return false;
+        };
+        let caller = &self.keys[caller];
+        let is_whole = caller.source == key.source && !caller.bound.contains(&true);
+        is_whole && key.bound.contains(&true) && self.rules.are_mutual(&caller.name, &key.name)
+    }
+
     /// What plans rely on though it cannot run; it was taken to while it was being planned.
     fn mistaken(&self) -> Vec<Key> {
         let mut out = Vec::new();
@@ -541,18 +568,17 @@ impl RuleCalls for RulePlanner<'_> {
             bound: call.bound.clone(),
             lenient: call.lenient,
         };
-        let id = match self.ids.get(&key).copied() {
-            Some(id) => id,
-            None => self.plan_new(&key, call.goal)?,
-        };
-        if let Some(&caller) = self.open.last() {
-            self.edges[caller].insert(id);
+        if self.is_asked_for_whole(&key) {
+            let bound = vec![false; key.bound.len()];
+            let whole = Key {
+                bound,
+                ..key.clone()
+            };
+            if let Some(id) = self.planned_for(whole, call.goal)? {
+                return Ok(Some(id));
+            }
         }
-        self.check_stratified(id, call.goal)?;
-        Ok(match self.planned[id] {
-            Planned::Open | Planned::Done(_) => Some(id),
-            Planned::Insufficient => None,
-        })
+        self.planned_for(key, call.goal)
     }
 
     fn enter_negation(&mut self) {
