@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::access::AccessPath;
+use super::arrangement::{self, Arrangements};
 use super::budget::Budget;
 use super::call;
 use super::fixpoint;
@@ -12,7 +13,6 @@ use super::graph_call::Graphs;
 use super::intersect::intersect;
 use super::join::{natural_join, semi_join_rows};
 use super::relation::Relation;
-use super::scan::scan;
 use super::shared::Shared;
 use super::source::Sources;
 use super::stretch::Stretch;
@@ -32,6 +32,8 @@ pub(super) struct Context<'a> {
     pub(super) rules: Value,
     /// The graphs that functions walked so far.
     pub(super) graphs: Graphs,
+    /// What steps asked again and again.
+    pub(super) arrangements: Arrangements,
     /// How many queries are around this one.
     pub(super) depth: usize,
     /// What each step did, if somebody asked.
@@ -154,7 +156,7 @@ pub(super) fn prune(relation: Relation, step: &Step) -> Relation {
 
 fn run_step(context: &mut Context<'_>, step: &Step, relation: Relation) -> Result<Relation> {
     match &step.op {
-        Op::Scan(pattern) => scan(context, pattern, &relation, &step.form),
+        Op::Scan(pattern) => arrangement::scan(context, step, pattern, &relation),
         Op::Intersect { var, block } => match intersect(context, (*var, block), &relation)? {
             Some(extended) => Ok(extended),
             None => run_block(context, block, relation),

@@ -7,6 +7,7 @@
 mod access;
 mod aggregate;
 mod answer;
+mod arrangement;
 mod batch;
 mod block;
 mod budget;

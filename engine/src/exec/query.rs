@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::{self, Answer};
+use super::arrangement::Arrangements;
 use super::block::{Context, run_steps};
 use super::budget::Budget;
 use super::builtin::missing_rules;
@@ -304,6 +305,7 @@ impl<'q> Run<'q> {
             budget,
             rules: self.rules,
             graphs: Graphs::default(),
+            arrangements: Arrangements::default(),
             depth: self.depth,
             trace,
         };

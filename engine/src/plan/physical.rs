@@ -19,7 +19,7 @@ pub struct Program {
 }
 
 /// A step or a call by its place in a program: what it did is counted under it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StepId(pub u32);
 
 /// A conjunction, in the order it runs.
