@@ -17,15 +17,18 @@ const GOALS_MAX: usize = 256;
 /// Most rules among which those to write out are looked for.
 const RULES_MAX: usize = 256;
 
+/// The branches of rules.
+pub(super) type ByName<'a> = HashMap<Symbol, Vec<&'a RuleBranch>>;
+
 /// The rules of a query and which of them can be written out.
 pub(super) struct Rules<'a> {
-    pub(super) by_name: HashMap<Symbol, Vec<&'a RuleBranch>>,
+    pub(super) by_name: ByName<'a>,
     plain: HashSet<Symbol>,
 }
 
 impl<'a> Rules<'a> {
     pub(super) fn new(branches: &'a [RuleBranch]) -> Rules<'a> {
-        let mut by_name: HashMap<Symbol, Vec<&RuleBranch>> = HashMap::new();
+        let mut by_name = ByName::new();
         for branch in branches {
             by_name.entry(branch.name.clone()).or_default().push(branch);
         }
@@ -45,36 +48,6 @@ impl<'a> Rules<'a> {
             plain.extend(new);
         }
         Rules { by_name, plain }
-    }
-
-    /// Whether two rules call each other, directly or not, without computing anything on the way
-    /// that may never end; for one rule, whether it calls itself.
-    pub(super) fn are_mutual(&self, a: &Symbol, b: &Symbol) -> bool {
-        let there = self.reached(a);
-        if a == b || !there.contains(b) {
-            return there.contains(b);
-        }
-        let back = self.reached(b);
-        let branches = |name: &&Symbol| self.by_name.get(*name).into_iter().flatten();
-        let mut between = there.intersection(&back).flat_map(branches);
-        back.contains(a) && !between.any(|branch| branch.clauses.iter().any(computes))
-    }
-
-    /// The rules that a rule calls, directly or not.
-    fn reached(&self, name: &Symbol) -> HashSet<&'a Symbol> {
-        let (mut reached, mut left) = (HashSet::new(), vec![name]);
-        while let Some(name) = left.pop() {
-            let mut callees = Vec::new();
-            for branch in self.by_name.get(name).into_iter().flatten() {
-                calls(&branch.clauses, &mut callees);
-            }
-            for callee in callees {
-                if reached.insert(callee) {
-                    left.push(callee);
-                }
-            }
-        }
-        reached
     }
 
     /// The goals with calls of rules that do not recurse written out, as far as they stay few.
@@ -172,33 +145,6 @@ impl<'a> Rules<'a> {
         }
         Ok(Some(prelude))
     }
-}
-
-/// The rules that clauses call.
-fn calls<'c>(clauses: &'c [Clause], out: &mut Vec<&'c Symbol>) {
-    for clause in clauses {
-        match &clause.kind {
-            ClauseKind::Rule { name, .. } => out.push(name),
-            _ => parts(clause).for_each(|clauses| calls(clauses, out)),
-        }
-    }
-}
-
-/// Whether a clause binds what a function returns.
-fn computes(clause: &Clause) -> bool {
-    matches!(clause.kind, ClauseKind::Function { .. }) || parts(clause).flatten().any(computes)
-}
-
-/// The conjunctions within a clause.
-fn parts(clause: &Clause) -> impl Iterator<Item = &[Clause]> {
-    let (all, one): (&[Vec<Clause>], Option<&Vec<Clause>>) = match &clause.kind {
-        ClauseKind::Or { branches, .. } | ClauseKind::OrJoin { branches, .. } => (branches, None),
-        ClauseKind::Not { clauses, .. } | ClauseKind::NotJoin { clauses, .. } => {
-            (&[], Some(clauses))
-        }
-        _ => (&[], None),
-    };
-    all.iter().chain(one).map(Vec::as_slice)
 }
 
 /// Whether a branch can stand in for its call wherever it is made: every head variable once, and

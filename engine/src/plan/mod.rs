@@ -16,6 +16,7 @@ mod order;
 mod physical;
 mod rules;
 mod tree;
+mod whole;
 
 pub use bounds::Bounds;
 pub use estimate::Statistics;

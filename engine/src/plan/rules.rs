@@ -11,6 +11,7 @@ use super::logical::{Goal, GoalKind, Resolver, Scope};
 use super::number::number;
 use super::order::{Order, RuleCall, RuleCalls, is_insufficient};
 use super::physical::{Block, Branch, Closure, Link, Predicate, Program};
+use super::whole::may_ask_for_all;
 use super::{Slot, VarId, Vars};
 use crate::error::{Code, Error, Result};
 use crate::limits;
@@ -196,15 +197,17 @@ impl<'a> RulePlanner<'a> {
         })
     }
 
-    /// Whether a call with bound arguments asks for no less than one without: the caller wants all
-    /// its tuples and recurs through the call, so that in the end every argument is asked for.
-    fn is_asked_for_whole(&self, key: &Key) -> bool {
+    /// Whether a call with bound arguments may as well be one without.
+    fn may_ask_for_all(&self, key: &Key) -> bool {
         let Some(&caller) = self.open.last() else {
             return false;
         };
         let caller = &self.keys[caller];
         let is_whole = caller.source == key.source && !caller.bound.contains(&true);
-        is_whole && key.bound.contains(&true) && self.rules.are_mutual(&caller.name, &key.name)
+        let db = self.statistics.db(key.source);
+        is_whole
+            && key.bound.contains(&true)
+            && may_ask_for_all(&self.rules.by_name, &caller.name, &key.name, db)
     }
 
     /// What plans rely on though it cannot run; it was taken to while it was being planned.
@@ -568,7 +571,7 @@ impl RuleCalls for RulePlanner<'_> {
             bound: call.bound.clone(),
             lenient: call.lenient,
         };
-        if self.is_asked_for_whole(&key) {
+        if self.may_ask_for_all(&key) {
             let bound = vec![false; key.bound.len()];
             let whole = Key {
                 bound,
