@@ -4,9 +4,10 @@ use super::generate::{Attribute, Kind, constant};
 use super::world::Random;
 
 /// Names and numbers of arguments.
-pub(super) const RULES: [(&str, usize); 5] = [("p", 2), ("q", 2), ("r", 1), ("n", 1), ("m", 2)];
+pub(super) const RULES: [(&str, usize); 6] =
+    [("p", 2), ("q", 2), ("r", 1), ("t", 3), ("n", 1), ("m", 2)];
 /// Rules before this one may be negated by those from it on.
-const FIRST_STRATUM: usize = 3;
+const FIRST_STRATUM: usize = 4;
 
 /// Branches of every rule, in no order.
 pub(super) fn branches(random: &mut Random, attributes: &[Attribute]) -> Vec<String> {
@@ -23,7 +24,7 @@ impl Maker<'_> {
     fn branches(&mut self) -> Vec<String> {
         let mut out = Vec::new();
         for (at, (name, arity)) in RULES.into_iter().enumerate() {
-            let head = &["?x", "?y"][..arity];
+            let head = &["?x", "?y", "?z"][..arity];
             let required = arity == 2 && self.random.percent(8);
             let shown = if required {
                 "[?x] ?y".to_owned()
@@ -74,7 +75,7 @@ impl Maker<'_> {
             1 => "_".into(),
             n => ["?x", "?y", "?z"][n % 3].to_owned(),
         };
-        let (a, b, edge) = (term(self), term(self), self.edge());
+        let (a, b, c, edge) = (term(self), term(self), term(self), self.edge());
         // A rule calls those of its stratum and below.
         let reach = if at < FIRST_STRATUM {
             FIRST_STRATUM
@@ -83,8 +84,7 @@ impl Maker<'_> {
         };
         let (name, arity) = RULES[self.random.below(reach)];
         match self.random.below(12) {
-            0..4 if arity == 2 => format!("({name} {a} {b})"),
-            0..4 => format!("({name} {a})"),
+            0..4 => format!("({name} {})", [a, b, c][..arity].join(" ")),
             4 => format!("(or [{a} {edge} ?z] (and [?z {edge} {a}] (p ?z ?z)))"),
             5 => format!("(or-join [?x] [?x {edge} _] (q _ ?x))"),
             6 => format!("[{a} {edge} {b}] [(!= ?z 103)] [?z {edge} _]"),
@@ -98,6 +98,7 @@ impl Maker<'_> {
         let last = head.last().copied().unwrap_or("?x");
         match (arity, self.random.below(3)) {
             (1, _) => format!("(not ({name} {last}))"),
+            (3, _) => format!("(not ({name} ?x {last} _))"),
             (_, 0) => format!("(not ({name} ?x {last}))"),
             (_, 1) => format!("(not-join [{last}] ({name} {last} ?inner))"),
             _ => format!("(not ({name} {last} _))"),
