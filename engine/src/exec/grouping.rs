@@ -169,7 +169,9 @@ impl Grouping {
         match &self.keys {
             Keys::None | Keys::Bits { .. } => Vec::new(),
             Keys::Cells(nodes) => vec![nodes.all()],
-            Keys::Tuples { columns, .. } => columns.iter().map(|key| key.since(0)).collect(),
+            Keys::Tuples { columns, .. } => {
+                columns.iter().map(|key| key.part(0..key.len())).collect()
+            }
         }
     }
 }

@@ -278,11 +278,14 @@ impl<'p> Feed<'p> {
         let Op::Scan(pattern) = &step.op else {
             return Ok(None);
         };
+        if !may_have_many(context, pattern) {
+            return Ok(None);
+        }
         let Some(scan) = attribute_scan(context, pattern)? else {
             return Ok(None);
         };
-        let is_whole = matches!(scan.e, Term::Blank | Term::Var(_)) && is_many_of(&scan);
-        if !is_whole || scan.between(&Relation::unit()).is_some() {
+        let is_known = matches!(scan.e, Term::Const(_));
+        if is_known || scan.between(&Relation::unit()).is_some() {
             return Ok(None);
         }
         let (run, path) = match scan.v {
@@ -447,8 +450,15 @@ fn attribute_scan<'p>(
     }
 }
 
-fn is_many_of(scan: &AttributeScan<'_>) -> bool {
-    fork::is_many(scan.by_entity.len())
+/// Whether a pattern's attribute has many rows, current and past.
+fn may_have_many(context: &Context<'_>, pattern: &Pattern) -> bool {
+    let (Some(db), Some(Slot::Const(name))) =
+        (context.sources.db_at(pattern.source), pattern.slots.get(1))
+    else {
+        return false;
+    };
+    let index = db.attr_of(name).and_then(|a| db.index(a));
+    index.is_some_and(|index| fork::is_many(index.current().len() + index.past().len()))
 }
 
 /// Whether the values that a pattern binds are the query's as they are.
