@@ -79,7 +79,7 @@ impl Sample {
     }
 
     /// Rows per value, every value counted alike.
-    pub(super) fn rows_per_value(&self) -> f64 {
+    pub fn rows_per_value(&self) -> f64 {
         self.rows / self.distinct
     }
 

@@ -119,10 +119,11 @@ fn attribute_rows(
 ) -> f64 {
     let sample = index.sample();
     // Entities that refs are probed with come once each; other values come as often as they are.
+    // A sample takes refs to be to fewer entities than they are: that keeps joins away from hubs.
     let per_value = || {
         constant.unwrap_or_else(|| {
             if is_ref {
-                index.rows_per_value()
+                sample.rows_per_value()
             } else {
                 index.rows_like_a_row()
             }
