@@ -155,10 +155,17 @@ impl RowMap {
             Heads::Dense(..) => Vec::new(),
             Heads::Hashed(_) => hash_rows(columns, rows),
         };
+        let places = match &self.heads {
+            Heads::Dense(dense, _) if columns[0].kind() == Some(dense.kind) => {
+                Some(columns[0].bits())
+            }
+            _ => None,
+        };
         Probe {
             map: self,
             columns,
             hashes,
+            places,
         }
     }
 }
@@ -189,6 +196,8 @@ pub(super) struct Probe<'s> {
     map: &'s RowMap,
     columns: &'s [&'s Column],
     hashes: Vec<u64>,
+    /// The bits of the one column, if they say where its keys are.
+    places: Option<&'s [u64]>,
 }
 
 impl Probe<'_> {
@@ -196,7 +205,11 @@ impl Probe<'_> {
     pub(super) fn first(&self, row: usize) -> Option<u32> {
         match &self.map.heads {
             Heads::Dense(dense, heads) => {
-                let head = heads.get(dense.place(self.columns[0], row));
+                let place = match self.places {
+                    Some(bits) => dense.place_of(bits[row]),
+                    None => dense.place(self.columns[0], row),
+                };
+                let head = heads.get(place);
                 head.copied().filter(|&head| head != NONE)
             }
             Heads::Hashed(heads) => {

@@ -55,8 +55,8 @@ pub struct QueryOptions {
     pub cancelled: Option<Arc<std::sync::atomic::AtomicBool>>,
     /// Bytes one relation may hold.
     pub memory_bytes: Option<usize>,
-    /// Rows of one task, where an operator splits its work among threads; the answer does not
-    /// depend on it.
+    /// Rows of one task, where work is split among threads. What is answered does not depend on it;
+    /// in which order may, where the query asks for none.
     pub task_rows: Option<usize>,
 }
 

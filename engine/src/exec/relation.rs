@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::key::{distinct_rows, is_key};
+use super::access::is_ascending;
+use super::key::{distinct_rows, is_key, rows_equal};
 use crate::index::{Cell, Column, ColumnBuilder};
 use crate::plan::VarId;
 
@@ -161,12 +162,38 @@ impl Relation {
         if self.is_set || self.columns.iter().any(is_rising) || has_key() {
             return self.known_set(true);
         }
-        let rows = distinct_rows(&self.columns, self.rows);
+        let rows = self
+            .distinct_neighbours()
+            .unwrap_or_else(|| distinct_rows(&self.columns, self.rows));
         if rows.len() == self.rows {
             self.known_set(true)
         } else {
             self.gather(&rows).known_set(true)
         }
+    }
+
+    /// The first row of each tuple, where equal tuples are close together because a column does not
+    /// fall.
+    fn distinct_neighbours(&self) -> Option<Vec<u32>> {
+        let ordered = self.columns.iter().find(|column| is_ascending(column))?;
+        let mut rows = Vec::with_capacity(self.rows);
+        let mut start = 0;
+        for same in ordered.bits().chunk_by(|a, b| a == b) {
+            let first = rows.len();
+            rows.push(start as u32);
+            if same.len() > NEIGHBOURS_MAX {
+                return None;
+            }
+            for row in start + 1..start + same.len() {
+                let is_same =
+                    |&other: &u32| rows_equal(&self.columns, other as usize, &self.columns, row);
+                if !rows[first..].iter().any(is_same) {
+                    rows.push(row as u32);
+                }
+            }
+            start += same.len();
+        }
+        Some(rows)
     }
 
     /// The same variables in the same order under other names.
@@ -206,6 +233,9 @@ impl Relation {
         self.rows * self.columns.len() * size_of::<u64>()
     }
 }
+
+/// Most tuples that are compared with each other to see which differ.
+const NEIGHBOURS_MAX: usize = 16;
 
 /// Whether every cell differs from all before, because they rise.
 fn is_rising(column: &Column) -> bool {

@@ -303,7 +303,7 @@ impl<'p> Feed<'p> {
             return Ok(None);
         }
         let between = Between {
-            vars: new_vars(pattern, &[]),
+            vars: vars_bound_by(pattern, &[]),
             key: match scan.e {
                 Term::Var(var) => Some(var),
                 _ => None,
@@ -398,7 +398,7 @@ impl<'p> Way<'p> {
                 if !gives_values(context, &scan, &between.vars) {
                     return Ok(None);
                 }
-                let vars = new_vars(pattern, &between.vars);
+                let vars = vars_bound_by(pattern, &between.vars);
                 let known = (&between.vars[..], between.key, between.rows);
                 let Some(lookup) = Lookup::new(scan, known, context.budget)? else {
                     return Ok(None);
@@ -471,7 +471,7 @@ fn gives_values(context: &Context<'_>, scan: &AttributeScan<'_>, bound: &[VarId]
 }
 
 /// The variables that a pattern binds.
-fn new_vars(pattern: &Pattern, bound: &[VarId]) -> Vec<VarId> {
+fn vars_bound_by(pattern: &Pattern, bound: &[VarId]) -> Vec<VarId> {
     let mut vars: Vec<VarId> = Vec::new();
     for var in pattern.slots.iter().filter_map(Slot::var) {
         if !bound.contains(&var) && !vars.contains(&var) {

@@ -48,6 +48,10 @@ impl TupleSet {
             let rows = std::mem::take(&mut self.words).len;
             self.insert(&kept, rows, &[]);
         }
+        if kept.is_empty() {
+            // Often most are new; a table that is too large costs less than one that grows.
+            self.words.reserve(rows.min(ROWS_FORESEEN), scatter);
+        }
         self.insert(columns, rows, kept)
     }
 
@@ -148,6 +152,9 @@ fn pack(fields: &[Field], columns: &[&Column], start: usize, words: &mut [u64]) 
         }
     }
 }
+
+/// Most tuples that room is made for before any is met.
+const ROWS_FORESEEN: usize = 1 << 16;
 
 /// Words handled together, so that the memory they lie in is fetched at the same time.
 const BLOCK: usize = 128;

@@ -13,8 +13,15 @@ use super::{Bind, CallGoal, Goal, GoalKind, VarId};
 
 /// Most patterns that are put in the best order; more go by the cheapest next.
 const PATTERNS_MAX: usize = 12;
-/// What a row read in order costs against one that is looked up.
+/// What a row costs that is read in order, against one that is written.
 const READ_COST: f64 = 0.25;
+/// What it costs to look an entity up, and to read what it has: rows come close together.
+const ENTITY_COST: f64 = 0.25;
+/// What it costs to look a value up.
+const VALUE_COST: f64 = 1.0;
+/// What it costs to read an entity that has the value: they come from anywhere, in no order that later
+/// joins could use.
+const SCATTERED_COST: f64 = 2.0;
 
 /// The order in which to join the patterns among some goals; none where there is not one to choose.
 ///
@@ -201,10 +208,14 @@ impl<'g, 's> Search<'g, 's> {
     fn joined(&mut self, joined: usize, plan: Plan, at: usize) -> Plan {
         let found = plan.rows * self.factor(at, plan.bound);
         let candidate = &self.candidates[at];
-        // Where nothing is known of its rows they are read in order, once.
-        let (lookups, read) = match candidate.vars & plan.bound != 0 {
-            true => (plan.rows, found),
-            false => (0.0, found * READ_COST),
+        let [e, ..] = candidate.slots;
+        let (lookups, read) = if e & plan.bound != 0 {
+            (plan.rows * ENTITY_COST, found * ENTITY_COST)
+        } else if candidate.vars & plan.bound != 0 {
+            (plan.rows * VALUE_COST, found * SCATTERED_COST)
+        } else {
+            // Where nothing is known of its rows they are read in order, once.
+            (0.0, found * READ_COST)
         };
         let rows = found * candidate.kept(plan.bound);
         let next = Plan {
