@@ -122,7 +122,7 @@ fn check_threads(built: &check::Built, program: &Program) -> Result<(), String> 
     let mut of_one_row = Vec::new();
     for pool in pools() {
         let threads = pool.current_num_threads();
-        let answer = |options| pool.install(|| ask_with(built, program, options));
+        let answer = |options: &QueryOptions| pool.install(|| ask_with(built, program, options));
         let whole = answer(&QueryOptions::default());
         let few = answer(&one_row);
         let is_part = program.to_string().contains(":limit");
