@@ -154,6 +154,9 @@ struct Sums {
     largest: u64,
 }
 
+/// One total of each group, that of a group without rows, and how two come together.
+type Total<'t> = (&'t mut Vec<i64>, i64, fn(i64, i64) -> i64);
+
 impl Totals {
     fn new(fold: &Fold) -> Totals {
         Totals {
@@ -254,8 +257,8 @@ impl Sums {
         }
     }
 
-    /// What is asked for: by group, what a group without rows has, and how two come together.
-    fn totals(&mut self) -> impl Iterator<Item = (&mut Vec<i64>, i64, fn(i64, i64) -> i64)> {
+    /// What is asked for.
+    fn totals(&mut self) -> impl Iterator<Item = Total<'_>> {
         let sums = self
             .sums
             .as_mut()

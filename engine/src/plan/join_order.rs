@@ -262,7 +262,7 @@ impl<'g, 's> Search<'g, 's> {
         let rows = others.fold(read * kept, |rows, at| rows * self.factor(at, bound));
         let lists = f64::from(group.count_ones());
         let next = Plan {
-            cost: plan.cost + lists * plan.rows + (lists - 1.0) * read + rows,
+            cost: plan.cost + ENTITY_COST * (lists * plan.rows + (lists - 1.0) * read) + rows,
             rows,
             bound,
             before: joined,
