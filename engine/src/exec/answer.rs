@@ -145,7 +145,16 @@ pub(super) fn needed_vars(query: &Query) -> Vec<Var> {
 
 /// What a query asks of its rows, if they can be added up as they come.
 pub(super) fn fold(query: &Query, scope: &HashMap<Var, VarId>) -> Option<Fold> {
-    Fold::new(&elements(&query.find), scope)
+    let find = elements(&query.find);
+    if !find.iter().any(is_aggregate) {
+        return None;
+    }
+    let needed = needed_vars(query).iter().map(|var| scope[var]).collect();
+    Fold::new(&find, needed, scope)
+}
+
+fn is_aggregate(element: &&FindElement) -> bool {
+    matches!(element, FindElement::Aggregate { .. })
 }
 
 /// Shapes what comes of the clauses.
@@ -218,10 +227,7 @@ fn found(
     let tuples = relation.project(&vars).distinct();
     context.note_stage("distinct", tuples.len(), started);
     let started = context.started();
-    let is_aggregate = find
-        .iter()
-        .any(|e| matches!(e, FindElement::Aggregate { .. }));
-    if is_aggregate {
+    if find.iter().any(is_aggregate) {
         let (columns, rows) = aggregate::aggregate(&find, scope, context, &tuples)?;
         context.note_stage("aggregate", rows, started);
         return Ok((columns, rows, None));

@@ -20,6 +20,8 @@ use crate::query::ast::{Arg, FindElement, FunctionName, Var};
 
 /// What a find asks of its groups.
 pub(super) struct Fold {
+    /// All variables that the find speaks of.
+    needed: Vec<VarId>,
     keys: Vec<VarId>,
     /// The variables that are added up.
     added: Vec<VarId>,
@@ -39,8 +41,13 @@ enum Element {
 
 impl Fold {
     /// None for a find that needs its rows.
-    pub(super) fn new(find: &[&FindElement], scope: &HashMap<Var, VarId>) -> Option<Fold> {
+    pub(super) fn new(
+        find: &[&FindElement],
+        needed: Vec<VarId>,
+        scope: &HashMap<Var, VarId>,
+    ) -> Option<Fold> {
         let mut fold = Fold {
+            needed,
             keys: Vec::new(),
             added: Vec::new(),
             elements: Vec::new(),
@@ -68,8 +75,7 @@ impl Fold {
             };
             fold.elements.push(element);
         }
-        let is_aggregate = fold.keys.len() < fold.elements.len();
-        is_aggregate.then_some(fold)
+        Some(fold)
     }
 
     fn place(&mut self, var: VarId) -> usize {
@@ -84,7 +90,7 @@ impl Fold {
     /// tuples may repeat, or where they hold what cannot be added up here.
     pub(super) fn run(&self, stretch: &Stretch<'_>, shared: Shared<'_>) -> Result<Option<Folded>> {
         let is_bound = |var: &VarId| stretch.vars().contains(var);
-        if !stretch.is_set() || !self.keys.iter().chain(&self.added).all(is_bound) {
+        if !stretch.is_set() || !self.needed.iter().all(is_bound) {
             return Ok(None);
         }
         let is_unfit = AtomicBool::new(false);
