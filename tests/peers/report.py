@@ -47,7 +47,7 @@ def markdown(results):
     base, *peers = results["engines"]
     about = results["about"]
     lines = [
-        f"CPU time of each engine in multiples of {ENGINES[base]}'s, least of all runs of {about['rounds']} rounds; "
+        f"CPU time of each engine in multiples of {ENGINES[base]}'s, median of all runs of {about['rounds']} rounds; "
         f"{about['cores']} cores, {about['threads']} threads where an engine can use them.",
         "",
     ]

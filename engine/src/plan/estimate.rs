@@ -80,6 +80,22 @@ fn known<'a>(pattern: &'a Pattern, at: usize, bound: &HashSet<VarId>) -> Known<'
     }
 }
 
+/// How many different entities, attributes and values the rows of a pattern have, as far as that is known.
+pub(super) fn different(pattern: &Pattern, statistics: &dyn Statistics) -> [f64; 3] {
+    let unknown = f64::INFINITY;
+    let Some(Slot::Const(a)) = pattern.slots.get(1) else {
+        return [unknown; 3];
+    };
+    let index = statistics
+        .db(pattern.source)
+        .and_then(|db| db.index(db.attribute_id(a)?));
+    index.map_or([unknown; 3], |index| {
+        let rows = index.sample().rows();
+        let values = rows / index.rows_per_value().max(f64::MIN_POSITIVE);
+        [index.sample().entities(), 1.0, values].map(|count| count.max(1.0))
+    })
+}
+
 /// Rows of a pattern per row of the caller.
 fn pattern_rows(pattern: &Pattern, bound: &HashSet<VarId>, statistics: &dyn Statistics) -> f64 {
     let Some(db) = statistics.db(pattern.source) else {

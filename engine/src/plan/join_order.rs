@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::estimate::{Statistics, estimate, function_rows, selectivity};
+use super::estimate::{Statistics, different, estimate, function_rows, selectivity};
 use super::intersect::list_key;
 use super::order::predicate;
 use super::{Bind, CallGoal, Goal, GoalKind, VarId};
@@ -26,14 +26,17 @@ const SCATTERED_COST: f64 = 2.0;
 /// The order in which to join the patterns among some goals; none where there is not one to choose.
 ///
 /// Of what other goals bind, only what functions make of the patterns' variables is foreseen.
+///
+/// - `needed`: variables needed after the goals.
 pub(super) fn join_order<'g>(
     goals: &[&'g Goal],
     bound: &HashSet<VarId>,
-    rows: f64,
+    (rows, needed): (f64, &[VarId]),
     statistics: &dyn Statistics,
 ) -> Option<Vec<&'g Goal>> {
     let mut vars = Vec::new();
     let mut search = Search::new(goals, &mut vars, statistics)?;
+    search.need(goals, needed, &vars);
     let bits = vars.iter().zip(0..).filter(|(var, _)| bound.contains(var));
     let start = Plan {
         cost: 0.0,
@@ -49,6 +52,12 @@ pub(super) fn join_order<'g>(
 struct Search<'g, 's> {
     candidates: Vec<Candidate<'g>>,
     functions: Vec<Function>,
+    /// The variables of each set of patterns.
+    vars_of: Vec<u64>,
+    /// The variables that others than the patterns need, as bits.
+    needed: u64,
+    /// How many different values each variable has at most.
+    different: Vec<f64>,
     statistics: &'s dyn Statistics,
 }
 
@@ -65,6 +74,8 @@ struct Candidate<'g> {
     rivals: usize,
     /// The part of its rows that filters of its value keep.
     kept: f64,
+    /// How many different entities, attributes and values its rows have.
+    different: [f64; 3],
     /// Rows per row before it, by which of `slots` are bound; negative if not worked out yet.
     factors: [f64; 8],
 }
@@ -127,11 +138,50 @@ impl<'g, 's> Search<'g, 's> {
                 functions.push(Function::new(call, bind, vars)?);
             }
         }
+        let mut different = vec![f64::INFINITY; vars.len()];
+        for candidate in &candidates {
+            for (slot, count) in candidate.slots.iter().zip(candidate.different) {
+                if let Some(most) = different.get_mut(slot.trailing_zeros() as usize) {
+                    *most = most.min(count);
+                }
+            }
+        }
+        let mut vars_of = vec![0u64; 1 << candidates.len()];
+        for patterns in 1..vars_of.len() {
+            let first = candidates[patterns.trailing_zeros() as usize].vars;
+            vars_of[patterns] = first | vars_of[patterns & (patterns - 1)];
+        }
         Some(Search {
             candidates,
             functions,
+            vars_of,
+            needed: 0,
+            different,
             statistics,
         })
+    }
+
+    /// Notes which variables are needed beside the patterns: after the goals, and by other goals.
+    fn need(&mut self, goals: &[&Goal], needed: &[VarId], vars: &[VarId]) {
+        let mut all = needed.to_vec();
+        for goal in goals {
+            if !matches!(goal.kind, GoalKind::Pattern(_)) {
+                goal.vars(&mut all);
+            }
+        }
+        let bits = vars.iter().zip(0..).filter(|(var, _)| all.contains(var));
+        self.needed = bits.fold(0, |all, (_, bit)| all | 1 << bit);
+    }
+
+    /// A plan whose tuples are a set of the variables that are still needed.
+    fn distinct(&self, joined: usize, mut plan: Plan) -> Plan {
+        let rest = self.vars_of[self.all() & !joined];
+        let live = plan.bound & (self.needed | rest);
+        if live != plan.bound {
+            let counts = places(live as usize).map(|at| self.different[at]);
+            plan.rows = plan.rows.min(counts.product());
+        }
+        plan
     }
 
     /// The cheapest plan of each set of patterns that is not dearer than going by the cheapest next.
@@ -224,7 +274,7 @@ impl<'g, 's> Search<'g, 's> {
             bound: plan.bound | candidate.vars,
             before: joined,
         };
-        self.computed(next)
+        self.computed(self.distinct(joined | 1 << at, next))
     }
 
     /// The patterns that list the one variable that a pattern, the first of them, would bind; none
@@ -267,7 +317,7 @@ impl<'g, 's> Search<'g, 's> {
             bound,
             before: joined,
         };
-        self.computed(next)
+        self.computed(self.distinct(joined | group, next))
     }
 
     /// A plan after the functions that can run.
@@ -334,6 +384,7 @@ impl<'g> Candidate<'g> {
             listed,
             rivals: 0,
             kept,
+            different: different(pattern, statistics),
             factors: [-1.0; 8],
         })
     }

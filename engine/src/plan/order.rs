@@ -65,7 +65,7 @@ impl Order<'_> {
         let (mut bound, mut rows) = (before.clone(), rows);
         let mut computed = HashSet::new();
         let mut left: Vec<&Goal> = goals.iter().collect();
-        let mut planned = self.join_order(&left, &bound, rows);
+        let mut planned = self.join_order(&left, &bound, (rows, needed));
         let mut steps = Vec::with_capacity(goals.len());
         while !left.is_empty() {
             let first = planned.front().copied();
@@ -99,7 +99,7 @@ impl Order<'_> {
             }
             // What these bind was not foreseen.
             if matches!(goal.kind, GoalKind::Or { .. } | GoalKind::Rule { .. }) {
-                planned = self.join_order(&left, &bound, rows);
+                planned = self.join_order(&left, &bound, (rows, needed));
             }
             steps.push(Step {
                 id: StepId::default(),
@@ -122,9 +122,9 @@ impl Order<'_> {
         &self,
         goals: &[&'g Goal],
         bound: &HashSet<VarId>,
-        rows: f64,
+        rows_needed: (f64, &[VarId]),
     ) -> VecDeque<&'g Goal> {
-        join_order(goals, bound, rows, self.statistics)
+        join_order(goals, bound, rows_needed, self.statistics)
             .unwrap_or_default()
             .into()
     }
