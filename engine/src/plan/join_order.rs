@@ -22,6 +22,8 @@ const VALUE_COST: f64 = 1.0;
 /// What it costs to read an entity that has the value: they come from anywhere, in no order that later
 /// joins could use.
 const SCATTERED_COST: f64 = 2.0;
+/// Rows from which on those that come from anywhere cost twice that: they are in no cache.
+const CACHED_ROWS: f64 = 1e6;
 
 /// The order in which to join the patterns among some goals; none where there is not one to choose.
 ///
@@ -262,7 +264,8 @@ impl<'g, 's> Search<'g, 's> {
         let (lookups, read) = if e & plan.bound != 0 {
             (plan.rows * ENTITY_COST, found * ENTITY_COST)
         } else if candidate.vars & plan.bound != 0 {
-            (plan.rows * VALUE_COST, found * SCATTERED_COST)
+            let misses = if found < CACHED_ROWS { 1.0 } else { 2.0 };
+            (plan.rows * VALUE_COST, found * SCATTERED_COST * misses)
         } else {
             // Where nothing is known of its rows they are read in order, once.
             (0.0, found * READ_COST)
