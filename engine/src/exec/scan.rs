@@ -25,7 +25,7 @@ pub(super) fn scan(
     input: &Relation,
     form: &Value,
 ) -> Result<Relation> {
-    let vars = unbound_vars(pattern, input);
+    let vars = unbound_vars(pattern, |var| input.binds(var));
     if input.is_empty() {
         return Ok(Relation::empty(&[input.vars(), &vars].concat()));
     }
@@ -42,11 +42,11 @@ pub(super) fn scan(
     }
 }
 
-/// The variables that a pattern binds.
-fn unbound_vars(pattern: &Pattern, input: &Relation) -> Vec<VarId> {
+/// The variables that a pattern binds beside those that are bound.
+pub(super) fn unbound_vars(pattern: &Pattern, binds: impl Fn(VarId) -> bool) -> Vec<VarId> {
     let mut vars: Vec<VarId> = Vec::new();
     for var in pattern.slots.iter().filter_map(Slot::var) {
-        if !input.binds(var) && !vars.contains(&var) {
+        if !binds(var) && !vars.contains(&var) {
             vars.push(var);
         }
     }
@@ -91,7 +91,7 @@ fn scan_db(
             }
         }
     }
-    let vars = [input.vars(), &unbound_vars(pattern, input)].concat();
+    let vars = [input.vars(), &unbound_vars(pattern, |var| input.binds(var))].concat();
     Ok(Relation::concat(&vars, &parts))
 }
 

@@ -17,7 +17,7 @@ use super::block::{Context, prune};
 use super::call;
 use super::matches::Matches;
 use super::relation::Relation;
-use super::scan::{AttributeScan, Term};
+use super::scan::{AttributeScan, Term, unbound_vars};
 use super::shared::Shared;
 use super::source::Source;
 use super::tables::Lookup;
@@ -303,7 +303,7 @@ impl<'p> Feed<'p> {
             return Ok(None);
         }
         let between = Between {
-            vars: vars_bound_by(pattern, &[]),
+            vars: unbound_vars(pattern, |_| false),
             key: match scan.e {
                 Term::Var(var) => Some(var),
                 _ => None,
@@ -398,7 +398,7 @@ impl<'p> Way<'p> {
                 if !gives_values(context, &scan, &between.vars) {
                     return Ok(None);
                 }
-                let vars = vars_bound_by(pattern, &between.vars);
+                let vars = unbound_vars(pattern, |var| between.vars.contains(&var));
                 let known = (&between.vars[..], between.key, between.rows);
                 let Some(lookup) = Lookup::new(scan, known, context.budget)? else {
                     return Ok(None);
@@ -468,15 +468,4 @@ fn gives_values(context: &Context<'_>, scan: &AttributeScan<'_>, bound: &[VarId]
         _ => false,
     };
     is_native || !matches!(scan.v, Term::Var(var) if !bound.contains(&var))
-}
-
-/// The variables that a pattern binds.
-fn vars_bound_by(pattern: &Pattern, bound: &[VarId]) -> Vec<VarId> {
-    let mut vars: Vec<VarId> = Vec::new();
-    for var in pattern.slots.iter().filter_map(Slot::var) {
-        if !bound.contains(&var) && !vars.contains(&var) {
-            vars.push(var);
-        }
-    }
-    vars
 }
