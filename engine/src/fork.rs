@@ -17,6 +17,9 @@ use crate::error::{Code, Error, Result};
 /// Rows of one task.
 pub(crate) const TASK_ROWS: usize = 65_536;
 
+/// Most tasks that each pass over all rows: beyond it, passing over them outweighs what is shared.
+const TASKS_MAX: usize = 8;
+
 /// Rows of which a few columns fit into the cache of a core.
 const MORSEL_ROWS: usize = 8_192;
 
@@ -86,6 +89,16 @@ pub(crate) fn morsel_rows() -> usize {
 /// Whether so many rows are split.
 pub(crate) fn is_worth(rows: usize) -> bool {
     is_many(rows) && rayon::current_num_threads() > 1
+}
+
+/// How many tasks work that passes over all rows in each of them is split into.
+pub(crate) fn tasks(rows: usize) -> usize {
+    if is_worth(rows) {
+        let tasks = rayon::current_num_threads().min(rows / ROWS.get());
+        tasks.clamp(1, TASKS_MAX)
+    } else {
+        1
+    }
 }
 
 /// The results of a task for all rows, a part at a time, in the order of the rows.

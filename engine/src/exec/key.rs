@@ -1,6 +1,7 @@
 //! Rows as keys: hashing and comparing tuples of cells, column by column.
 
 use std::borrow::Borrow;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use hashbrown::HashTable;
 use rayon::prelude::*;
@@ -116,31 +117,40 @@ impl Dense {
 pub(super) struct RowMap {
     columns: Vec<Column>,
     heads: Heads,
-    /// The next row with the same key.
-    next: Vec<u32>,
+    next: Next,
+}
+
+/// The next row with the same key, by row. The rows of a key belong to one task while they are
+/// chained, so what is written needs no order.
+struct Next(Vec<AtomicU32>);
+
+impl Next {
+    fn new(rows: usize) -> Next {
+        Next((0..rows).map(|_| AtomicU32::new(NONE)).collect())
+    }
+
+    fn of(&self, row: usize) -> u32 {
+        self.0[row].load(Ordering::Relaxed)
+    }
+
+    fn chain(&self, row: usize, next: u32) {
+        self.0[row].store(next, Ordering::Relaxed);
+    }
 }
 
 /// The first row of each key.
 enum Heads {
     Dense(Dense, Vec<u32>),
-    Hashed(HashTable<(u64, u32)>),
+    Hashed(Hashed),
 }
 
 impl RowMap {
     /// Indexes all rows.
     pub(super) fn new(columns: &[&Column], rows: usize) -> RowMap {
-        let mut next = vec![NONE; rows];
-        // Backwards, so that each chain lists its rows in order.
+        let next = Next::new(rows);
         let heads = match Dense::of(columns) {
-            Some(dense) => {
-                let mut heads = vec![NONE; dense.len];
-                for (row, &bits) in columns[0].bits().iter().enumerate().rev() {
-                    let head = &mut heads[dense.place_of(bits)];
-                    next[row] = std::mem::replace(head, row as u32);
-                }
-                Heads::Dense(dense, heads)
-            }
-            None => Heads::Hashed(hashed_heads(columns, &mut next)),
+            Some(dense) => Heads::Dense(dense, dense_heads(dense, columns[0].bits(), &next)),
+            None => Heads::Hashed(Hashed::new(columns, &next)),
         };
         RowMap {
             columns: columns.iter().map(|&column| column.clone()).collect(),
@@ -170,17 +180,85 @@ impl RowMap {
     }
 }
 
-fn hashed_heads(columns: &[&Column], next: &mut [u32]) -> HashTable<(u64, u32)> {
-    let hashes = hash_rows(columns, next.len());
-    let mut heads: HashTable<(u64, u32)> = HashTable::with_capacity(next.len());
-    for row in (0..next.len()).rev() {
-        let hash = hashes[row];
+/// Chains rows by place, backwards, so that each chain lists its rows in order; each task those whose
+/// places are its own.
+fn dense_heads(dense: Dense, bits: &[u64], next: &Next) -> Vec<u32> {
+    let mut heads = vec![NONE; dense.len];
+    let tasks = fork::tasks(bits.len());
+    let share = dense.len.div_ceil(tasks).max(1);
+    let chain = |(at, heads): (usize, &mut [u32])| {
+        let first = at * share;
+        for (row, &bits) in bits.iter().enumerate().rev() {
+            // A place below the first wraps around and is in no part.
+            if let Some(head) = heads.get_mut(dense.place_of(bits).wrapping_sub(first)) {
+                if *head != NONE {
+                    next.chain(row, *head);
+                }
+                *head = row as u32;
+            }
+        }
+    };
+    if tasks > 1 {
+        heads.par_chunks_mut(share).enumerate().for_each(chain);
+    } else {
+        chain((0, &mut heads));
+    }
+    heads
+}
+
+/// The first row of each key, by hash: a table for each task that builds them.
+///
+/// Each task passes over all hashes and takes those whose highest bits are its own, as in a radix join
+/// of one pass (Manegold, Boncz, Kersten 2002) that spares the copying.
+struct Hashed {
+    parts: Vec<HashTable<(u64, u32)>>,
+    /// How many bits of a hash name its part.
+    bits: u32,
+}
+
+impl Hashed {
+    fn new(columns: &[&Column], next: &Next) -> Hashed {
+        let hashes = hash_rows(columns, next.0.len());
+        let bits = fork::tasks(hashes.len()).next_power_of_two().ilog2();
+        let build =
+            |part: u64| hashed_heads(columns, &hashes, next, |hash| top(hash, bits) == part);
+        let parts = match bits {
+            0 => vec![build(0)],
+            _ => (0..1u64 << bits).into_par_iter().map(build).collect(),
+        };
+        Hashed { parts, bits }
+    }
+
+    fn find(&self, hash: u64, same: impl FnMut(&(u64, u32)) -> bool) -> Option<u32> {
+        let part = &self.parts[top(hash, self.bits) as usize];
+        part.find(hash, same).map(|&(_, row)| row)
+    }
+}
+
+/// The highest bits of a hash. The lowest and the seven highest choose the place in a table, so it
+/// is not left with fewer places for being a part.
+fn top(hash: u64, bits: u32) -> u64 {
+    (hash << 8).checked_shr(64 - bits).unwrap_or(0)
+}
+
+fn hashed_heads(
+    columns: &[&Column],
+    hashes: &[u64],
+    next: &Next,
+    mine: impl Fn(u64) -> bool,
+) -> HashTable<(u64, u32)> {
+    let rows = hashes.iter().filter(|&&hash| mine(hash)).count();
+    let mut heads: HashTable<(u64, u32)> = HashTable::with_capacity(rows);
+    for (row, &hash) in hashes.iter().enumerate().rev() {
+        if !mine(hash) {
+            continue;
+        }
         let same = |&(other_hash, other): &(u64, u32)| {
             other_hash == hash && rows_equal(columns, other as usize, columns, row)
         };
         match heads.find_mut(hash, same) {
             Some(head) => {
-                next[row] = head.1;
+                next.chain(row, head.1);
                 head.1 = row as u32;
             }
             None => {
@@ -218,7 +296,7 @@ impl Probe<'_> {
                     let mine = &self.map.columns;
                     other_hash == hash && rows_equal(mine, other as usize, self.columns, row)
                 };
-                heads.find(hash, same).map(|&(_, row)| row)
+                heads.find(hash, same)
             }
         }
     }
@@ -227,7 +305,7 @@ impl Probe<'_> {
     pub(super) fn matches(&self, row: usize) -> impl Iterator<Item = u32> {
         let next = &self.map.next;
         std::iter::successors(self.first(row), |&row| {
-            Some(next[row as usize]).filter(|&next| next != NONE)
+            Some(next.of(row as usize)).filter(|&next| next != NONE)
         })
     }
 }
@@ -424,27 +502,35 @@ mod tests {
         assert!(!keys(&[5, 3, 4, 3]) && !keys(&[5, 1 << 40]));
     }
 
-    /// Numbers close together are found by place, others by hash, with the same answers.
+    /// Numbers close together are found by place, others by hash, with the same answers however many
+    /// tasks build the tables.
     #[test]
     fn rows_are_found_by_place_as_by_hash() {
-        let near = [3i64, -2, 3, 7, -2, 3];
-        for scale in [1, 1 << 40] {
-            let keys = Column::longs(&near.map(|n| n * scale));
-            let map = RowMap::new(&[&keys], keys.len());
-            assert_eq!(matches!(map.heads, Heads::Dense(..)), scale == 1);
-            let asked = [Cell::long(3 * scale), Cell::long(9), Cell::bool(true)];
-            let asked = Column::from_cells(asked);
-            let columns = [&asked];
-            let probe = map.probe(&columns, asked.len());
-            let found: Vec<Vec<u32>> = (0..3).map(|row| probe.matches(row).collect()).collect();
-            assert_eq!(found, [vec![0, 2, 5], vec![], vec![]]);
-            let among = RowKeys::new(&[&keys], keys.len());
-            assert_eq!(among.rows_among(&columns, 3, true), [0]);
-            assert_eq!(among.rows_among(&columns, 3, false), [1, 2]);
-            assert_eq!(distinct_rows(std::slice::from_ref(&keys), 6), [0, 1, 3]);
-            assert!(!is_key(&keys));
-            let groups = group_rows(&[&keys], 6);
-            assert_eq!(groups, (vec![0, 1, 0, 2, 1, 0], vec![0, 1, 3]));
+        for (threads, scale) in [(1, 1), (1, 1 << 40), (3, 1), (3, 1 << 40)] {
+            fork::on_threads(Some(threads), Some(1), || {
+                found_by_place_and_hash(scale);
+                Ok(())
+            })
+            .unwrap();
         }
+    }
+
+    fn found_by_place_and_hash(scale: i64) {
+        let keys = Column::longs(&[3i64, -2, 3, 7, -2, 3].map(|n| n * scale));
+        let map = RowMap::new(&[&keys], keys.len());
+        assert_eq!(matches!(map.heads, Heads::Dense(..)), scale == 1);
+        let asked = [Cell::long(3 * scale), Cell::long(9), Cell::bool(true)];
+        let asked = Column::from_cells(asked);
+        let columns = [&asked];
+        let probe = map.probe(&columns, asked.len());
+        let found: Vec<Vec<u32>> = (0..3).map(|row| probe.matches(row).collect()).collect();
+        assert_eq!(found, [vec![0, 2, 5], vec![], vec![]]);
+        let among = RowKeys::new(&[&keys], keys.len());
+        assert_eq!(among.rows_among(&columns, 3, true), [0]);
+        assert_eq!(among.rows_among(&columns, 3, false), [1, 2]);
+        assert_eq!(distinct_rows(std::slice::from_ref(&keys), 6), [0, 1, 3]);
+        assert!(!is_key(&keys));
+        let groups = group_rows(&[&keys], 6);
+        assert_eq!(groups, (vec![0, 1, 0, 2, 1, 0], vec![0, 1, 3]));
     }
 }

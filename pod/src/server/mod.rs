@@ -1,8 +1,9 @@
-//! The pod's process: one thread reads, several answer, one lock writes.
+//! The pod's process: several threads take turns at reading and answer what they read, one lock writes.
 //!
 //! Input: a stream of messages. Output: exactly one end for each call, in any order. Knows nothing
 //! of databases: what a call means is the business of a [`Service`].
 
+mod crew;
 mod end;
 mod gate;
 mod output;
@@ -64,15 +65,13 @@ fn serve_on(
     ending: &end::Ending,
 ) -> io::Result<ExitCode> {
     let answering = gate::Gate::default();
-    let work = Arc::new(work::Work::start(service)?);
     let reader = reader::Reader {
         service: service.clone(),
-        work: work.clone(),
         output: Arc::new(Output::new(transport.output, ending.clone())),
         format: Format::from_environment(),
         answering: answering.clone(),
     };
-    reader.start(transport.input, ending.clone())?;
+    let work = work::Work::start(service, reader, transport.input, ending)?;
 
     let end = ending.wait();
     if end.leaves_time() {

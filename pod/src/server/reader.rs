@@ -1,28 +1,34 @@
-//! The thread that reads: takes messages apart and hands calls on.
+//! What is done with each message: most are answered at once, calls are for whoever is free.
 
-use std::io::{self, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::sync::Arc;
-use std::thread;
 
 use datalith_engine::{Code, Error};
 
 use crate::bencode::frame::{self, Frame};
 use crate::limits::MESSAGE_BYTES;
-use crate::server::end::{End, Ending};
+use crate::server::end::End;
 use crate::server::gate::Gate;
 use crate::server::output::{Output, ReplyTo};
 use crate::server::service::Service;
-use crate::server::work::{Job, Work};
+use crate::server::work::Job;
 use crate::wire::request::{self, Op};
 use crate::wire::{Format, Id, Request};
 
-/// Bytes read at one time.
-const BUFFER_BYTES: usize = 64 << 10;
+/// Where messages come from.
+pub(crate) type Input = BufReader<Box<dyn Read + Send>>;
 
-/// What the reading thread works with.
+/// What the client sent.
+pub(crate) enum Sent {
+    /// A call to answer.
+    Call(Job),
+    /// Nothing any more.
+    End(End),
+}
+
+/// What is needed to take messages apart, whoever reads them.
 pub(crate) struct Reader {
     pub(crate) service: Arc<dyn Service>,
-    pub(crate) work: Arc<Work>,
     pub(crate) output: Arc<Output>,
     pub(crate) format: Format,
     /// Holds every call that is not answered yet.
@@ -30,34 +36,28 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Starts the thread; it announces the end.
-    pub(crate) fn start(self, input: impl Read + Send + 'static, ending: Ending) -> io::Result<()> {
-        let body = move || {
-            let input = BufReader::with_capacity(BUFFER_BYTES, input);
-            ending.announce(self.read(input));
-        };
-        thread::Builder::new()
-            .name("reader".to_owned())
-            .spawn(body)
-            .map(drop)
-    }
-
-    fn read(&self, mut input: BufReader<impl Read>) -> End {
+    /// The next call, after answering what is no call.
+    pub(crate) fn next(&self, input: &mut Input) -> Sent {
         loop {
-            let item = match frame::read(&mut input, MESSAGE_BYTES) {
+            let item = match frame::read(input, MESSAGE_BYTES) {
                 Ok(Frame::Item(item)) => item,
-                Ok(Frame::End) => return End::Input,
-                Err(fault) => return End::Fault(fault),
+                Ok(Frame::End) => return Sent::End(End::Input),
+                Err(fault) => return Sent::End(End::Fault(fault)),
             };
             match request::parse(item) {
-                Ok(request) if request.op == Op::Shutdown => return End::Shutdown,
-                Ok(request) => self.take(request),
+                Ok(request) if request.op == Op::Shutdown => return Sent::End(End::Shutdown),
+                Ok(request) => {
+                    if let Some(job) = self.take(request) {
+                        return Sent::Call(job);
+                    }
+                }
                 Err(bad) => self.refuse(bad.id, bad.message),
             }
         }
     }
 
-    fn take(&self, mut request: Request) {
+    /// Answers a message that is no call; a call, made ready to run.
+    fn take(&self, mut request: Request) -> Option<Job> {
         let id = std::mem::take(&mut request.id);
         let name = request.name();
         match request.op {
@@ -69,19 +69,18 @@ impl Reader {
             Op::Invoke => match self.service.route(name) {
                 Some(route) => {
                     let reply = ReplyTo::new(id, self.format, self.output.clone());
-                    if let Some(pass) = self.answering.enter() {
-                        self.work.submit(Job {
-                            request,
-                            route,
-                            reply,
-                            pass,
-                        });
-                    }
+                    return self.answering.enter().map(|pass| Job {
+                        request,
+                        route,
+                        reply,
+                        pass,
+                    });
                 }
                 None => self.refuse(id, format!("Var not found: {name}")),
             },
             Op::Shutdown => {}
         }
+        None
     }
 
     fn refuse(&self, id: Id, message: String) {
