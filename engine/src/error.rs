@@ -222,6 +222,9 @@ codes! {
     TransactAttrPredUnresolved "transact/attr-pred-unresolved" incorrect;
     /// A value over its length limit.
     TransactMaxLength "transact/max-length" incorrect;
+    /// A vector of another dimension than an index of its attribute has, or with a number that is not
+    /// finite.
+    TransactVector "transact/vector" incorrect;
     /// A purge that cannot be done.
     TransactPurge "transact/purge" incorrect;
     /// A valid-time window that is empty.

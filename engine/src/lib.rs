@@ -14,6 +14,7 @@ pub mod function;
 pub mod graph;
 pub mod index;
 pub mod limits;
+pub mod nearest;
 pub mod plan;
 pub mod pull;
 pub mod query;

@@ -12,6 +12,7 @@ use super::fold::{Fold, Folded};
 use super::graph_call::Graphs;
 use super::intersect::intersect;
 use super::join::{natural_join, semi_join_rows};
+use super::nearest;
 use super::relation::Relation;
 use super::shared::Shared;
 use super::source::Sources;
@@ -180,6 +181,7 @@ fn run_step(context: &mut Context<'_>, step: &Step, relation: Relation) -> Resul
                 relation.select(&rows)
             })
         }
+        Op::Nearest { .. } => nearest::search(context, step, &relation),
         Op::Rule { predicate, args } => fixpoint::call(context, *predicate, args, &relation),
     }
 }

@@ -6,6 +6,7 @@ use super::block::Context;
 use super::budget::Budget;
 use super::graph_call;
 use super::input::TupleBuilder;
+use super::nearest;
 use super::query::nested;
 use super::relation::Relation;
 use super::shared::Shared;
@@ -26,6 +27,9 @@ pub(super) fn filter(
 ) -> Result<Relation> {
     if let Callable::Graph(function) = call.callable {
         return graph_call::filter(context, (function, call), relation, form);
+    }
+    if let Callable::Nearest(function) = call.callable {
+        return Err(nearest::unbound(function, form));
     }
     if let Callable::Builtin(_) = call.callable {
         return filter_rows(context.shared(), call, relation, form);
@@ -296,7 +300,9 @@ impl<'a> Caller<'a> {
         let target = match call.callable {
             Callable::Builtin(builtin) => Target::Builtin(builtin),
             Callable::Special(special) => Target::Special(special),
-            Callable::Graph(_) => unreachable!("such calls are made for all rows together"),
+            Callable::Graph(_) | Callable::Nearest(_) => {
+                unreachable!("such calls are made for all rows together")
+            }
             Callable::Var(var) => Target::Named(relation.column(var).cloned().ok_or_else(unbound)?),
         };
         let mut args = Vec::with_capacity(call.args.len());

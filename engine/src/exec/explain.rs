@@ -301,6 +301,7 @@ impl Outlook<'_> {
             Op::Compute(..) => "function",
             Op::Union { .. } => "or",
             Op::AntiJoin { .. } => "not",
+            Op::Nearest { .. } => "nearest",
             Op::Rule { predicate, .. } => match self.program.predicates[*predicate].closure {
                 Some(_) => "closure",
                 None => "rule",

@@ -79,7 +79,7 @@ impl Forecast {
                 };
             }
             (Op::Intersect { var, .. }, _) if is_one => self.sorted = Some(*var),
-            (Op::Union { .. } | Op::Rule { .. }, _) => self.sorted = None,
+            (Op::Union { .. } | Op::Rule { .. } | Op::Nearest { .. }, _) => self.sorted = None,
             _ => {}
         }
         self.rows = step.estimate;

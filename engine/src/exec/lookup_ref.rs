@@ -2,7 +2,7 @@
 
 use crate::db::Db;
 use crate::error::Result;
-use crate::plan::{Block, Op, Pattern, Program, Slot, VarId};
+use crate::plan::{Among, Block, Op, Pattern, Program, Slot, VarId};
 use crate::value::Value;
 
 use super::source::Sources;
@@ -33,7 +33,11 @@ fn check_block(block: &Block, sources: &Sources, scalars: &[(VarId, &Value)]) ->
             Op::Intersect { block, .. } | Op::AntiJoin { block, .. } => {
                 check_block(block, sources, scalars)?;
             }
-            Op::Filter(_) | Op::Compute(..) | Op::Rule { .. } => {}
+            Op::Nearest {
+                among: Among::Passing(block),
+                ..
+            } => check_block(block, sources, scalars)?,
+            Op::Filter(_) | Op::Compute(..) | Op::Rule { .. } | Op::Nearest { .. } => {}
         }
     }
     Ok(())

@@ -34,6 +34,7 @@ mod lookup_ref;
 mod matches;
 mod meeting;
 mod merge;
+mod nearest;
 mod order;
 mod prepared;
 mod query;

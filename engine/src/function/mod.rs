@@ -26,10 +26,12 @@ mod seq;
 mod sequence;
 mod table;
 mod text;
+mod vector;
 
 pub use aggregate::{AGGREGATES, Aggregate};
 pub use failure::{Cause, is_swallowed};
 pub use table::{Arity, Entry, absence, table};
+pub use vector::distance_of;
 
 use std::collections::HashMap;
 use std::fmt;

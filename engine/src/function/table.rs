@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     aggregate, arithmetic, callable, collection, compare, convert, format, graph, lookup, name,
-    predicate, print, random, regex, sequence, text,
+    predicate, print, random, regex, sequence, text, vector,
 };
 use crate::error::Result;
 use crate::value::Value;
@@ -242,6 +242,9 @@ const TABLE: &[Entry] = &[
     row("byte-array", exactly(1), convert::byte_array, "Bytes, from numbers."),
     row("float-array", exactly(1), convert::float_array, "An array of 32-bit floats, from numbers."),
     row("double-array", exactly(1), convert::double_array, "An array of doubles, from numbers."),
+    // Vectors.
+    row("similarity", between(2, 3), vector::similarity, "How alike two vectors are: the cosine, or the inner product."),
+    row("vector-distance", between(2, 3), vector::vector_distance, "How far apart two vectors are, as an index measures it."),
     // Logic.
     row("not", exactly(1), predicate::not, "Whether it is nil or false."),
     row("and", at_least(0), predicate::and, "The first that is nil or false, or the last."),

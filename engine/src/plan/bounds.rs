@@ -5,7 +5,7 @@
 //! types compare: bounds may only be too wide.
 
 use super::physical::{Block, Op, Program, Step};
-use super::{ArgSlot, CallGoal, Callable, Slot, VarId};
+use super::{Among, ArgSlot, CallGoal, Callable, Slot, VarId};
 use crate::value::Value;
 
 /// The least and the greatest value that rows of a pattern can have, both included.
@@ -50,6 +50,10 @@ fn note_in(block: &mut Block) {
             }
             Op::Union { branches, .. } => branches.iter_mut().for_each(note_in),
             Op::AntiJoin { block, .. } => note_in(block),
+            Op::Nearest {
+                among: Among::Passing(block),
+                ..
+            } => note_in(block),
             _ => {}
         }
     }

@@ -107,6 +107,36 @@ pub enum Special {
     Query,
 }
 
+/// Searches for vectors that are near to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NearestFunction {
+    /// `(knn $ index vector k)`, the nearest.
+    Knn,
+    /// `(knn-within $ index vector radius)`, all within a distance.
+    Within,
+}
+
+impl NearestFunction {
+    /// The search of that name, by itself or as Datahike's scripts call it.
+    pub fn named(name: &str) -> Option<NearestFunction> {
+        match name {
+            "knn" | "proximum/knn" | "datahike.index.secondary.proximum/knn" => {
+                Some(NearestFunction::Knn)
+            }
+            "knn-within" => Some(NearestFunction::Within),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            NearestFunction::Knn => "knn",
+            NearestFunction::Within => "knn-within",
+        }
+    }
+}
+
 /// What a function clause calls.
 #[derive(Clone, Debug)]
 pub enum Callable {
@@ -116,6 +146,8 @@ pub enum Callable {
     Special(Special),
     /// A function over a graph of a database.
     Graph(GraphFunction),
+    /// A search for near vectors.
+    Nearest(NearestFunction),
     /// A variable that holds the name of a function.
     Var(VarId),
 }
@@ -461,7 +493,11 @@ impl Resolver<'_> {
                 .with("var", name.clone())
             })?,
         };
-        let mut slots = Vec::with_capacity(args.len());
+        let mut slots = Vec::with_capacity(args.len() + 1);
+        let is_source = |arg: &Arg| matches!(arg, Arg::Source(_));
+        if matches!(callable, Callable::Nearest(_)) && !args.iter().any(is_source) {
+            slots.push(ArgSlot::Source(self.default_source));
+        }
         for arg in args {
             slots.push(match arg {
                 Arg::Var(name) => ArgSlot::Var(self.var(scope, name)),
@@ -489,9 +525,11 @@ pub(super) fn callable(name: &Symbol) -> Option<Callable> {
         "q" | "datahike.query/q" | "datahike.api/q" | "d/q" => Special::Query,
         other => {
             let graph = || GraphFunction::named(other).map(Callable::Graph);
+            let nearest = || NearestFunction::named(other).map(Callable::Nearest);
             return function::lookup(other)
                 .map(Callable::Builtin)
-                .or_else(graph);
+                .or_else(graph)
+                .or_else(nearest);
         }
     };
     Some(Callable::Special(special))

@@ -11,6 +11,7 @@ mod inline;
 mod intersect;
 mod join_order;
 mod logical;
+mod nearest;
 mod number;
 mod order;
 mod physical;
@@ -21,11 +22,12 @@ mod whole;
 pub use bounds::Bounds;
 pub use estimate::Statistics;
 pub use logical::{
-    ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, Pattern, Slot, Special, VarId, Vars,
+    ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, NearestFunction, Pattern, Slot, Special,
+    VarId, Vars,
 };
 pub use order::op_vars;
 pub use physical::{
-    Block, Branch, BranchCall, Closure, Link, Op, Predicate, Program, Step, StepId, TailCall,
+    Among, Block, Branch, BranchCall, Closure, Link, Op, Predicate, Program, Step, StepId, TailCall,
 };
 pub use rules::{Outline, plan};
 pub use tree::{PlanNode, Work, tree};

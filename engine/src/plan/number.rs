@@ -1,6 +1,6 @@
 //! Numbers for the steps of a program, so that what each did can be counted.
 
-use super::physical::{Block, Op, Program, StepId};
+use super::physical::{Among, Block, Op, Program, StepId};
 
 /// Numbers all steps and calls from 0.
 pub(super) fn number(program: &mut Program) {
@@ -41,6 +41,10 @@ fn number_block(block: &mut Block, next: &mut u32) {
                     .for_each(|block| number_block(block, next));
             }
             Op::Intersect { block, .. } | Op::AntiJoin { block, .. } => number_block(block, next),
+            Op::Nearest {
+                among: Among::Passing(block),
+                ..
+            } => number_block(block, next),
             _ => {}
         }
     }

@@ -6,7 +6,8 @@ use super::estimate::{Statistics, estimate, selectivity};
 use super::intersect::intersections;
 use super::join_order::join_order;
 use super::logical::unique;
-use super::physical::{Block, Op, Step, StepId};
+use super::nearest::{Known, is_search};
+use super::physical::{Among, Block, Op, Step, StepId};
 use super::{CallGoal, Goal, GoalKind, Slot, VarId, Vars};
 use crate::error::{Code, Error, Result};
 use crate::value::{Symbol, Value};
@@ -44,6 +45,18 @@ pub(super) struct Order<'a> {
     pub statistics: &'a dyn Statistics,
     /// The rules.
     pub rules: &'a mut dyn RuleCalls,
+    /// Whose clauses are being ordered.
+    pub whose: Whose,
+}
+
+/// Whose clauses a conjunction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The query's: what is bound before it, the caller has given.
+    Query,
+    /// Those of a rule, an alternative or a negation: what is bound before it must not change what it
+    /// means.
+    Within,
 }
 
 impl Order<'_> {
@@ -67,7 +80,29 @@ impl Order<'_> {
         let mut left: Vec<&Goal> = goals.iter().collect();
         let mut planned = self.join_order(&left, &bound, (rows, needed));
         let mut steps = Vec::with_capacity(goals.len());
+        let mut found = HashSet::new();
         while !left.is_empty() {
+            let all: Vec<&Goal> = goals.iter().collect();
+            let known = Known {
+                before,
+                bound: &bound,
+                found: &found,
+            };
+            if let Some((step, taken)) = self.search((&all, &left), known, rows, needed)? {
+                left.retain(|goal| !taken.iter().any(|taken| std::ptr::eq(*taken, *goal)));
+                if let Op::Nearest { entity, .. } = &step.op {
+                    found.extend(*entity);
+                }
+                taken.iter().for_each(|goal| {
+                    let mut vars = Vec::new();
+                    goal.vars(&mut vars);
+                    bound.extend(vars);
+                });
+                rows = step.estimate;
+                planned = self.join_order(&left, &bound, (rows, needed));
+                steps.push(step);
+                continue;
+            }
             let first = planned.front().copied();
             let Some((at, op, estimate)) = self.next(&left, first, (&bound, &computed), rows)?
             else {
@@ -137,7 +172,7 @@ impl Order<'_> {
         rows: f64,
     ) -> Result<Option<(usize, Op, f64)>> {
         for (at, goal) in left.iter().enumerate() {
-            if is_filter(goal) && is_ready(goal, left, bound) {
+            if is_filter(goal) && !is_search(goal) && is_ready(goal, left, bound) {
                 let estimate = estimate(goal, rows, bound, self.statistics);
                 return Ok(Some((at, self.filter(goal, bound, rows)?, estimate)));
             }
@@ -211,12 +246,20 @@ impl Order<'_> {
                     .collect();
                 let inner: HashSet<VarId> = on.iter().copied().collect();
                 self.rules.enter_negation();
-                let block = self.block(goals, &inner, rows, &on);
+                let block = self.within(|order| order.block(goals, &inner, rows, &on));
                 self.rules.leave_negation();
                 Op::AntiJoin { block: block?, on }
             }
             _ => unreachable!("only filters come here"),
         })
+    }
+
+    /// Orders what is not the query's own.
+    pub(super) fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.whose, Whose::Within);
+        let done = work(self);
+        self.whose = outer;
+        done
     }
 
     fn producer(
@@ -244,7 +287,7 @@ impl Order<'_> {
                 let inner: HashSet<VarId> = inputs.iter().copied().collect();
                 let mut blocks = Vec::with_capacity(branches.len());
                 for goals in branches {
-                    match self.block(goals, &inner, rows, vars) {
+                    match self.within(|order| order.block(goals, &inner, rows, vars)) {
                         Ok(block) => blocks.push(block),
                         Err(error) if is_insufficient(&error) => return Ok(None),
                         Err(error) => return Err(error),
@@ -279,7 +322,7 @@ impl Order<'_> {
         })
     }
 
-    fn insufficient(&self, left: &[&Goal], bound: &HashSet<VarId>) -> Error {
+    pub(super) fn insufficient(&self, left: &[&Goal], bound: &HashSet<VarId>) -> Error {
         let goal = left[0];
         let mut vars = Vec::new();
         goal.vars(&mut vars);
@@ -355,7 +398,7 @@ fn is_filter(goal: &Goal) -> bool {
 
 /// Whether a filter can run: its arguments are bound; for a negation, everything that another
 /// goal could still bind.
-fn is_ready(goal: &Goal, left: &[&Goal], bound: &HashSet<VarId>) -> bool {
+pub(super) fn is_ready(goal: &Goal, left: &[&Goal], bound: &HashSet<VarId>) -> bool {
     match &goal.kind {
         GoalKind::Predicate(call) | GoalKind::Function(call, _) => {
             call.vars().all(|var| bound.contains(&var))
@@ -388,6 +431,17 @@ pub(super) fn mark_live(steps: &mut [Step], needed: &[VarId]) {
         if let Op::Intersect { block, .. } = &mut step.op {
             mark_live(&mut block.steps, &live);
         }
+        if let Op::Nearest {
+            inputs,
+            entity,
+            among: Among::Passing(block),
+            ..
+        } = &mut step.op
+        {
+            let own = inputs.iter().chain(&*entity);
+            let live: Vec<VarId> = live.iter().chain(own).copied().collect();
+            mark_live(&mut block.steps, &live);
+        }
         let mut vars = live;
         op_vars(&step.op, &mut vars);
         live = unique(vars);
@@ -406,6 +460,20 @@ pub fn op_vars(op: &Op, out: &mut Vec<VarId>) {
         }
         Op::Union { outputs, .. } => out.extend(outputs),
         Op::AntiJoin { on, .. } => out.extend(on),
+        Op::Nearest {
+            call,
+            bind,
+            inputs,
+            among,
+            ..
+        } => {
+            out.extend(call.vars());
+            bind.vars(out);
+            out.extend(inputs);
+            if let Among::Passing(block) = among {
+                block.steps.iter().for_each(|step| op_vars(&step.op, out));
+            }
+        }
         Op::Rule { args, .. } => out.extend(args.iter().filter_map(Slot::var)),
     }
 }

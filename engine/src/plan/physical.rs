@@ -80,6 +80,19 @@ pub enum Op {
         /// The block.
         block: Block,
     },
+    /// Adds the entities whose vectors are near to one.
+    Nearest {
+        /// The search.
+        call: CallGoal,
+        /// What its hits are bound to.
+        bind: Bind,
+        /// The variable of the entities.
+        entity: Option<VarId>,
+        /// Bound variables that the search and the block read.
+        inputs: Vec<VarId>,
+        /// Which entities may be found.
+        among: Among,
+    },
     /// Joins it with the tuples of a rule.
     Rule {
         /// Position among the predicates.
@@ -87,6 +100,17 @@ pub enum Op {
         /// The arguments.
         args: Vec<Slot>,
     },
+}
+
+/// Which entities a search may find.
+#[derive(Clone, Debug)]
+pub enum Among {
+    /// All.
+    All,
+    /// Those that its variable is bound to.
+    Bound,
+    /// Those for which a block finds something, started from the inputs and the hits.
+    Passing(Block),
 }
 
 impl Op {
@@ -99,6 +123,7 @@ impl Op {
             Op::Compute(..) => "compute",
             Op::Union { .. } => "union",
             Op::AntiJoin { .. } => "anti-join",
+            Op::Nearest { .. } => "nearest",
             Op::Rule { .. } => "rule",
         }
     }

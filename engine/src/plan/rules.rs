@@ -9,7 +9,7 @@ use super::estimate::Statistics;
 use super::inline::Rules;
 use super::logical::{Goal, GoalKind, Resolver, Scope};
 use super::number::number;
-use super::order::{Order, RuleCall, RuleCalls, is_insufficient};
+use super::order::{Order, RuleCall, RuleCalls, Whose, is_insufficient};
 use super::physical::{Block, Branch, Closure, Link, Predicate, Program};
 use super::whole::may_ask_for_all;
 use super::{Slot, VarId, Vars};
@@ -98,6 +98,7 @@ fn attempt(
         vars: &names,
         statistics,
         rules: &mut planner,
+        whose: Whose::Query,
     };
     let block = order.block(&goals, &bound, outline.input_rows as f64, &needed)?;
     let mistaken = planner.mistaken();
@@ -498,6 +499,7 @@ impl<'a> RulePlanner<'a> {
             vars: &names,
             statistics,
             rules: self,
+            whose: Whose::Within,
         };
         order.block(goals, bound, 1.0, needed)
     }

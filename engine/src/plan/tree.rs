@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Block, BranchCall, Closure, Op, Predicate, Program, Step, VarId};
+use super::{Among, Block, BranchCall, Closure, Op, Predicate, Program, Step, VarId};
 
 /// A line of a plan, and the lines beneath it.
 #[derive(Debug)]
@@ -82,7 +82,25 @@ impl<'p> Forest<'p> {
                 callee = Some(self.signature(*predicate));
                 below = self.predicate(*predicate);
             }
-            Op::Scan(_) | Op::Filter(_) | Op::Compute(..) => {}
+            Op::Nearest {
+                among: Among::Passing(block),
+                inputs,
+                entity,
+                ..
+            } => {
+                let start = Start {
+                    name: "hits",
+                    text: String::new(),
+                    bound: inputs.iter().chain(entity).copied().collect(),
+                    sorted: None,
+                    is_fallback: false,
+                };
+                below.push(PlanNode {
+                    work: Work::Start(start),
+                    below: self.block(block),
+                });
+            }
+            Op::Scan(_) | Op::Filter(_) | Op::Compute(..) | Op::Nearest { .. } => {}
         }
         PlanNode {
             work: Work::Step(step, callee),

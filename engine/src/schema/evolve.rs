@@ -33,6 +33,7 @@ impl Schema {
         } else {
             self.entries.insert(datom.e, Arc::new(entry));
         }
+        self.declare_secondary(datom.e);
         self.redeclare(datom.e, id_of);
     }
 

@@ -55,6 +55,7 @@ impl Schema {
                 .and_then(Value::as_keyword)
                 .cloned();
             schema.entries.insert(e, Arc::new((**entry).clone()));
+            schema.declare_secondary(e);
             let Some(ident) = ident else { continue };
             schema.set_ident(e, ident.clone());
             if !id.is_nil() {

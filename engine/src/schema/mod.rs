@@ -4,12 +4,14 @@ mod attribute;
 mod check;
 mod evolve;
 mod keep;
+mod secondary;
 mod system;
 mod value;
 
 pub use attribute::{Attribute, Cardinality, TupleKind, Unique, ValueType};
 pub use check::{Completeness, Transition, find_refused_updates, key_bearing_misuse};
 pub use evolve::{SchemaDatom, alias, is_enum_key, is_system_ident};
+pub use secondary::{SecondaryIndex, SecondaryKind, VectorConfig};
 pub use system::{
     BUILT_IN, BuiltIn, Purpose, SYSTEM_ENTITY_MAX, SYSTEM_IDENTS, SystemFact, SystemValue,
     implicit_attributes, is_reserved, system_entity, system_facts,
@@ -38,6 +40,8 @@ pub struct Schema {
     tuples_of: HashMap<Value, Vec<(AttrId, usize)>, FixedState>,
     /// Tuples by which entities are found again.
     identity_tuples: Vec<AttrId>,
+    /// The declared secondary indexes, by entity.
+    secondary: Vec<Arc<SecondaryIndex>>,
     /// Whether an attribute keeps its id when it is renamed, as under `:attribute-refs?`.
     keeps_ids: bool,
     /// The ids that entities have or had as attributes, where attributes keep them.

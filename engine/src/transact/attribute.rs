@@ -1,5 +1,6 @@
 //! What a transaction needs to know of an attribute, found once per transaction.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::show;
@@ -22,6 +23,8 @@ pub(super) struct Known {
     pub(super) check: Check,
     /// The composite tuples it is part of, with its place in them.
     pub(super) tuples: Vec<(AttrId, usize)>,
+    /// An index of vectors that covers it, and their dimension.
+    pub(super) vectors: Option<(Keyword, usize)>,
 }
 
 /// What is asked of values.
@@ -42,6 +45,30 @@ impl Known {
 
     pub(super) fn is_many(&self) -> bool {
         self.declared.is_many()
+    }
+
+    /// Whether its values are arrays of floats.
+    pub(super) fn is_array(&self) -> bool {
+        let value_type = self.declared.value_type;
+        matches!(
+            value_type,
+            Some(ValueType::FloatArray | ValueType::DoubleArray)
+        )
+    }
+
+    /// A value as it is kept: clients that know no arrays send vectors of numbers for them.
+    pub(super) fn kept<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
+        let kept = match (self.declared.value_type, value) {
+            (Some(ValueType::FloatArray), Value::Vector(_) | Value::List(_)) => {
+                value.to_floats().map(|xs| Value::FloatArray(xs.into()))
+            }
+            (Some(ValueType::DoubleArray), Value::Vector(items) | Value::List(items)) => {
+                let xs: Option<Vec<f64>> = items.iter().map(Value::to_double).collect();
+                xs.map(|xs| Value::DoubleArray(xs.into()))
+            }
+            _ => None,
+        };
+        kept.map_or(Cow::Borrowed(value), Cow::Owned)
     }
 
     pub(super) fn is_identity(&self) -> bool {
@@ -162,6 +189,11 @@ impl State<'_> {
             built_in,
             check,
             tuples: self.schema.tuples_of(ident).to_vec(),
+            vectors: self
+                .schema
+                .vector_indexes(ident)
+                .next()
+                .map(|(index, config)| (index.ident.clone(), config.dim)),
             declared,
         })
     }
@@ -191,6 +223,7 @@ impl State<'_> {
             built_in: None,
             check: Check::Nothing,
             tuples: Vec::new(),
+            vectors: None,
         })
     }
 }

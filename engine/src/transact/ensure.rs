@@ -24,6 +24,7 @@ impl State<'_> {
         let declared = &attribute.declared;
         if attribute.built_in.is_none() {
             self.check_lengths(attribute, value)?;
+            check_vector(attribute, value)?;
         }
         for predicate in &declared.predicates {
             self.check_predicate(attribute, predicate, value)?;
@@ -262,6 +263,32 @@ impl State<'_> {
             }
         }
         Value::from(map)
+    }
+}
+
+/// Refuses a vector that an index of its attribute cannot hold.
+fn check_vector(attribute: &Known, value: &Value) -> Result<()> {
+    let Some((index, dim)) = &attribute.vectors else {
+        return Ok(());
+    };
+    let floats = value.to_floats().unwrap_or_default();
+    let refuse = |why: String| {
+        let message = format!("Bad vector for {}: {why}", show(&attribute.ident));
+        Error::new(Code::TransactVector, message)
+            .with("attribute", attribute.ident.clone())
+            .with("index", Value::Keyword(index.clone()))
+            .with("dim", *dim)
+    };
+    if floats.len() != *dim {
+        let why = format!(
+            "{index} holds vectors of {dim} numbers, this one has {}",
+            floats.len()
+        );
+        return Err(refuse(why).with("length", floats.len()));
+    }
+    match floats.iter().position(|x| !x.is_finite()) {
+        Some(at) => Err(refuse(format!("its number {at} is not finite in 32 bits")).with("at", at)),
+        None => Ok(()),
     }
 }
 

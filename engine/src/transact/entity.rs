@@ -220,6 +220,9 @@ impl State<'_> {
 
     /// Whether a value is a single one rather than a collection of values, as a lookup ref is.
     fn is_single(&mut self, attribute: &Known, value: &Value) -> bool {
+        if attribute.is_array() && value.to_floats().is_some_and(|xs| !xs.is_empty()) {
+            return true;
+        }
         let pair = match value {
             Value::Vector(items) | Value::List(items) if items.len() == 2 => &items[0],
             Value::Vector(_) | Value::List(_) | Value::Set(_) => return false,

@@ -87,6 +87,7 @@ impl State<'_> {
             if let Some(new) = &new {
                 self.check_composite(&ident, old.as_deref(), new)?;
             }
+            self.check_secondary(e)?;
             if let Some(attribute) = self.schema.by_entity(e) {
                 pending
                     .distinct
@@ -97,6 +98,20 @@ impl State<'_> {
             }
         }
         Ok(pending)
+    }
+
+    /// Refuses the declaration of an index that could not answer.
+    fn check_secondary(&self, e: EntityId) -> Result<()> {
+        let mut indexes = self.schema.secondary().iter();
+        let Some(index) = indexes.find(|index| index.entity == e) else {
+            return Ok(());
+        };
+        let Some(why) = self.schema.secondary_fault(index) else {
+            return Ok(());
+        };
+        let ident = Value::Keyword(index.ident.clone());
+        let message = format!("Cannot declare the index {}: {why}", show(&ident));
+        Err(Error::new(Code::TransactSchema, message).with("index", ident))
     }
 
     fn is_used(&self, e: EntityId) -> bool {

@@ -167,6 +167,7 @@ impl State<'_> {
         tx: i64,
         context: &dyn Fn() -> Value,
     ) -> Step {
+        let value = &*attribute.kept(value);
         self.check_value(attribute, value, context)?;
         let e = match e {
             Value::Long(e) if *e > 0 => *e,
@@ -212,6 +213,7 @@ impl State<'_> {
         attribute: &Arc<Known>,
         value: &Value,
     ) -> Result<Option<crate::index::Cell>> {
+        let value = &*attribute.kept(value);
         if attribute.is_ref() {
             return Ok(Some(crate::index::Cell::long(self.entid_strict(value)?)));
         }

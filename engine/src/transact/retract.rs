@@ -212,6 +212,6 @@ impl State<'_> {
     }
 
     fn check_type(&mut self, attribute: &Arc<Known>, value: &Value, form: &Value) -> Result<()> {
-        self.check_value_type(attribute, value, &|| form.clone())
+        self.check_value_type(attribute, &attribute.kept(value), &|| form.clone())
     }
 }

@@ -3,6 +3,7 @@
 //! One type serves transaction data, query forms and results at the edge. Inside the engine values
 //! are cells of columns (see `index`); a [`Value`] is made only where a person or a client looks.
 
+mod array;
 mod compare;
 mod equal;
 mod hash;

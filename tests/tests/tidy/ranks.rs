@@ -11,7 +11,7 @@ const RANKS: &[&[&str]] = &[
     &["schema", "index"],
     &["segment"],
     &["db"],
-    &["query"],
+    &["nearest", "query"],
     &["plan"],
     &["pull", "transact"],
     &["diff", "exec", "root"],

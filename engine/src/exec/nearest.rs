@@ -1,0 +1,410 @@
+//! Searches for near vectors: entities with their distances, for each argument that a relation has.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use super::block::{Context, run_block};
+use super::call::bound;
+use super::input::TupleBuilder;
+use super::join::{columns, join_rows, natural_join, semi_join_rows};
+use super::relation::Relation;
+use crate::db::Db;
+use crate::error::{Code, Error, Result};
+use crate::function::distance_of;
+use crate::index::{Column, Interner, Kind};
+use crate::limits::{VECTOR_EF_MAX, VECTOR_NEIGHBOURS_MAX};
+use crate::nearest::{Hit, Reach, Space, Wanted, nearest};
+use crate::plan::{
+    Among, ArgSlot, Bind, Block, CallGoal, Callable, NearestFunction, Op, Step, VarId,
+};
+use crate::value::{Keyword, Value};
+
+/// How many times more hits are tried when too few of those before have passed.
+const GROWTH: usize = 4;
+
+/// Adds what a search finds.
+pub(super) fn search(
+    context: &mut Context<'_>,
+    step: &Step,
+    relation: &Relation,
+) -> Result<Relation> {
+    let Op::Nearest {
+        call,
+        bind,
+        entity,
+        inputs,
+        among,
+    } = &step.op
+    else {
+        unreachable!("only searches come here");
+    };
+    let vars: Vec<VarId> = call.vars().collect();
+    let args = relation.project(&vars).distinct();
+    let mut tuples = TupleBuilder::new(bind);
+    let mut passed = Vec::new();
+    for row in 0..args.len() {
+        let asked = Asked::of(context, call, &args, row, &step.form)
+            .map_err(|error| error.with("form", step.form.clone()))?;
+        let members = || members(relation, &args, row, context.budget);
+        match among {
+            Among::All => {
+                let hits = asked.hits(context, None, asked.reach)?;
+                add(
+                    &mut tuples,
+                    row as u32,
+                    bind,
+                    &asked,
+                    &hits,
+                    &mut context.interner,
+                )?;
+            }
+            Among::Bound => {
+                let among = entities(&members()?, *entity);
+                let hits = asked.hits(context, Some(&among), asked.reach)?;
+                add(
+                    &mut tuples,
+                    row as u32,
+                    bind,
+                    &asked,
+                    &hits,
+                    &mut context.interner,
+                )?;
+            }
+            Among::Passing(block) => {
+                let seed = members()?.project(inputs).distinct();
+                passed.push(passing(context, (block, *entity, bind), &seed, &asked)?);
+            }
+        }
+        context
+            .budget
+            .check_rows(tuples.left.len(), vars.len() + 2)?;
+    }
+    let found = match passed.first() {
+        Some(first) => {
+            let vars = first.vars().to_vec();
+            Relation::concat(&vars, &passed).distinct()
+        }
+        None => bound(&args, tuples),
+    };
+    natural_join(relation, &found, context.budget)
+}
+
+/// The error of a search whose hits nothing takes.
+pub(super) fn unbound(function: NearestFunction, form: &Value) -> Error {
+    let message = format!(
+        "{} gives entities and distances: bind them, as in [{form} [[?e ?distance]]]",
+        function.name()
+    );
+    Error::new(Code::QueryWhere, message).with("form", form.clone())
+}
+
+/// The rows of a relation that have the arguments of a row.
+fn members(
+    relation: &Relation,
+    args: &Relation,
+    row: usize,
+    budget: &super::budget::Budget,
+) -> Result<Relation> {
+    if args.vars().is_empty() {
+        return Ok(relation.clone());
+    }
+    let one = args.select(&[row as u32]);
+    let (left, right) = (columns(relation, args.vars()), columns(&one, args.vars()));
+    let (rows, _) = join_rows((&left, relation.len()), (&right, 1), budget)?;
+    Ok(relation.select(&rows))
+}
+
+/// The entities that a variable is bound to, ascending.
+fn entities(relation: &Relation, entity: Option<VarId>) -> Vec<i64> {
+    let column = entity.and_then(|var| relation.column(var));
+    let cells = column.into_iter().flat_map(Column::cells);
+    let mut entities: Vec<i64> = cells.filter_map(|cell| cell.as_long()).collect();
+    entities.sort_unstable();
+    entities.dedup();
+    entities
+}
+
+/// The nearest hits for which a block finds something, with what it finds.
+fn passing(
+    context: &mut Context<'_>,
+    (block, entity, bind): (&Block, Option<VarId>, &Bind),
+    seed: &Relation,
+    asked: &Asked,
+) -> Result<Relation> {
+    let entity = entity.expect("a block is only given to a search that binds entities");
+    let (mut found, mut kept) = (Vec::new(), Vec::new());
+    let mut tried = 0;
+    let mut reach = asked.reach;
+    loop {
+        let hits = asked.hits(context, None, reach)?;
+        let fresh = &hits[tried.min(hits.len())..];
+        let starts = Relation::new(vec![entity], vec![entity_column(fresh)], fresh.len());
+        let starts = natural_join(seed, &starts, context.budget)?;
+        let result = run_block(context, block, starts)?;
+        let passed: HashSet<i64> = entities(&result, Some(entity)).into_iter().collect();
+        found.push(result);
+        let grown = take(&mut kept, fresh, &passed, asked.reach);
+        tried = hits.len();
+        match reach {
+            Reach::Count(count) if grown.is_continue() && hits.len() >= count => {
+                reach = Reach::Count(count.saturating_mul(GROWTH).min(VECTOR_NEIGHBOURS_MAX));
+                if reach == Reach::Count(count) {
+                    break;
+                }
+            }
+            _ => break,
+        }
+    }
+    let vars = found[0].vars().to_vec();
+    let found = Relation::concat(&vars, &found);
+    let mut tuples = TupleBuilder::new(bind);
+    add(&mut tuples, 0, bind, asked, &kept, &mut context.interner)?;
+    let (hits, _) = tuples.finish();
+    let rows = semi_join_rows(&found, &hits, &[entity], true);
+    natural_join(&found.select(&rows), &hits, context.budget)
+}
+
+/// Keeps hits that passed, until there are as many as are wanted.
+fn take(kept: &mut Vec<Hit>, hits: &[Hit], passed: &HashSet<i64>, reach: Reach) -> ControlFlow<()> {
+    for hit in hits {
+        if matches!(reach, Reach::Count(count) if kept.len() >= count) {
+            return ControlFlow::Break(());
+        }
+        if passed.contains(&hit.entity.0) {
+            kept.push(*hit);
+        }
+    }
+    match reach {
+        Reach::Count(count) if kept.len() < count => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    }
+}
+
+/// What a row of arguments asks.
+struct Asked {
+    db: Db,
+    space: Space,
+    vector: Vec<f32>,
+    reach: Reach,
+    ef: Option<usize>,
+    exact: bool,
+}
+
+impl Asked {
+    fn of(
+        context: &Context<'_>,
+        call: &CallGoal,
+        args: &Relation,
+        row: usize,
+        form: &Value,
+    ) -> Result<Asked> {
+        let Callable::Nearest(function) = call.callable else {
+            unreachable!("only searches come here");
+        };
+        let wrong = || {
+            let last = match function {
+                NearestFunction::Knn => "a number of neighbours",
+                NearestFunction::Within => "a distance",
+            };
+            let message = format!(
+                "{} takes a database, an index or attribute, a vector and {last}, then options; in {form}",
+                function.name()
+            );
+            Error::new(Code::QueryWhere, message)
+        };
+        let [ArgSlot::Source(source), rest @ ..] = &call.args[..] else {
+            return Err(wrong());
+        };
+        let db = context.sources.db(*source, form)?.db.clone();
+        let value = |arg: &ArgSlot| match arg {
+            ArgSlot::Const(value) => Some(value.clone()),
+            ArgSlot::Var(var) => Some(context.interner.value(args.column(*var)?.cell(row))),
+            ArgSlot::Source(_) | ArgSlot::Rules => None,
+        };
+        let values: Option<Vec<Value>> = rest.iter().map(value).collect();
+        let values = values.ok_or_else(wrong)?;
+        let [name, vector, reach, options @ ..] = &values[..] else {
+            return Err(wrong());
+        };
+        let options = Options::read(function, options)?;
+        let space = Space::of(&db, name, options.distance)?;
+        let vector = vector.to_floats().ok_or_else(|| {
+            refused(
+                function,
+                format!("expects a vector of numbers to be near to, got {vector}"),
+            )
+        })?;
+        let reach = match function {
+            NearestFunction::Knn => {
+                let count = reach
+                    .as_long()
+                    .and_then(|count| usize::try_from(count).ok());
+                let count = count.ok_or_else(|| {
+                    refused(
+                        function,
+                        format!("expects a number of neighbours, got {reach}"),
+                    )
+                })?;
+                Reach::Count(count)
+            }
+            NearestFunction::Within => {
+                let radius = reach
+                    .to_double()
+                    .ok_or_else(|| refused(function, format!("expects a distance, got {reach}")))?;
+                Reach::Radius(radius as f32)
+            }
+        };
+        Ok(Asked {
+            vector: vector.into_owned(),
+            db,
+            space,
+            reach,
+            ef: options.ef,
+            exact: options.exact,
+        })
+    }
+
+    fn hits(&self, context: &Context<'_>, among: Option<&[i64]>, reach: Reach) -> Result<Vec<Hit>> {
+        let wanted = Wanted {
+            vector: &self.vector,
+            reach,
+            ef: self.ef,
+            exact: self.exact,
+            among,
+        };
+        nearest(&self.db, &self.space, &wanted, &|| context.budget.check())
+    }
+}
+
+/// What may be said after the arguments, as one map or as keys and values.
+#[derive(Default)]
+struct Options {
+    ef: Option<usize>,
+    exact: bool,
+    distance: Option<datalith_vector::Distance>,
+}
+
+impl Options {
+    fn read(function: NearestFunction, options: &[Value]) -> Result<Options> {
+        let pairs: Vec<(&Value, &Value)> = match options {
+            [Value::Map(map)] => map.iter().collect(),
+            _ if options.len().is_multiple_of(2) => {
+                options.chunks(2).map(|pair| (&pair[0], &pair[1])).collect()
+            }
+            _ => {
+                let message = "takes options as one map, or as keys and values".to_owned();
+                return Err(refused(function, message));
+            }
+        };
+        let mut read = Options::default();
+        for (key, value) in pairs {
+            let expects = |what: &str| {
+                refused(function, format!("expects {what} for {key}, got {value}"))
+                    .with("option", key.clone())
+            };
+            match key.as_keyword().map_or("", Keyword::as_str) {
+                "ef" => {
+                    let ef = value.as_long().and_then(|ef| usize::try_from(ef).ok());
+                    let ef = ef.filter(|ef| (1..=VECTOR_EF_MAX).contains(ef));
+                    read.ef = Some(ef.ok_or_else(|| expects("a number of candidates"))?);
+                }
+                "exact" => match value {
+                    Value::Bool(exact) => read.exact = *exact,
+                    _ => return Err(expects("true or false")),
+                },
+                "distance" => {
+                    let distance = distance_of(value);
+                    let distance =
+                        distance.ok_or_else(|| expects(":euclidean, :cosine or :inner-product"))?;
+                    read.distance = Some(distance);
+                }
+                _ => {
+                    let message = format!("knows no option {key}, only :ef :exact :distance");
+                    return Err(refused(function, message).with("option", key.clone()));
+                }
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn refused(function: NearestFunction, message: String) -> Error {
+    let name = function.name();
+    Error::new(Code::QueryFunction, format!("{name} {message}"))
+        .with("function", Value::symbol(name))
+}
+
+/// Adds hits to what is bound, for a row of arguments.
+fn add(
+    tuples: &mut TupleBuilder,
+    row: u32,
+    bind: &Bind,
+    asked: &Asked,
+    hits: &[Hit],
+    interner: &mut Interner,
+) -> Result<()> {
+    if let Some(columns) = hit_columns(bind, asked, hits, interner) {
+        tuples.extend(row, &columns, hits.len());
+        return Ok(());
+    }
+    let tuple = |hit: &Hit| {
+        Value::vector([
+            Value::Long(hit.entity.0),
+            Value::Double(f64::from(hit.distance)),
+            asked.db.ident(hit.attribute).clone(),
+        ])
+    };
+    let value = match bind {
+        Bind::Collection(item) if matches!(**item, Bind::Scalar(_)) => {
+            Value::vector(hits.iter().map(|hit| Value::Long(hit.entity.0)))
+        }
+        _ => Value::vector(hits.iter().map(tuple)),
+    };
+    tuples.bind(row, bind, &value, interner)
+}
+
+/// The columns of the variables of a binding, none of which occurs twice.
+fn hit_columns(
+    bind: &Bind,
+    asked: &Asked,
+    hits: &[Hit],
+    interner: &mut Interner,
+) -> Option<Vec<(VarId, Column)>> {
+    let Bind::Collection(item) = bind else {
+        return None;
+    };
+    let items = match &**item {
+        item @ Bind::Scalar(_) => std::slice::from_ref(item),
+        Bind::Tuple(items) if items.len() <= 3 => items,
+        _ => return None,
+    };
+    let mut bound: Vec<(VarId, Column)> = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        let var = match item {
+            Bind::Scalar(var) if bound.iter().any(|(other, _)| other == var) => return None,
+            Bind::Scalar(var) => *var,
+            Bind::Ignore => continue,
+            _ => return None,
+        };
+        let column = match at {
+            0 => entity_column(hits),
+            1 => {
+                let bits = hits.iter().map(|hit| f64::from(hit.distance).to_bits());
+                Column::uniform(Kind::Double, bits.collect::<Vec<_>>())
+            }
+            _ => {
+                let cells = hits
+                    .iter()
+                    .map(|hit| interner.cell(asked.db.ident(hit.attribute)));
+                Column::from_cells(cells.collect::<Vec<_>>())
+            }
+        };
+        bound.push((var, column));
+    }
+    Some(bound)
+}
+
+fn entity_column(hits: &[Hit]) -> Column {
+    let entities: Vec<i64> = hits.iter().map(|hit| hit.entity.0).collect();
+    Column::longs(&entities)
+}

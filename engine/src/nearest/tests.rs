@@ -1,0 +1,1 @@
+//! Searches are what a plain loop over the entities finds.
