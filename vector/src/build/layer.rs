@@ -1,0 +1,91 @@
+//! Links of one layer of the graph that is built.
+
+use super::pack::Codes;
+use super::select::Selector;
+use crate::error::Result;
+use crate::simd;
+use crate::walk::Graph;
+
+/// A neighbour and its distance.
+pub(crate) type Link = (u32, f32);
+
+/// The links of the first rows, `len` of them.
+pub(crate) struct Layer {
+    /// Most links of a row in the end.
+    pub(crate) most: usize,
+    /// Most links of a row until they are pruned.
+    room: usize,
+    len: usize,
+    links: Vec<u32>,
+    apart: Vec<f32>,
+    counts: Vec<u16>,
+}
+
+impl Layer {
+    pub(crate) fn empty(len: usize, most: usize) -> Layer {
+        let room = most;
+        Layer {
+            most,
+            room,
+            len,
+            links: vec![0; len * room],
+            apart: vec![0.0; len * room],
+            counts: vec![0; len],
+        }
+    }
+
+    /// Rows of the layer.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The neighbours of a row, in no order.
+    pub(crate) fn links(&self, row: u32) -> &[u32] {
+        let start = row as usize * self.room;
+        &self.links[start..start + usize::from(self.counts[row as usize])]
+    }
+
+    /// Sets all links of a row.
+    pub(crate) fn set(&mut self, row: u32, links: &[Link]) {
+        let start = row as usize * self.room;
+        for (i, (to, apart)) in links.iter().enumerate() {
+            self.links[start + i] = *to;
+            self.apart[start + i] = *apart;
+        }
+        self.counts[row as usize] = links.len() as u16;
+    }
+
+    /// The links of a row with some more, pruned if there are too many.
+    pub(crate) fn with(
+        &self,
+        row: u32,
+        more: impl Iterator<Item = Link>,
+        codes: &Codes,
+        selector: &mut Selector,
+    ) -> Vec<Link> {
+        let start = row as usize * self.room;
+        let old = self
+            .links(row)
+            .iter()
+            .copied()
+            .zip(self.apart[start..].iter().copied());
+        let mut links: Vec<Link> = old.chain(more).collect();
+        if links.len() > self.room {
+            links.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+            links = selector.select(codes, &links, self.most);
+        }
+        links
+    }
+}
+
+impl Graph for Layer {
+    #[inline]
+    fn neighbours(&self, row: u32) -> Result<impl Iterator<Item = u32>> {
+        Ok(self.links(row).iter().copied())
+    }
+
+    #[inline]
+    fn prefetch(&self, row: u32) {
+        simd::prefetch_rows(self.links(row));
+    }
+}
