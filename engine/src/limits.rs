@@ -112,10 +112,12 @@ pub const REBUILD_BYTES: usize = 32 << 20;
 /// Bytes of records after which a frame of a dump is full.
 pub const DUMP_FRAME_BYTES: usize = 1 << 20;
 /// Most numbers in a vector.
-pub const VECTOR_DIM_MAX: usize = 65_536;
+pub const VECTOR_DIM_MAX: usize = 65_000;
 /// Most links of a row of a graph of vectors in a layer (`m`).
 pub const VECTOR_LINKS_MAX: usize = 256;
 /// Most candidates of a search among vectors (`ef`).
 pub const VECTOR_EF_MAX: usize = 1 << 20;
 /// Most neighbours that a search among vectors is asked for (`k`).
 pub const VECTOR_NEIGHBOURS_MAX: usize = 1 << 20;
+/// Rows of vectors that lie in no graph from which on one is built.
+pub const GRAPH_ROWS_MIN: usize = 4_096;

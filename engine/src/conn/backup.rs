@@ -20,7 +20,6 @@ use super::settings::{self, Settings};
 use crate::error::{Code, Error, Result};
 use crate::index::Digest;
 use crate::root;
-use crate::segment;
 use crate::store::{LockAttempt, Log, OnDamage, Put, Start, Storage};
 use crate::value::{Keyword, Value};
 
@@ -165,7 +164,7 @@ impl Backup<'_> {
             if !self.met.contains(&name) {
                 let root = root::load(&**self.source, digest)?;
                 for stamp in root.stamps() {
-                    self.object(&segment::name(stamp.digest), stamp.digest)?;
+                    self.object(&stamp.name(), stamp.digest)?;
                 }
                 self.object(&name, digest)?;
             }

@@ -1,5 +1,6 @@
 //! Branches and commits of a database, as a connection offers them.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -7,6 +8,7 @@ use uuid::Uuid;
 use super::Conn;
 use super::checkpoint::Checkpoint;
 use super::database::Database;
+use super::graphs::GraphProgress;
 use super::history::{self, ChainReport, Commit, TxEntry};
 use super::hold::Hold;
 use super::journal::write_first;
@@ -238,6 +240,18 @@ impl Conn {
             true => database.checkpoint(),
             false => Ok(Checkpoint::NothingNew),
         }
+    }
+
+    /// Builds the graphs of all vectors that lie in none, however few they are, and waits for it; how
+    /// many graphs those were. Without it they are built in the background once there are
+    /// [`GRAPH_ROWS_MIN`](crate::limits::GRAPH_ROWS_MIN), and rows in no graph are searched one by one.
+    ///
+    /// `watch` hears of the progress, and may end it: [`Code::QueryCanceled`].
+    pub fn build_graphs(
+        &self,
+        watch: &(dyn Fn(GraphProgress) -> ControlFlow<()> + Sync),
+    ) -> Result<usize> {
+        self.database()?.build_graphs(1, watch)
     }
 
     /// Computes the id of every commit of this branch anew and compares.

@@ -55,10 +55,11 @@ impl Database {
     pub(super) fn checkpoint_under_maintenance(&self, reuse: Reuse<'_>) -> Result<Checkpoint> {
         let settled = self.settled()?;
         if settled.pieces.is_empty() {
-            let is_wasteful = settled.opened.as_deref();
-            let is_wasteful =
-                is_wasteful.is_some_and(|root| root::is_wasteful(&settled.db, root, &reuse));
-            if !is_wasteful {
+            let is_due = settled.opened.as_deref().is_some_and(|root| {
+                root::is_wasteful(&settled.db, root, &reuse)
+                    || root::lacks_graphs(&settled.db, root)
+            });
+            if !is_due {
                 return Ok(Checkpoint::NothingNew);
             }
         }
@@ -169,6 +170,7 @@ impl Database {
 
     /// Ends the checkpoint at work, and leaves little novelty for the next who opens the branch.
     pub(super) fn close(&self) {
+        self.stop_building();
         let mut merger = self.merger().lock().unwrap_or_else(PoisonError::into_inner);
         let _ = merger.take().map(thread::JoinHandle::join);
         drop(merger);

@@ -172,6 +172,7 @@ impl Conn {
         let database = self.database()?;
         let answer = database.transact(data, upon, &self.shared.listeners);
         database.keep_novelty_small();
+        database.keep_graphs();
         answer
     }
 

@@ -17,6 +17,7 @@ use super::settings::Settings;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::root::Written;
+use crate::segment::VectorGraph;
 use crate::store::{Put, Storage};
 use crate::transact::{self, Transaction, TxData};
 use crate::value::{Keyword, Value};
@@ -37,6 +38,10 @@ pub(super) struct Database {
     wrote: AtomicBool,
     /// The checkpoint at work, if there is one.
     merger: Mutex<Option<JoinHandle<()>>>,
+    /// The building of graphs at work, if there is one.
+    builder: Mutex<Option<JoinHandle<()>>>,
+    /// Whether it is about to end.
+    closing: AtomicBool,
     keeps_segments: bool,
 }
 
@@ -131,6 +136,8 @@ impl Database {
             writer: Mutex::new(journal),
             following: Mutex::default(),
             merger: Mutex::default(),
+            builder: Mutex::default(),
+            closing: AtomicBool::new(false),
             keeps_segments: true,
         }))
     }
@@ -206,6 +213,24 @@ impl Database {
 
     pub(super) fn merger(&self) -> &Mutex<Option<JoinHandle<()>>> {
         &self.merger
+    }
+
+    pub(super) fn builder(&self) -> &Mutex<Option<JoinHandle<()>>> {
+        &self.builder
+    }
+
+    pub(super) fn is_closing(&self) -> &AtomicBool {
+        &self.closing
+    }
+
+    /// The value that was read or made last here.
+    pub(super) fn current(&self) -> Db {
+        self.head.get().0
+    }
+
+    /// Gives a graph that was built from an earlier value to the newest; see [`Journal::attach`].
+    pub(super) fn attach(&self, from: &Db, graph: VectorGraph) -> Result<bool> {
+        self.with_writer(|journal| Ok(journal.attach(from, graph, &self.head)))
     }
 
     /// Whether a transaction was made here.

@@ -9,7 +9,6 @@ use super::pin::{Pin, hold_still};
 use super::reference::{Place, Ref};
 use crate::error::Result;
 use crate::root;
-use crate::segment;
 use crate::value::Keyword;
 
 /// Refs, and the promise that what they name is not collected while this is held.
@@ -61,7 +60,7 @@ pub(super) fn mark(place: &Place, reference: &Ref, marked: &mut BTreeSet<String>
         && marked.insert(root::name(digest))
     {
         let root = root::load(&*place.storage, digest)?;
-        marked.extend(root.stamps().map(|stamp| segment::name(stamp.digest)));
+        marked.extend(root.stamps().map(|stamp| stamp.name()));
     }
     Ok(())
 }

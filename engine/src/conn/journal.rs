@@ -17,6 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::index::Digest;
 use crate::limits::{GROUP_BYTES, LEASE_HELD_MS, LOG_RECORD_BYTES};
 use crate::root::{self, Root, Written};
+use crate::segment::VectorGraph;
 use crate::store::{Entry, Log, Origin, Put, Storage, WriterLease, commit_id};
 use crate::transact::{Transaction, TxData, TxReport};
 use crate::value::Value;
@@ -131,6 +132,16 @@ impl Journal {
         self.lineage.adopt(written);
         self.publish(head);
         Ok(())
+    }
+
+    /// Gives a graph, built from an earlier value, to the newest; false if it would miss rows there.
+    pub(super) fn attach(&mut self, from: &Db, graph: VectorGraph, head: &Head) -> bool {
+        let may = self.may_have(from, graph.cover());
+        if may {
+            self.lineage.db = self.lineage.db.with_graph(graph);
+            self.publish(head);
+        }
+        may
     }
 
     /// Bytes of logs behind the root.

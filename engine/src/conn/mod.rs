@@ -20,6 +20,9 @@ mod environment;
 mod export;
 mod findings;
 mod gc;
+mod graphs;
+#[cfg(test)]
+mod graphs_tests;
 mod history;
 mod hold;
 mod import;
@@ -56,6 +59,7 @@ pub use connection::{Conn, Leave, leave};
 pub use export::{DumpReport, export_at};
 pub use findings::{BranchReport, Finding, Progress, VerifyReport};
 pub use gc::{GcOptions, GcReport};
+pub use graphs::GraphProgress;
 pub use history::{ChainReport, ChainStatus, Commit, TxEntry};
 pub use import::{import_at, import_database};
 pub use listen::ListenerId;

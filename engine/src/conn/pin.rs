@@ -120,10 +120,11 @@ pub(super) fn pinned(held: &HeldLock) -> Option<Vec<String>> {
     if let Some(names) = needed.strip_prefix(OBJECTS) {
         return Some(names.split(' ').map(str::to_owned).collect());
     }
-    let digests = needed.strip_prefix(SEGMENTS)?.split(' ');
-    digests
-        .map(|hex| Digest::parse(hex).map(segment::name))
-        .collect()
+    let mut names = Vec::new();
+    for hex in needed.strip_prefix(SEGMENTS)?.split(' ') {
+        names.extend(segment::names(Digest::parse(hex)?));
+    }
+    Some(names)
 }
 
 /// Waits for the lock of whoever writes or removes segments. Fails with [`Code::Locked`].

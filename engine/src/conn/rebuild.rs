@@ -160,10 +160,7 @@ impl Rebuild {
         let Some((digest, root)) = &self.root else {
             return Ok(());
         };
-        let mut needed: Vec<String> = root
-            .stamps()
-            .map(|stamp| crate::segment::name(stamp.digest))
-            .collect();
+        let mut needed: Vec<String> = root.stamps().map(|stamp| stamp.name()).collect();
         needed.push(root::name(*digest));
         needed.sort_unstable();
         for name in self.storage.list("")? {

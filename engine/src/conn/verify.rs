@@ -253,7 +253,7 @@ impl Walk<'_> {
         };
         let stamps: Vec<SegmentStamp> = root.stamps().copied().collect();
         for stamp in stamps {
-            let name = segment::name(stamp.digest);
+            let name = stamp.name();
             if !self.meet(&name) {
                 continue;
             }

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::fault;
 use crate::index::{AttributeIndex, Cell, Change, Dictionary, Leaf, Row, Run};
 use crate::schema::Schema;
+use crate::segment::VectorGraph;
 
 /// Datoms from which on their attributes are worked on by several threads.
 const PARALLEL_DATOMS: usize = 8192;
@@ -104,6 +105,7 @@ impl Db {
             schema,
             dictionary,
             attributes: Arc::new(attributes),
+            graphs: self.graphs_after(datoms),
             max_eid,
             max_tx,
             commit: None,
@@ -157,12 +159,14 @@ impl Db {
                 schema,
                 dictionary,
                 attributes: Arc::new(attributes),
+                graphs: Arc::default(),
                 max_eid,
                 max_tx,
                 commit,
             }),
             view: View::default(),
             viewed: Arc::default(),
+            searched: Arc::default(),
         }
     }
 
@@ -185,6 +189,7 @@ impl Db {
             }),
             view: self.view.clone(),
             viewed: Arc::clone(&self.viewed),
+            searched: Arc::clone(&self.searched),
         }
     }
 
@@ -193,7 +198,30 @@ impl Db {
             state: Arc::new(state),
             view: View::default(),
             viewed: Arc::default(),
+            searched: Arc::default(),
         }
+    }
+
+    /// The graphs that still hold what they cover after some datoms: a datom in the name of an
+    /// earlier transaction is a row that a graph should hold and does not.
+    fn graphs_after(&self, datoms: &[IndexDatom]) -> Arc<[Arc<VectorGraph>]> {
+        let graphs = &self.state.graphs;
+        let is_missed = |graph: &Arc<VectorGraph>| {
+            let cover = graph.cover();
+            let missed = |datom: &IndexDatom| {
+                datom.a == cover.attribute && datom.op == Op::Assert && datom.tx.0 <= cover.upto
+            };
+            datoms.iter().any(missed)
+        };
+        let late = graphs.iter().filter(|graph| is_missed(graph));
+        let late: Vec<AttrId> = late.map(|graph| graph.cover().attribute).collect();
+        if late.is_empty() {
+            return Arc::clone(graphs);
+        }
+        let kept = graphs
+            .iter()
+            .filter(|graph| !late.contains(&graph.cover().attribute));
+        kept.cloned().collect()
     }
 }
 

@@ -7,6 +7,7 @@ mod apply;
 mod describe;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod graphs;
 mod options;
 mod read;
 mod resolve;
@@ -17,6 +18,8 @@ mod view;
 
 pub use apply::{IndexDatom, Purge};
 pub use describe::{metrics, reverse_schema, schema_map};
+pub use graphs::FreshRows;
+pub(crate) use graphs::Searched;
 pub use options::{Flexibility, Options, ValueCaps};
 pub use scan::DatomIter;
 pub use seek::{rseek_datoms, rseek_datoms_iter, seek_datoms, seek_datoms_iter};
@@ -32,6 +35,7 @@ use uuid::Uuid;
 use crate::datom::{AttrId, TxId};
 use crate::index::{AttributeIndex, Dictionary, Run, SortOrder};
 use crate::schema::Schema;
+use crate::segment::VectorGraph;
 
 /// A database value: what was so at a transaction, seen through a [`View`].
 #[derive(Clone)]
@@ -40,6 +44,8 @@ pub struct Db {
     view: View,
     /// Runs as the view shows them, made on first touch; empty for the current view.
     viewed: Arc<Mutex<ViewedRuns>>,
+    /// What searches for near vectors made of it.
+    searched: Arc<Mutex<Searched>>,
 }
 
 type ViewedRuns = HashMap<(AttrId, SortOrder), Option<Run>, FixedState>;
@@ -52,6 +58,8 @@ struct State {
     schema: Arc<Schema>,
     dictionary: Dictionary,
     attributes: Arc<Attributes>,
+    /// The graphs of its vectors: by index and attribute, then by what they cover.
+    graphs: Arc<[Arc<VectorGraph>]>,
     max_eid: i64,
     max_tx: TxId,
     /// The commit that holds exactly this state.

@@ -19,12 +19,14 @@ impl Db {
                 schema: Arc::new(Schema::default()),
                 dictionary: Dictionary::default(),
                 attributes: Arc::new(Attributes::default()),
+                graphs: Arc::default(),
                 max_eid: 0,
                 max_tx: TxId(TX0),
                 commit: None,
             }),
             view: View::default(),
             viewed: Arc::new(Mutex::new(ViewedRuns::default())),
+            searched: Arc::default(),
         }
     }
 

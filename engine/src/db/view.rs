@@ -167,6 +167,7 @@ impl Db {
             state: Arc::clone(&self.state),
             view,
             viewed: Arc::new(Mutex::new(ViewedRuns::default())),
+            searched: Arc::default(),
         }
     }
 

@@ -5,9 +5,12 @@
 //! there, the rest row by row; either way a row counts only if the view shows it, so the past, a
 //! branch and the present are answered by the same graphs.
 
+mod build;
 mod exact;
 mod space;
+mod walk;
 
+pub use build::{Due, build, due};
 pub use space::Space;
 
 use crate::datom::{AttrId, EntityId};
@@ -55,7 +58,8 @@ pub struct Hit {
 /// - Errors: [`Code::QueryFunction`] for a vector of another dimension or with a number that is not
 ///   finite, [`Code::Limit`] for more than [`VECTOR_NEIGHBOURS_MAX`](crate::limits::VECTOR_NEIGHBOURS_MAX)
 ///   neighbours.
-/// - Cost: O(rows · dim) for rows that lie in no graph.
+/// - What lies in graphs is found by walks, which miss a few of the nearest; `ef` says how few.
+/// - Cost: O(ef · log rows · dim) for rows in graphs, O(rows · dim) for others.
 pub fn nearest(
     db: &Db,
     space: &Space,
@@ -65,7 +69,10 @@ pub fn nearest(
     space.check(wanted)?;
     let mut hits = Vec::new();
     for &attribute in &space.attributes {
-        hits.extend(exact::hits(db, space, attribute, wanted, check)?);
+        hits.extend(match walk::hits(db, space, attribute, wanted, check)? {
+            Some(hits) => hits,
+            None => exact::hits(db, space, attribute, wanted, check)?,
+        });
     }
     if space.attributes.len() > 1 {
         hits.sort_by(|a, b| {

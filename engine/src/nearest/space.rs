@@ -55,7 +55,9 @@ impl Space {
         }
         let ident = db.ident(a);
         let mut indexes = db.schema().vector_indexes(ident);
-        let index = indexes.find(|(_, config)| distance.is_none_or(|d| d == config.distance));
+        let index = indexes.find(|(index, config)| {
+            distance.is_none_or(|d| d == config.distance) && !is_disabled(db, index)
+        });
         match (index, distance) {
             (Some((index, config)), _) => Ok(Space {
                 attributes: vec![a],
@@ -94,6 +96,9 @@ impl Space {
             let message = format!("the index {name} cannot be searched: {why}");
             refused(message).with("index", name.clone())
         };
+        if is_disabled(db, index) {
+            return Err(unusable("it is :disabled"));
+        }
         let config = match (&index.kind, index.vectors()) {
             (Err(why), _) => return Err(unusable(why)),
             (_, None) => return Err(unusable("it is no index of vectors")),
@@ -144,6 +149,12 @@ impl Space {
             _ => Ok(()),
         }
     }
+}
+
+pub(super) fn is_disabled(db: &Db, index: &SecondaryIndex) -> bool {
+    let entry = db.schema().entry(index.entity);
+    let status = entry.and_then(|entry| entry.get(&Value::keyword("db.secondary/status")));
+    status == Some(&Value::keyword("disabled"))
 }
 
 fn index_named<'d>(db: &'d Db, name: &Value) -> Option<&'d SecondaryIndex> {

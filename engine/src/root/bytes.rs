@@ -2,16 +2,20 @@
 
 use uuid::Uuid;
 
-use super::{ArchivePart, AttributePart, DictionaryPart, LeafPart, Root, SamplePart};
+use super::{ArchivePart, AttributePart, DictionaryPart, GraphPart, LeafPart, Root, SamplePart};
 use crate::bytes::{Cursor, put_value, put_varint, put_zigzag, read_value};
+use crate::datom::{AttrId, EntityId};
 use crate::error::{Code, Error, Result};
 use crate::index::{Cell, Kind};
-use crate::segment::SegmentStamp;
+use crate::segment::{Cover, SegmentStamp};
 
 /// What a root starts with.
 const MAGIC: &[u8; 8] = b"datalith";
-/// The newest format this build reads, and the one it writes.
-const FORMAT: u32 = 1;
+/// The newest format this build reads. It writes the oldest that can say what is to be said: a root
+/// without graphs is of the first.
+const FORMAT: u32 = 2;
+/// The first format that has graphs.
+const FORMAT_GRAPHS: u32 = 2;
 /// Bytes of magic, format, commit.
 const HEAD_BYTES: usize = 8 + 4 + 16;
 const _: () = assert!(HEAD_BYTES == MAGIC.len() + size_of::<u32>() + size_of::<Uuid>());
@@ -22,7 +26,11 @@ impl Root {
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(4096);
         out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&FORMAT.to_le_bytes());
+        let format = match self.graphs.is_empty() {
+            true => 1,
+            false => FORMAT_GRAPHS,
+        };
+        out.extend_from_slice(&u32::to_le_bytes(format));
         out.extend_from_slice(self.commit.as_bytes());
         put_varint(&mut out, self.t);
         put_varint(&mut out, self.epoch);
@@ -46,6 +54,10 @@ impl Root {
         }
         put_varint(&mut out, self.attributes.len() as u64);
         self.attributes.iter().for_each(|part| part.put(&mut out));
+        if !self.graphs.is_empty() {
+            put_varint(&mut out, self.graphs.len() as u64);
+            self.graphs.iter().for_each(|part| part.put(&mut out));
+        }
         Ok(out)
     }
 
@@ -80,6 +92,10 @@ impl Root {
             })
         })?;
         let attributes = list(&mut cursor, 2, AttributePart::read)?;
+        let graphs = match format {
+            ..FORMAT_GRAPHS => Vec::new(),
+            _ => list(&mut cursor, SegmentStamp::BYTES, GraphPart::read)?,
+        };
         let count = segments.len() as u32;
         let leaves = attributes
             .iter()
@@ -102,6 +118,30 @@ impl Root {
             dictionary,
             attributes,
             archive,
+            graphs,
+        })
+    }
+}
+
+impl GraphPart {
+    fn put(&self, out: &mut Vec<u8>) {
+        let cover = self.cover;
+        put_zigzag(out, cover.index.0);
+        put_varint(out, u64::from(cover.attribute.0));
+        put_zigzag(out, cover.after);
+        put_zigzag(out, cover.upto);
+        self.stamp.put(out);
+    }
+
+    fn read(cursor: &mut Cursor<'_>) -> Result<GraphPart> {
+        Ok(GraphPart {
+            cover: Cover {
+                index: EntityId(cursor.zigzag()?),
+                attribute: AttrId(number(cursor)?),
+                after: cursor.zigzag()?,
+                upto: cursor.zigzag()?,
+            },
+            stamp: SegmentStamp::read(cursor)?,
         })
     }
 }

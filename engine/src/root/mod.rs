@@ -15,12 +15,12 @@ mod write;
 pub use check::{Broken, Counts, Print, Prints, check, compare};
 pub use leaves::is_wasteful;
 pub use open::{Opened, load, open, restore};
-pub use write::{Position, Reuse, Written, write};
+pub use write::{Position, Reuse, Written, lacks_graphs, write};
 
 use uuid::Uuid;
 
 use crate::index::{Cell, Digest};
-use crate::segment::SegmentStamp;
+use crate::segment::{Cover, SegmentStamp};
 use crate::value::Value;
 
 /// A database value, as its root keeps it.
@@ -48,6 +48,17 @@ pub struct Root {
     pub attributes: Vec<AttributePart>,
     /// The records of the log up to its commit, in order.
     pub archive: Vec<ArchivePart>,
+    /// The graphs of its vectors.
+    pub graphs: Vec<GraphPart>,
+}
+
+/// A graph of vectors in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GraphPart {
+    /// Which rows it holds.
+    pub cover: Cover,
+    /// Where it lies.
+    pub stamp: SegmentStamp,
 }
 
 /// A run of the dictionary in a segment.
@@ -121,7 +132,12 @@ impl Root {
     pub fn stamps(&self) -> impl Iterator<Item = &SegmentStamp> {
         let values = self.dictionary.iter().map(|part| &part.stamp);
         let records = self.archive.iter().map(|part| &part.stamp);
-        self.segments.iter().chain(values).chain(records)
+        let graphs = self.graphs.iter().map(|part| &part.stamp);
+        self.segments
+            .iter()
+            .chain(values)
+            .chain(records)
+            .chain(graphs)
     }
 }
 

@@ -80,6 +80,9 @@ pub fn restore(root: Arc<Root>, segments: &Segments, options: &Options) -> Resul
         (root.max_eid, TxId(root.max_tx)),
         (root.t > 0).then_some(root.commit),
     );
+    let graphs = root.graphs.iter();
+    let graphs = graphs.map(|part| Arc::new(segments.vectors(&part.stamp, part.cover)));
+    let db = db.with_graphs(graphs.collect());
     Ok(Opened { root, db })
 }
 

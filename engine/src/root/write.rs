@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::leaves::{LeafTable, Twins};
-use super::{ArchivePart, DictionaryPart, Root, name};
+use super::{ArchivePart, DictionaryPart, GraphPart, Root, name};
 use crate::db::Db;
 use crate::error::Result;
 use crate::index::{Dictionary, Digest, Leaf, StoredValues};
@@ -36,6 +36,8 @@ pub struct Written {
     pub root: Arc<Root>,
     twins: Twins,
     values: Vec<Arc<dyn StoredValues>>,
+    /// Whether the graphs of the value were left out.
+    without_graphs: bool,
 }
 
 impl Written {
@@ -46,7 +48,11 @@ impl Written {
             let twin = self.twins.get(&(Arc::as_ptr(leaf) as usize));
             twin.map(|(_, twin)| Arc::clone(twin))
         };
-        db.rebased(db.dictionary().rebased(&self.values), twin)
+        let db = db.rebased(db.dictionary().rebased(&self.values), twin);
+        match self.without_graphs {
+            true => db.with_graphs(Vec::new()),
+            false => db,
+        }
     }
 }
 
@@ -107,6 +113,11 @@ pub fn write(
         attributes: leaves.attributes(db, &places),
         dictionary,
         archive,
+        graphs: match &reuse {
+            // They hold what was purged; they are built anew.
+            Reuse::Purged { .. } => Vec::new(),
+            Reuse::Shared | Reuse::Compact { .. } => graph_parts(db),
+        },
     };
     let bytes = root.encode()?;
     let digest = Digest::of(&bytes);
@@ -117,8 +128,25 @@ pub fn write(
         digest,
         twins: leaves.twins(&places, &root, segments),
         values: values.collect(),
+        without_graphs: matches!(reuse, Reuse::Purged { .. }),
         root: Arc::new(root),
     })
+}
+
+/// Where the graphs of a value lie, those that lie in the store.
+pub(super) fn graph_parts(db: &Db) -> Vec<GraphPart> {
+    let parts = db.graphs().iter().filter_map(|graph| {
+        Some(GraphPart {
+            cover: graph.cover(),
+            stamp: *graph.stamp()?,
+        })
+    });
+    parts.collect()
+}
+
+/// Whether a root lacks a graph that its value has.
+pub fn lacks_graphs(db: &Db, root: &Root) -> bool {
+    graph_parts(db) != root.graphs
 }
 
 /// Writes the values that lie in no segment. Small runs are merged with what follows them, so that

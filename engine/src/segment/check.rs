@@ -6,7 +6,8 @@ use super::archive::Transactions;
 use super::dictionary::ValuesSegment;
 use super::open::Lazy;
 use super::rows::RowsSegment;
-use super::stamp::{SegmentKind, SegmentStamp, name};
+use super::stamp::{SegmentKind, SegmentStamp};
+use super::vectors;
 use crate::error::Result;
 use crate::index::Digest;
 use crate::store::Storage;
@@ -27,13 +28,14 @@ pub fn check(storage: &Arc<dyn Storage>, stamp: &SegmentStamp) -> Result<()> {
         SegmentKind::Values => Lazy::<ValuesSegment>::of(storage.clone(), *stamp)
             .get()?
             .check(),
+        SegmentKind::Vectors => vectors::check(storage, stamp),
         SegmentKind::Transactions => Transactions::of(storage.clone(), *stamp).check(),
     }
 }
 
 /// The file is as long as it was and its bytes have the digest that is its name.
 fn check_bytes(storage: &dyn Storage, stamp: &SegmentStamp) -> Result<()> {
-    let file = name(stamp.digest);
+    let file = stamp.name();
     let size = storage.size(&file)?.ok_or_else(|| stamp.missing())?;
     if size != stamp.bytes {
         return Err(stamp.corrupt(format!("{} bytes", stamp.bytes), size.to_string()));

@@ -15,7 +15,7 @@ use arrow_ipc::{Block, CompressionType, MetadataVersion};
 use arrow_schema::{ArrowError, SchemaRef};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::stamp::{SegmentKind, SegmentStamp, name};
+use super::stamp::{SegmentKind, SegmentStamp};
 use crate::bytes::Cursor;
 use crate::edn::base64;
 use crate::error::{Code, Error, Result};
@@ -110,7 +110,7 @@ impl FileWriter {
             rows,
             kind,
         };
-        create_by_content(storage, &name(stamp.digest), &bytes)?;
+        create_by_content(storage, &stamp.name(), &bytes)?;
         Ok(stamp)
     }
 }
@@ -159,7 +159,7 @@ impl SegmentReader {
         stamp: SegmentStamp,
     ) -> Result<SegmentReader> {
         let footer = storage
-            .read(&name(stamp.digest), stamp.footer_at..stamp.bytes)?
+            .read(&stamp.name(), stamp.footer_at..stamp.bytes)?
             .ok_or_else(|| stamp.missing())?;
         let len = stamp.bytes.saturating_sub(stamp.footer_at);
         if footer.len() as u64 != len {
@@ -226,7 +226,7 @@ impl SegmentReader {
         let len = block.metaDataLength() as u64 + block.bodyLength() as u64;
         let bytes = self
             .storage
-            .read(&name(stamp.digest), start..start + len)?
+            .read(&stamp.name(), start..start + len)?
             .ok_or_else(|| stamp.missing())?;
         if bytes.len() as u64 != len {
             return Err(stamp.corrupt(
@@ -324,7 +324,7 @@ fn read_header(stamp: &SegmentStamp, whole: &[u8]) -> Result<Header> {
     let mut cursor = Cursor::new(whole);
     let format = u32::from_le_bytes(cursor.array()?);
     if format > FORMAT_VERSION {
-        let file = name(stamp.digest);
+        let file = stamp.name();
         let message =
             format!("{file} has format {format}; this build reads up to {FORMAT_VERSION}");
         return Err(Error::new(Code::FormatVersion, message)

@@ -19,10 +19,12 @@ mod rows;
 mod stamp;
 mod trend;
 mod values;
+mod vectors;
 
 pub use archive::{ArchivedRecord, Transactions, write_transactions};
 pub use check::check;
 pub use open::Segments;
 pub use rows::SegmentWriter;
-pub use stamp::{SegmentKind, SegmentStamp, name};
+pub use stamp::{SegmentKind, SegmentStamp, names};
 pub use values::write_values;
+pub use vectors::{Cover, VectorGraph, write_vectors};

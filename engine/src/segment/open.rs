@@ -9,7 +9,8 @@ use super::archive::Transactions;
 use super::dictionary::ValuesSegment;
 use super::file::SegmentReader;
 use super::rows::RowsSegment;
-use super::stamp::{SegmentStamp, name};
+use super::stamp::SegmentStamp;
+use super::vectors::{Cover, VectorGraph, VectorsSegment};
 use crate::error::{Code, Error, Result};
 use crate::index::{Chunk, ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues};
 use crate::store::Storage;
@@ -26,6 +27,7 @@ struct Shared {
     storage: Arc<dyn Storage>,
     rows: Mutex<Open<Lazy<RowsSegment>>>,
     values: Mutex<Open<Lazy<ValuesSegment>>>,
+    vectors: Mutex<Open<Lazy<VectorsSegment>>>,
     /// Whether what is held may be collected.
     unpinned: Arc<AtomicBool>,
     keeper: Keeper,
@@ -51,6 +53,7 @@ impl Segments {
             storage,
             rows: Mutex::default(),
             values: Mutex::default(),
+            vectors: Mutex::default(),
             unpinned: Arc::default(),
             keeper,
         }))
@@ -66,6 +69,7 @@ impl Segments {
     pub fn alive(&self) -> Vec<SegmentStamp> {
         let mut alive = lock(&self.0.rows).alive();
         alive.extend(lock(&self.0.values).alive());
+        alive.extend(lock(&self.0.vectors).alive());
         alive
     }
 
@@ -85,6 +89,11 @@ impl Segments {
             start,
             len,
         })
+    }
+
+    /// The vectors in a segment, which covers some rows. Reads nothing.
+    pub fn vectors(&self, stamp: &SegmentStamp, cover: Cover) -> VectorGraph {
+        VectorGraph::stored(cover, self.share(&self.0.vectors, stamp))
     }
 
     /// The records in a segment of transactions. Reads nothing.
@@ -146,9 +155,21 @@ impl<S> Open<S> {
     }
 }
 
+/// What can be made of a segment.
+pub(super) trait Opened: Sized {
+    /// Reads as much as it takes to trust the rest when it is read.
+    fn open(storage: Arc<dyn Storage>, stamp: SegmentStamp) -> Result<Self>;
+}
+
 /// What can be made of a verified file.
 pub(super) trait FromFile: Sized {
     fn from_file(file: SegmentReader) -> Result<Self>;
+}
+
+impl<S: FromFile> Opened for S {
+    fn open(storage: Arc<dyn Storage>, stamp: SegmentStamp) -> Result<S> {
+        S::from_file(SegmentReader::verified(storage, stamp)?)
+    }
 }
 
 /// A segment that is opened on first touch. A failure is not kept: the next touch tries again.
@@ -175,18 +196,18 @@ impl<S> Lazy<S> {
     }
 }
 
-impl<S: FromFile> Lazy<S> {
+impl<S: Opened> Lazy<S> {
     /// Reads something of the segment; what is missing of an unpinned one has expired.
-    fn read<'s, T>(&'s self, read: impl FnOnce(&'s S) -> Result<T>) -> Result<T> {
+    pub(super) fn read<'s, T>(&'s self, read: impl FnOnce(&'s S) -> Result<T>) -> Result<T> {
         self.get().and_then(read).map_err(|error| {
             if error.code() != Code::MissingSegment || !self.unpinned.load(Ordering::Relaxed) {
                 return error;
             }
             let message = format!(
                 "the database value has expired: {} was collected; take a new one",
-                name(self.stamp.digest)
+                self.stamp.name()
             );
-            Error::new(Code::SnapshotExpired, message).with("file", name(self.stamp.digest))
+            Error::new(Code::SnapshotExpired, message).with("file", self.stamp.name())
         })
     }
 
@@ -198,8 +219,7 @@ impl<S: FromFile> Lazy<S> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
         }
-        let file = SegmentReader::verified(self.storage.clone(), self.stamp)?;
-        let opened = S::from_file(file)?;
+        let opened = S::open(self.storage.clone(), self.stamp)?;
         Ok(self.opened.get_or_init(|| opened))
     }
 }

@@ -14,6 +14,8 @@ pub enum SegmentKind {
     Values = 2,
     /// Records of the log.
     Transactions = 3,
+    /// Vectors and the graph of their neighbours.
+    Vectors = 4,
 }
 
 impl SegmentKind {
@@ -23,16 +25,25 @@ impl SegmentKind {
             SegmentKind::Rows,
             SegmentKind::Values,
             SegmentKind::Transactions,
+            SegmentKind::Vectors,
         ]
         .into_iter()
         .find(|&kind| kind as u32 == number)
     }
 }
 
-/// The name of a segment's object in its store.
-pub fn name(digest: Digest) -> String {
+/// The names that the object of a segment may have, whatever it holds.
+pub fn names(digest: Digest) -> [String; 2] {
+    [SegmentKind::Rows, SegmentKind::Vectors].map(|kind| name(digest, kind))
+}
+
+fn name(digest: Digest, kind: SegmentKind) -> String {
     let hex = digest.to_string();
-    format!("segment/{}/{hex}.arrow", &hex[..2])
+    let form = match kind {
+        SegmentKind::Vectors => "vectors",
+        _ => "arrow",
+    };
+    format!("segment/{}/{hex}.{form}", &hex[..2])
 }
 
 /// What proves a segment: nothing of it is believed that does not follow from this.
@@ -42,9 +53,9 @@ pub struct SegmentStamp {
     pub digest: Digest,
     /// The length of the file.
     pub bytes: u64,
-    /// Where the footer starts, in bytes.
+    /// Where the footer starts, in bytes. Vectors have none: theirs is the first block.
     pub footer_at: u64,
-    /// The XXH3-64 of everything from there on.
+    /// The XXH3-64 of everything from there on; of vectors, of their first block.
     pub footer_sum: u64,
     /// Rows, values or records.
     pub rows: u64,
@@ -57,6 +68,11 @@ const STAMP_BYTES: usize = SegmentStamp::BYTES;
 const _: () = assert!(STAMP_BYTES == 32 + 4 * 8 + 1);
 
 impl SegmentStamp {
+    /// The name of the segment's object in its store.
+    pub fn name(&self) -> String {
+        name(self.digest, self.kind)
+    }
+
     /// The length of a stamp's bytes.
     pub const BYTES: usize = 65;
 
@@ -89,7 +105,7 @@ impl SegmentStamp {
 
     /// The error for bytes that are not those that were written.
     pub(super) fn corrupt(&self, expected: impl Into<String>, got: impl Into<String>) -> Error {
-        let (file, expected, got) = (name(self.digest), expected.into(), got.into());
+        let (file, expected, got) = (self.name(), expected.into(), got.into());
         let message = format!("{file} is damaged: expected {expected}, got {got}");
         Error::new(Code::CorruptSegment, message)
             .with("file", file)
@@ -104,7 +120,7 @@ impl SegmentStamp {
 
     /// The error for a file that is not there.
     pub(super) fn missing(&self) -> Error {
-        let file = name(self.digest);
+        let file = self.name();
         Error::new(Code::MissingSegment, format!("{file} is not there")).with("file", file)
     }
 }
@@ -130,7 +146,7 @@ mod tests {
         out[STAMP_BYTES - 1] = 9;
         assert!(SegmentStamp::read(&mut Cursor::new(&out)).is_err());
         assert_eq!(
-            name(stamp.digest).len(),
+            stamp.name().len(),
             "segment/00/".len() + 64 + ".arrow".len()
         );
     }

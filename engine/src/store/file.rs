@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use super::Mapped;
 use super::memory::missing;
 use super::storage::{
     HeldLock, Listed, LockAttempt, PINS, Put, Storage, TURN, WriterLock, check_name,
@@ -167,6 +168,12 @@ impl Storage for FileStorage {
             Ok(bytes)
         };
         present(read()).map_err(|e| failed("read of", name, &e))
+    }
+
+    fn map(&self, name: &str) -> Result<Option<Mapped>> {
+        let path = self.path(name)?;
+        let map = || Mapped::file(&File::open(&path)?);
+        present(map()).map_err(|e| failed("mapping of", name, &e))
     }
 
     fn size(&self, name: &str) -> Result<Option<u64>> {

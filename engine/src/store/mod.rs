@@ -10,6 +10,7 @@ mod log;
 #[cfg(test)]
 mod log_tests;
 mod memory;
+mod mmap;
 mod record;
 mod scan;
 mod sim;
@@ -20,6 +21,7 @@ pub use file::{FileStorage, read_text};
 pub use lease::WriterLease;
 pub use log::{Log, OnDamage, Origin, Recovery, Start};
 pub use memory::MemoryStorage;
+pub use mmap::Mapped;
 pub use record::{Appended, FORMAT_VERSION, LogPosition, RecordView, Tip, commit_id};
 pub use sim::{Fault, SimStorage, Times};
 pub use storage::{

@@ -18,6 +18,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::Mapped;
 use crate::error::{Code, Error, Result};
 use crate::limits::STORAGE_NAME_BYTES;
 
@@ -34,6 +35,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// The bytes of `range`, fewer where the object ends before it; none if there is no such name.
     fn read(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>>;
+
+    /// The whole of an object as memory, read as it is touched where the store can do so; none if
+    /// there is no such name.
+    fn map(&self, name: &str) -> Result<Option<Mapped>> {
+        Ok(self.read(name, 0..u64::MAX)?.map(Mapped::of))
+    }
 
     /// The length in bytes; none if there is no such name.
     fn size(&self, name: &str) -> Result<Option<u64>>;

@@ -7,7 +7,8 @@ use super::{Transaction, show};
 use crate::datom::{AttrId, EntityId, TxId};
 use crate::db::{Db, Flexibility};
 use crate::error::{Code, Error, Result};
-use crate::schema::{Attribute, Completeness, Transition};
+use crate::limits::GRAPH_ROWS_MIN;
+use crate::schema::{Attribute, Completeness, SecondaryIndex, Transition};
 use crate::value::{Map, Value};
 
 /// What is still to be looked at once the next database value stands.
@@ -28,6 +29,7 @@ impl State<'_> {
     /// The finished transaction.
     pub(super) fn finish(mut self, meta: Map) -> Result<Transaction> {
         self.check_retimed()?;
+        self.say_status()?;
         let pending = self.check_schema()?;
         self.tempids
             .insert(Value::keyword("db/current-tx"), Value::Long(self.tx));
@@ -98,6 +100,42 @@ impl State<'_> {
             }
         }
         Ok(pending)
+    }
+
+    /// Says of indexes of vectors that were declared just now whether they are still to be built: of
+    /// few rows no graph is made, they are searched one by one.
+    fn say_status(&mut self) -> Result<()> {
+        let status_key = Value::keyword("db.secondary/status");
+        let known = self.db.schema().secondary();
+        let is_new = |index: &&Arc<SecondaryIndex>| {
+            let entry = self.schema.entry(index.entity);
+            index.vectors().is_some()
+                && !known.iter().any(|other| other.entity == index.entity)
+                && entry.is_some_and(|entry| !entry.contains_key(&status_key))
+        };
+        let indexes = self.schema.secondary().iter();
+        let new: Vec<Arc<SecondaryIndex>> = indexes.filter(is_new).cloned().collect();
+        for index in new {
+            let attributes = index.attributes.iter();
+            let rows = attributes.filter_map(|ident| self.db.index(self.db.attribute_id(ident)?));
+            let rows: usize = rows.map(|index| index.current().len()).sum();
+            let is_small = rows < GRAPH_ROWS_MIN;
+            let status = if is_small { "ready" } else { "building" };
+            self.say(index.entity, &status_key, Value::keyword(status))?;
+            if !is_small {
+                let since = Value::keyword("db.secondary/building-since-tx");
+                self.say(index.entity, &since, Value::Long(self.tx))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, e: EntityId, key: &Value, value: Value) -> Result<()> {
+        let Some(attribute) = self.known(key) else {
+            return Ok(());
+        };
+        let cell = self.interner.cell(&value);
+        self.assert(e.0, &attribute, cell, self.tx)
     }
 
     /// Refuses the declaration of an index that could not answer.

@@ -1,0 +1,268 @@
+//! Graphs of vectors beside a plain loop over everything that was ever said.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::conn::branch::BranchPoint;
+use crate::conn::gc::GcOptions;
+use crate::conn::{Config, Conn, create_database_at};
+use crate::datom::TxId;
+use crate::db::{Db, TimePoint};
+use crate::edn;
+use crate::error::Code;
+use crate::nearest::{Reach, Space, Wanted, nearest};
+use crate::store::{MemoryStorage, Storage};
+use crate::transact::TxData;
+use crate::value::{Keyword, Value};
+
+/// What a branch holds at a transaction, by entity.
+type Twin = BTreeMap<i64, Vec<f32>>;
+
+const DIM: usize = 8;
+const GO: &(dyn Fn(super::graphs::GraphProgress) -> ControlFlow<()> + Sync) =
+    &|_| ControlFlow::Continue(());
+
+/// Numbers that look random, the same every time.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % end
+    }
+
+    fn vector(&mut self) -> Vec<f32> {
+        (0..DIM)
+            .map(|_| self.below(2000) as f32 / 100.0 - 10.0)
+            .collect()
+    }
+}
+
+fn config() -> Config {
+    Config::memory(Uuid::from_u128(9))
+}
+
+fn transact(conn: &Conn, text: &str) -> i64 {
+    let data = TxData::from_value(&edn::read(text).unwrap()).unwrap();
+    conn.transact(&data).unwrap().db_after.max_tx().0
+}
+
+fn set(conn: &Conn, e: i64, vector: &[f32]) -> i64 {
+    let value = Value::FloatArray(vector.into());
+    let form = [
+        Value::keyword("db/add"),
+        Value::Long(e),
+        Value::keyword("at"),
+        value,
+    ];
+    let data = TxData::new(Value::vector([Value::vector(form)]));
+    conn.transact(&data).unwrap().db_after.max_tx().0
+}
+
+fn store() -> (Arc<dyn Storage>, Conn) {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    create_database_at(&storage, &config()).unwrap();
+    let conn = Conn::connect_at(Arc::clone(&storage), &config()).unwrap();
+    transact(
+        &conn,
+        "[{:db/ident :at :db/valueType :db.type/float-array :db/cardinality :db.cardinality/one}
+          {:db/ident :idx/at :db.secondary/type :hnsw :db.secondary/attrs [:at] :db.secondary/config {:dim 8}}]",
+    );
+    (storage, conn)
+}
+
+fn found(db: &Db, vector: &[f32], count: usize, among: Option<&[i64]>) -> Vec<(i64, f32)> {
+    let space = Space::of(db, &Value::keyword("idx/at"), None).unwrap();
+    let wanted = Wanted {
+        vector,
+        reach: Reach::Count(count),
+        ef: Some(1024),
+        exact: false,
+        among,
+    };
+    let hits = nearest(db, &space, &wanted, &|| Ok(())).unwrap();
+    hits.iter()
+        .map(|hit| (hit.entity.0, hit.distance))
+        .collect()
+}
+
+fn expected(twin: &Twin, vector: &[f32], count: usize, among: Option<&[i64]>) -> Vec<(i64, f32)> {
+    let is_wanted = |e: &i64| among.is_none_or(|among| among.binary_search(e).is_ok());
+    let mut all: Vec<(i64, f32)> = twin
+        .iter()
+        .filter(|(e, _)| is_wanted(e))
+        .map(|(e, v)| {
+            (
+                *e,
+                v.iter().zip(vector).map(|(a, b)| (a - b) * (a - b)).sum(),
+            )
+        })
+        .collect();
+    all.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+    all.truncate(count);
+    all
+}
+
+fn assert_same(db: &Db, twin: &Twin, draw: &mut Draw, what: &str) {
+    let vector = draw.vector();
+    let same = |among: Option<&[i64]>| {
+        let (got, want) = (
+            found(db, &vector, 10, among),
+            expected(twin, &vector, 10, among),
+        );
+        assert_eq!(got.len(), want.len(), "{what}");
+        for (got, want) in got.iter().zip(&want) {
+            let close = (got.1 - want.1).abs() <= 1e-3 * want.1.max(1.0);
+            assert!(close, "{what}: {got:?} for {want:?}");
+        }
+    };
+    same(None);
+    let some: Vec<i64> = twin.keys().copied().filter(|e| e % 7 == 0).collect();
+    same(Some(&some));
+    let many: Vec<i64> = twin.keys().copied().filter(|e| e % 3 != 0).collect();
+    same(Some(&many));
+}
+
+/// Inserts, updates and retractions, with graphs built, folded and collected in between; every
+/// hundredth step the present, the past and a branch are asked.
+#[test]
+fn graphs_answer_as_a_loop_does_now_then_and_on_branches() {
+    let (storage, conn) = store();
+    let mut draw = Draw(0x9E37_79B9_7F4A_7C15);
+    let mut twin = Twin::new();
+    let mut past: Vec<(i64, Twin)> = Vec::new();
+    let mut branches: Vec<(Keyword, Twin)> = Vec::new();
+    for step in 1..=10_000usize {
+        let e = 1000 + draw.below(3000) as i64;
+        let tx = if draw.below(10) == 0 && twin.remove(&e).is_some() {
+            transact(&conn, &format!("[[:db/retract {e} :at]]"))
+        } else {
+            let vector = draw.vector();
+            let tx = set(&conn, e, &vector);
+            twin.insert(e, vector);
+            tx
+        };
+        if step % 1700 == 0 {
+            conn.build_graphs(GO).unwrap();
+        }
+        if step % 2500 == 0 {
+            conn.gc_storage(GcOptions {
+                min_age_ms: Some(0),
+            })
+            .unwrap();
+            let name = Keyword::new(&format!("b{step}"));
+            conn.create_branch(&BranchPoint::Branch(Keyword::new("db")), &name)
+                .unwrap();
+            let config = config()
+                .with("branch", Value::Keyword(name.clone()))
+                .unwrap();
+            let branch = Conn::connect_at(Arc::clone(&storage), &config).unwrap();
+            let mut own = twin.clone();
+            let vector = draw.vector();
+            set(&branch, 1, &vector);
+            own.insert(1, vector);
+            branches.push((name, own));
+            branch.release();
+        }
+        if step % 500 == 0 {
+            past.push((tx, twin.clone()));
+        }
+        if step % 100 == 0 {
+            let db = conn.db().unwrap();
+            assert_same(&db, &twin, &mut draw, &format!("step {step}"));
+            if let Some((tx, twin)) = past.get(draw.below(past.len().max(1) as u64) as usize) {
+                let then = db.as_of(TimePoint::Tx(TxId(*tx))).unwrap();
+                assert_same(&then, twin, &mut draw, &format!("step {step} as of {tx}"));
+            }
+        }
+    }
+    assert!(
+        conn.db().unwrap().graphs().len() > 1,
+        "several graphs are searched"
+    );
+    for (name, twin) in &branches {
+        let config = config()
+            .with("branch", Value::Keyword(name.clone()))
+            .unwrap();
+        let branch = Conn::connect_at(Arc::clone(&storage), &config).unwrap();
+        let db = branch.db().unwrap();
+        assert!(!db.graphs().is_empty(), "{name} shares graphs");
+        assert_same(&db, twin, &mut draw, name.as_str());
+    }
+}
+
+/// What a root names is there when the store is opened again; what was purged is in no graph.
+#[test]
+fn graphs_are_kept_until_what_they_hold_is_purged() {
+    let (storage, conn) = store();
+    let mut draw = Draw(7);
+    let vectors: Vec<Vec<f32>> = (0..300).map(|_| draw.vector()).collect();
+    for (e, vector) in (1000..).zip(&vectors) {
+        set(&conn, e, vector);
+    }
+    assert_eq!(conn.build_graphs(GO).unwrap(), 1);
+    assert_eq!(
+        conn.build_graphs(GO).unwrap(),
+        0,
+        "nothing is left to build"
+    );
+    let again = Conn::connect_at(Arc::clone(&storage), &config()).unwrap();
+    let db = again.db().unwrap();
+    assert_eq!(db.graphs().len(), 1);
+    assert_eq!(found(&db, &vectors[40], 1, None), [(1040, 0.0)]);
+
+    let names = || -> Vec<String> {
+        let all = storage.list("segment/").unwrap().into_iter();
+        all.filter(|name| name.ends_with(".vectors")).collect()
+    };
+    let before = names();
+    assert_eq!(before.len(), 1);
+    transact(&conn, "[[:db.purge/entity 1040]]");
+    assert_ne!(found(&conn.db().unwrap(), &vectors[40], 1, None)[0].0, 1040);
+    drop((db, again));
+    conn.gc_storage(GcOptions {
+        min_age_ms: Some(0),
+    })
+    .unwrap();
+    assert!(conn.db().unwrap().graphs().is_empty());
+    assert_eq!(names(), Vec::<String>::new());
+    assert_eq!(
+        found(&conn.db().unwrap(), &vectors[41], 1, None),
+        [(1041, 0.0)]
+    );
+    assert_eq!(conn.build_graphs(GO).unwrap(), 1);
+    assert_eq!(
+        found(&conn.db().unwrap(), &vectors[41], 1, None),
+        [(1041, 0.0)]
+    );
+}
+
+/// Work that is ended leaves nothing; work that began from an older value is dropped if its rows are
+/// no longer all there are.
+#[test]
+fn a_graph_that_would_miss_rows_is_not_taken() {
+    let (_, conn) = store();
+    let mut draw = Draw(11);
+    for e in 1000..1200 {
+        set(&conn, e, &draw.vector());
+    }
+    let ended = conn.build_graphs(&|_| ControlFlow::Break(()));
+    assert_eq!(ended.unwrap_err().code(), Code::QueryCanceled);
+    assert!(conn.db().unwrap().graphs().is_empty());
+    conn.build_graphs(GO).unwrap();
+    let tx = conn.db().unwrap().max_tx().0;
+    // A datom in the name of an earlier transaction.
+    let late = draw.vector();
+    let numbers: Vec<String> = late.iter().map(|x| format!("{x:?}")).collect();
+    transact(
+        &conn,
+        &format!("[[:db/add 1500 :at [{}] {}]]", numbers.join(" "), tx - 3),
+    );
+    assert!(conn.db().unwrap().graphs().is_empty());
+    assert_eq!(found(&conn.db().unwrap(), &late, 1, None), [(1500, 0.0)]);
+}
