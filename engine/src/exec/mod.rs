@@ -35,6 +35,8 @@ mod matches;
 mod meeting;
 mod merge;
 mod nearest;
+#[cfg(test)]
+mod nearest_tests;
 mod order;
 mod prepared;
 mod query;

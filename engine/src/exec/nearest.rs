@@ -91,8 +91,12 @@ pub(super) fn search(
 
 /// The error of a search whose hits nothing takes.
 pub(super) fn unbound(function: NearestFunction, form: &Value) -> Error {
+    let call = form
+        .as_sequential()
+        .and_then(<[Value]>::first)
+        .unwrap_or(form);
     let message = format!(
-        "{} gives entities and distances: bind them, as in [{form} [[?e ?distance]]]",
+        "{} gives entities and distances: bind them, as in [{call} [[?e ?distance]]]",
         function.name()
     );
     Error::new(Code::QueryWhere, message).with("form", form.clone())

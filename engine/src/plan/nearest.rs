@@ -60,15 +60,15 @@ impl Order<'_> {
             let is_bound = entity.is_some_and(|e| known.bound.contains(&e));
             let is_given = entity.is_some_and(|e| known.before.contains(&e));
             let is_closed = self.whose == Whose::Within;
-            // What was found by another search does not narrow this one.
-            let goals = if is_found || (is_closed && is_given) {
-                all
-            } else {
-                left
-            };
-            let Some(search) = search(goal, goals, known.before) else {
+            let Some(mut search) = search(goal, all, known.before) else {
                 continue;
             };
+            // What was found by another search, or is given from outside, does not narrow this one:
+            // then goals that are done say once more what may be found.
+            if !is_found && !(is_closed && is_given) {
+                let is_left = |goal: &&Goal| left.iter().any(|other| std::ptr::eq(*other, *goal));
+                search.deciding.retain(is_left);
+            }
             let among = if is_bound && !is_found && !is_closed {
                 if !search.deciding.is_empty() {
                     continue;
@@ -94,6 +94,16 @@ impl Order<'_> {
                     .for_each(|goal| goal.vars(&mut inputs));
                 taken.extend(&search.deciding);
             }
+            // Without arguments that differ from row to row there is one search.
+            let searches = match search.call.vars().next() {
+                Some(_) => rows,
+                None => 1.0,
+            };
+            let hits = searches * search.neighbours();
+            let estimate = match among {
+                Among::Bound => hits.min(rows),
+                Among::All | Among::Passing(_) => hits.max(rows),
+            };
             inputs.retain(|var| known.bound.contains(var) && Some(*var) != search.entity);
             let step = Step {
                 id: StepId::default(),
@@ -106,7 +116,7 @@ impl Order<'_> {
                 },
                 keep: Vec::new(),
                 distinct: false,
-                estimate: rows * search.neighbours(),
+                estimate,
                 form: goal.form.clone(),
                 span: goal.span,
             };
