@@ -3,6 +3,7 @@
 use super::pack::Codes;
 use super::select::Selector;
 use crate::error::Result;
+use crate::scratch::Visited;
 use crate::simd;
 use crate::walk::Graph;
 
@@ -82,8 +83,9 @@ impl Layer {
 
 impl Graph for Layer {
     #[inline]
-    fn neighbours(&self, row: u32) -> Result<impl Iterator<Item = u32>> {
-        Ok(self.links(row).iter().copied())
+    fn expand(&self, row: u32, visited: &mut Visited, fresh: &mut Vec<u32>) -> Result<()> {
+        fresh.extend(self.links(row).iter().filter(|to| visited.insert(**to)));
+        Ok(())
     }
 
     #[inline]

@@ -68,11 +68,7 @@ impl Order {
     /// The places of the copies of the row at a place.
     pub(crate) fn copies(&self, place: u32) -> std::ops::Range<u32> {
         let start = self.originals.partition_point(|original| *original < place);
-        let rest = &self.originals[start..];
-        let count = rest
-            .iter()
-            .take_while(|original| **original == place)
-            .count();
+        let count = self.originals[start..].partition_point(|original| *original == place);
         let first = (self.inserted().len() + start) as u32;
         first..first + count as u32
     }
