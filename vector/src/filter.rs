@@ -22,10 +22,12 @@ const DISTANCES_EACH: usize = 9;
 const SCANNED_PER_TWO: usize = 5;
 /// Rows that are scanned in the time in which a walk through the rows of a filter keeps one candidate.
 const SCANNED_EACH: usize = 80;
-/// Of rows measured, those of the filter that a walk through all rows expects before it judges by them.
-const EXPECTED: usize = 20;
-/// It gives up when it met fewer than one in so many of those expected.
-const EXPECTED_PART: usize = 3;
+/// Of the nearest rows met, those of the filter that a walk through all rows expects before it judges by them.
+const EXPECTED: usize = 8;
+/// It gives up when it met fewer.
+const EXPECTED_MIN: usize = 4;
+/// It judges after so many times the rows among which it expects them.
+const JUDGED_AFTER: usize = 3;
 /// Rows of the filter that a walk through them begins with, beside those already met.
 const SEEDS: usize = 8;
 /// Rows that such a walk sees at most from each row.
@@ -56,11 +58,20 @@ pub(crate) fn nearest(
     }
     let start = descend(walk, near, view)?;
     let links = lowest(view);
+    let among = EXPECTED * len / count;
+    // A walk that keeps many candidates finds what lies behind the rows that are near the query.
+    let judged = if 2 * most < ef {
+        JUDGED_AFTER * among
+    } else {
+        usize::MAX
+    };
     let mut through = Through {
         filter,
         hits,
         most,
         len,
+        judged,
+        ef,
     };
     if through.all(walk, near, links, start, expected)? {
         std::mem::swap(walk.pool, hits);
@@ -84,6 +95,10 @@ struct Through<'a> {
     most: usize,
     /// Rows of the segment.
     len: usize,
+    /// Rows measured after which the walk judges whether it goes on.
+    judged: usize,
+    /// Candidates that it keeps though they do not pass.
+    ef: usize,
 }
 
 impl Through<'_> {
@@ -100,27 +115,29 @@ impl Through<'_> {
     ) -> Result<bool> {
         walk.visited.begin(self.len);
         walk.visited.insert(start);
-        walk.pool.begin(expected.saturating_mul(2).min(self.len));
+        walk.pool
+            .begin(expected.saturating_mul(2).max(self.ef).min(self.len));
         self.hits.begin(self.most);
         walk.fresh.clear();
         walk.fresh.push(start);
-        let (mut measured, mut kept) = (0, 0);
-        let judged = EXPECTED * self.len / self.filter.count();
+        let mut measured = 0;
         loop {
             near.measure(walk.fresh, walk.apart)?;
             for (row, apart) in walk.fresh.iter().zip(walk.apart.iter()) {
                 walk.pool.insert(*apart, *row);
                 if self.filter.contains(Row(*row)) {
                     self.hits.insert(*apart, *row);
-                    kept += 1;
                 }
             }
+            let before = measured;
             measured += walk.fresh.len();
-            if measured >= judged && kept * EXPECTED_PART * judged < EXPECTED * measured {
+            if before < self.judged && measured >= self.judged && self.is_elsewhere(walk) {
                 return Ok(false);
             }
             match walk.pool.pop() {
-                Some((row, apart)) if !self.hits.refuses(apart) => {
+                Some((row, apart))
+                    if walk.pool.popped() <= self.ef || !self.hits.refuses(apart) =>
+                {
                     if let Some(next) = walk.pool.peek() {
                         links.prefetch(next);
                     }
@@ -130,6 +147,14 @@ impl Through<'_> {
                 _ => return Ok(self.hits.is_full()),
             }
         }
+    }
+
+    /// Whether the filter keeps rows that are far from the query.
+    fn is_elsewhere(&self, walk: &Walk) -> bool {
+        let among = EXPECTED * self.len / self.filter.count();
+        let nearest = walk.pool.iter().take(among);
+        let kept = nearest.filter(|(row, _)| self.filter.contains(Row(*row)));
+        kept.count() < EXPECTED_MIN
     }
 }
 

@@ -119,6 +119,11 @@ impl Pool {
         None
     }
 
+    /// How many rows lie before the one that [`Pool::pop`] gave last, and that one.
+    pub(crate) fn popped(&self) -> usize {
+        self.next
+    }
+
     /// The nearest unmarked row, as far as it is known without a search.
     #[inline]
     pub(crate) fn peek(&self) -> Option<u32> {
