@@ -5,6 +5,7 @@
 pub struct Scratch {
     pub(crate) visited: Visited,
     pub(crate) pool: Pool,
+    pub(crate) hits: Pool,
     pub(crate) fresh: Vec<u32>,
     pub(crate) apart: Vec<f32>,
     pub(crate) products: Vec<i32>,
@@ -32,6 +33,14 @@ impl Visited {
             self.marks.fill(0);
             self.walk = 1;
         }
+    }
+
+    /// Whether a row was seen.
+    #[inline]
+    pub(crate) fn contains(&self, row: u32) -> bool {
+        self.marks[..self.len]
+            .get(row as usize)
+            .is_none_or(|mark| *mark == self.walk)
     }
 
     /// Marks a row; says whether it was unseen. A row beyond the last counts as seen.
@@ -71,8 +80,14 @@ impl Pool {
         self.entries.last().copied().unwrap_or(u64::MAX)
     }
 
+    /// Whether it holds as many as it may.
     pub(crate) fn is_full(&self) -> bool {
         self.entries.len() == self.most
+    }
+
+    /// Whether a row at this distance would not enter.
+    pub(crate) fn refuses(&self, apart: f32) -> bool {
+        self.is_full() && entry(apart, 0) >= self.bound()
     }
 
     /// Enters a row that is not in the pool, in place of the farthest if full; says whether it did.
@@ -93,15 +108,20 @@ impl Pool {
 
     /// Marks the nearest unmarked row.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<u32> {
+    pub(crate) fn pop(&mut self) -> Option<(u32, f32)> {
         while let Some(one) = self.entries.get_mut(self.next) {
             self.next += 1;
             if *one & 1 == 0 {
                 *one |= 1;
-                return Some(row_of(*one));
+                return Some((row_of(*one), apart_of(*one)));
             }
         }
         None
+    }
+
+    /// How many rows lie before the one that [`Pool::pop`] gave last, and that one.
+    pub(crate) fn popped(&self) -> usize {
+        self.next
     }
 
     /// The nearest unmarked row, as far as it is known without a search.
@@ -171,10 +191,10 @@ mod tests {
             pool.insert(apart, row);
         }
         assert_eq!(pool.iter().collect::<Vec<_>>(), [(4, 1.0), (2, 2.0)]);
-        assert_eq!(
-            (pool.pop(), pool.pop(), pool.pop()),
-            (Some(4), Some(2), None)
-        );
+        assert!(pool.refuses(2.5) && !pool.refuses(1.5));
+        assert_eq!(pool.pop(), Some((4, 1.0)));
+        assert_eq!(pool.pop(), Some((2, 2.0)));
+        assert_eq!(pool.pop(), None);
     }
 
     #[test]

@@ -3,12 +3,15 @@
 use crate::error::Result;
 use crate::scratch::{Pool, Visited};
 
+/// Rows whose distances are computed at once in a scan.
+const SCAN_ROWS: usize = 256;
+
 /// One layer of a graph: the one that is built, or that of a segment.
 pub(crate) trait Graph {
-    /// The neighbours of a row; rows beyond the last may be among them.
-    fn neighbours(&self, row: u32) -> Result<impl Iterator<Item = u32>>;
+    /// Appends the rows to measure after a row: its neighbours that were not seen.
+    fn expand(&self, row: u32, visited: &mut Visited, fresh: &mut Vec<u32>) -> Result<()>;
 
-    /// Asks for what [`Graph::neighbours`] will read.
+    /// Asks for what [`Graph::expand`] will read.
     fn prefetch(&self, row: u32);
 }
 
@@ -37,25 +40,54 @@ impl Walk<'_> {
         ef: usize,
     ) -> Result<()> {
         self.visited.begin(len);
-        self.pool.begin(ef);
         self.fresh.clear();
         let unseen = starts.iter().filter(|row| self.visited.insert(**row));
         self.fresh.extend(unseen);
+        self.go_on(graph, measure, ef)
+    }
+
+    /// Leaves in the pool the `most` nearest of some rows.
+    pub(crate) fn scan(
+        &mut self,
+        measure: &mut impl Measure,
+        mut rows: impl Iterator<Item = u32>,
+        most: usize,
+    ) -> Result<()> {
+        self.pool.begin(most);
+        loop {
+            self.fresh.clear();
+            self.fresh.extend(rows.by_ref().take(SCAN_ROWS));
+            if self.fresh.is_empty() {
+                return Ok(());
+            }
+            measure.measure(self.fresh, self.apart)?;
+            for (row, apart) in self.fresh.iter().zip(self.apart.iter()) {
+                self.pool.insert(*apart, *row);
+            }
+        }
+    }
+
+    /// Leaves in the pool the `ef` nearest rows that are found from those in `fresh` on, which were seen.
+    pub(crate) fn go_on(
+        &mut self,
+        graph: &impl Graph,
+        measure: &mut impl Measure,
+        ef: usize,
+    ) -> Result<()> {
+        self.pool.begin(ef);
         loop {
             measure.measure(self.fresh, self.apart)?;
             for (row, apart) in self.fresh.iter().zip(self.apart.iter()) {
                 self.pool.insert(*apart, *row);
             }
-            let Some(row) = self.pool.pop() else {
+            let Some((row, _)) = self.pool.pop() else {
                 return Ok(());
             };
             if let Some(next) = self.pool.peek() {
                 graph.prefetch(next);
             }
             self.fresh.clear();
-            let visited = &mut *self.visited;
-            let unseen = graph.neighbours(row)?.filter(|row| visited.insert(*row));
-            self.fresh.extend(unseen);
+            graph.expand(row, self.visited, self.fresh)?;
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::connect::connect;
 use super::layer::{Layer, Link};
 use super::order::Order;
 use super::pack::{Codes, FromRow};
@@ -46,7 +47,7 @@ struct Change {
 impl Draft {
     /// No row is inserted yet.
     pub(crate) fn of_rows(rows: &[f32], parameters: &Parameters, order: &Order) -> Draft {
-        let len = order.rows.len();
+        let len = order.inserted().len();
         let lowest = Layer::empty(len, 2 * parameters.m);
         let upper = order
             .counts
@@ -87,6 +88,35 @@ impl Draft {
             self.layers[change.layer].set(change.row, &change.links);
         }
         end
+    }
+
+    /// Prunes lists to what they hold in the end, and connects the lowest layer.
+    ///
+    /// A row that has copies keeps one link free for them.
+    pub(crate) fn finish(&mut self, order: &Order) {
+        for at in 0..self.layers.len() {
+            let layer = &self.layers[at];
+            let most = |row: u32| layer.most - usize::from(at == 0 && order.has_copies(row));
+            let all = 0..layer.len() as u32;
+            let rows: Vec<u32> = all
+                .filter(|row| layer.links(*row).len() > most(*row))
+                .collect();
+            let pruned = self.each(&rows, |row, memory, out| {
+                let links = layer.measured(*row).collect();
+                let links = memory.selector.pruned(&self.codes, links, most(*row));
+                out.push(Change {
+                    row: *row,
+                    layer: at,
+                    links,
+                });
+            });
+            for change in pruned {
+                self.layers[at].set(change.row, &change.links);
+            }
+        }
+        let most = self.layers[0].most;
+        let most = |row: u32| most - usize::from(order.has_copies(row));
+        connect(&mut self.layers[0], &most);
     }
 
     /// Runs `task` on all items by the threads of the pool; gives what it put out in the order of the items.

@@ -48,7 +48,7 @@ pub(crate) fn freeze(
     };
     let layout = header.layout()?;
     let mut bytes = vec![0; layout.total as usize];
-    let places = places(draft, &order.counts);
+    let places = places(draft, order);
     let frozen = Frozen {
         given,
         keys,
@@ -68,8 +68,8 @@ pub(crate) fn freeze(
 }
 
 /// Rows that are near in the graph near in the segment: the order in which a walk along all links meets them, within
-/// the rows of each layer.
-fn places(draft: &Draft, counts: &[u32]) -> Vec<u32> {
+/// the rows of each layer. Copies stand last.
+fn places(draft: &Draft, order: &Order) -> Vec<u32> {
     let lowest = &draft.layers[0];
     let mut met = vec![false; lowest.len()];
     let mut places: Vec<u32> = Vec::with_capacity(lowest.len());
@@ -88,7 +88,9 @@ fn places(draft: &Draft, counts: &[u32]) -> Vec<u32> {
         }
     }
     // A stable sort: within a layer the order of the walk stays.
-    places.sort_by_key(|place| counts.partition_point(|count| place < count) as u32 ^ u32::MAX);
+    let level = |place: &u32| order.counts.partition_point(|count| place < count);
+    places.sort_by_key(|place| std::cmp::Reverse(level(place)));
+    places.extend(lowest.len() as u32..order.rows.len() as u32);
     places
 }
 
@@ -105,27 +107,49 @@ impl Frozen<'_> {
         for (row, place) in self.places.iter().enumerate() {
             rows[*place as usize] = row as u32;
         }
-        let mut start = self.layout.upper.start;
-        for (at, layer) in self.draft.layers.iter().enumerate() {
-            let width = 4 * layer.most;
-            if at == 0 {
-                start = self.layout.links.start;
-            } else if at == 1 {
-                start = self.layout.upper.start;
+        let write = |(list, links): (&mut [u8], Vec<u32>)| {
+            let links = links.iter().map(|to| rows[*to as usize]);
+            let padded = links.chain(std::iter::repeat(NO_ROW));
+            for (four, to) in list.chunks_exact_mut(4).zip(padded) {
+                four.copy_from_slice(&to.to_le_bytes());
             }
+        };
+        let width = 8 * self.parameters.m;
+        let lists = bytes[self.layout.links.clone()].par_chunks_exact_mut(width);
+        let lowest = self.places.par_iter().map(|place| self.lowest(*place));
+        lists.zip(lowest).for_each(write);
+        let width = 4 * self.parameters.m;
+        let mut start = self.layout.upper.start;
+        for layer in &self.draft.layers[1..] {
             let end = start + width * layer.len();
-            let lists = bytes[start..end]
-                .par_chunks_exact_mut(width)
-                .zip(&self.places);
-            lists.for_each(|(list, place)| {
-                let links = layer.links(*place).iter().map(|to| rows[*to as usize]);
-                let padded = links.chain(std::iter::repeat(NO_ROW));
-                for (four, to) in list.chunks_exact_mut(4).zip(padded) {
-                    four.copy_from_slice(&to.to_le_bytes());
-                }
-            });
+            let lists = bytes[start..end].par_chunks_exact_mut(width);
+            let links = self
+                .places
+                .par_iter()
+                .map(|place| layer.links(*place).to_vec());
+            lists.zip(links).for_each(write);
             start = end;
         }
+    }
+
+    /// The links of a row in the lowest layer.
+    ///
+    /// The copies of a row hang on it as a tree, each with as many below it as a list holds.
+    fn lowest(&self, place: u32) -> Vec<u32> {
+        let most = 2 * self.parameters.m;
+        let inserted = self.order.inserted().len() as u32;
+        if place < inserted {
+            let mut links = self.draft.layers[0].links(place).to_vec();
+            links.extend(self.order.copies(place).take(1));
+            return links;
+        }
+        let original = self.order.originals[(place - inserted) as usize];
+        let copies = self.order.copies(original);
+        let below = copies.start as usize + most * (place - copies.start) as usize + 1;
+        (below..copies.end as usize)
+            .take(most)
+            .map(|place| place as u32)
+            .collect()
     }
 
     fn write_codes(&self, bytes: &mut [u8]) {

@@ -3,11 +3,15 @@
 use super::pack::Codes;
 use super::select::Selector;
 use crate::error::Result;
+use crate::scratch::Visited;
 use crate::simd;
 use crate::walk::Graph;
 
 /// A neighbour and its distance.
 pub(crate) type Link = (u32, f32);
+
+/// Before they are pruned, lists grow by this part of what they hold in the end: each is pruned less often.
+const ROOM_PART: usize = 4;
 
 /// The links of the first rows, `len` of them.
 pub(crate) struct Layer {
@@ -23,7 +27,7 @@ pub(crate) struct Layer {
 
 impl Layer {
     pub(crate) fn empty(len: usize, most: usize) -> Layer {
-        let room = most;
+        let room = most + most / ROOM_PART;
         Layer {
             most,
             room,
@@ -55,7 +59,13 @@ impl Layer {
         self.counts[row as usize] = links.len() as u16;
     }
 
-    /// The links of a row with some more, pruned if there are too many.
+    /// The links of a row, in no order.
+    pub(crate) fn measured(&self, row: u32) -> impl Iterator<Item = Link> {
+        let apart = &self.apart[row as usize * self.room..];
+        self.links(row).iter().copied().zip(apart.iter().copied())
+    }
+
+    /// The links of a row with some more, pruned if there is no room for them.
     pub(crate) fn with(
         &self,
         row: u32,
@@ -63,25 +73,19 @@ impl Layer {
         codes: &Codes,
         selector: &mut Selector,
     ) -> Vec<Link> {
-        let start = row as usize * self.room;
-        let old = self
-            .links(row)
-            .iter()
-            .copied()
-            .zip(self.apart[start..].iter().copied());
-        let mut links: Vec<Link> = old.chain(more).collect();
-        if links.len() > self.room {
-            links.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
-            links = selector.select(codes, &links, self.most);
+        let links: Vec<Link> = self.measured(row).chain(more).collect();
+        match links.len() > self.room {
+            true => selector.pruned(codes, links, self.most),
+            false => links,
         }
-        links
     }
 }
 
 impl Graph for Layer {
     #[inline]
-    fn neighbours(&self, row: u32) -> Result<impl Iterator<Item = u32>> {
-        Ok(self.links(row).iter().copied())
+    fn expand(&self, row: u32, visited: &mut Visited, fresh: &mut Vec<u32>) -> Result<()> {
+        fresh.extend(self.links(row).iter().filter(|to| visited.insert(**to)));
+        Ok(())
     }
 
     #[inline]

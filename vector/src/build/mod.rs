@@ -4,6 +4,7 @@
 //! all links of the batch are made (Manohar et al. 2024, "prefix doubling"). Threads share the work of a batch and
 //! change nothing about it.
 
+mod connect;
 mod draft;
 mod freeze;
 mod layer;
@@ -33,15 +34,18 @@ pub fn build(
     watch: &(dyn Fn(usize) -> ControlFlow<()> + Sync),
 ) -> Result<Vec<u8>> {
     check(rows, keys, parameters)?;
-    let order = Order::drawn(keys.len(), parameters);
+    let order = Order::drawn(rows, parameters);
+    let count = order.inserted().len();
     let mut draft = Draft::of_rows(rows, parameters, &order);
     let mut inserted = 0;
-    while inserted < keys.len() {
+    while inserted < count {
         if watch(inserted).is_break() {
             return Err(Error::Cancelled);
         }
         inserted = draft.insert_batch(inserted);
     }
+    draft.finish(&order);
+    draft.finish(&order);
     freeze::freeze(rows, keys, parameters, &order, &draft)
 }
 

@@ -16,6 +16,12 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
+    /// What [`Selector::select`] takes of links in no order.
+    pub(crate) fn pruned(&mut self, codes: &Codes, mut links: Vec<Link>, most: usize) -> Vec<Link> {
+        links.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+        self.select(codes, &links, most)
+    }
+
     /// At most `most` of `near`, nearest first: those that are nearer to the row than to any one taken before.
     ///
     /// - `near`: ascending by distance.
