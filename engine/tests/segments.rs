@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use datalith_engine::datom::{AttrId, EntityId};
 use datalith_engine::index::{
     Cell, Chunk, Column, Digest, Extra, Kind, StoredLeaf, StoredValues, is_same_value,
 };
 use datalith_engine::segment::{
-    ArchivedRecord, SegmentKind, SegmentStamp, SegmentWriter, Segments, check, name,
-    write_transactions, write_values,
+    ArchivedRecord, Cover, SegmentKind, SegmentStamp, SegmentWriter, Segments, check,
+    write_transactions, write_values, write_vectors,
 };
 use datalith_engine::store::{MemoryStorage, Storage};
 use datalith_engine::value::stable_hash;
 use datalith_engine::{Code, Result, Value};
+use datalith_vector::{Ask, Distance, Neighbour, Parameters, Scratch};
 use proptest::prelude::{any, proptest};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
@@ -224,7 +226,7 @@ fn same_rows_are_the_same_segment() {
     let storage = store();
     let first = write_leaves(storage.as_ref()).unwrap();
     assert_eq!(write_leaves(storage.as_ref()).unwrap(), first);
-    assert_eq!(storage.list("segment/").unwrap(), [name(first.0.digest)]);
+    assert_eq!(storage.list("segment/").unwrap(), [first.0.name()]);
 }
 
 /// Values of every form, many enough for several pages of values and of buckets.
@@ -350,7 +352,57 @@ fn read_all(storage: &Arc<dyn Storage>, stamp: &SegmentStamp) -> Result<()> {
             assert!(read? == records());
             Ok(())
         }
+        SegmentKind::Vectors => {
+            let found = search_near(storage, stamp, 7, ROWS_OF_VECTORS)?;
+            assert_eq!(found.len(), ROWS_OF_VECTORS);
+            assert_eq!(found[0], 7);
+            Ok(())
+        }
     }
+}
+
+const ROWS_OF_VECTORS: usize = 300;
+
+fn vectors() -> Vec<f32> {
+    let number = |at| (noise(at) % 1000) as f32;
+    (0..8 * ROWS_OF_VECTORS as u64).map(number).collect()
+}
+
+fn write_graph(storage: &dyn Storage) -> Result<SegmentStamp> {
+    let keys: Vec<[u64; 2]> = (0..ROWS_OF_VECTORS as u64).map(|e| [e, 0]).collect();
+    let parameters = Parameters::of(8, Distance::Euclidean);
+    let go = |_| std::ops::ControlFlow::Continue(());
+    let bytes =
+        datalith_vector::build(&vectors(), &keys, &parameters, &go).expect("rows are sound");
+    write_vectors(storage, &bytes, keys.len())
+}
+
+/// The entities nearest to that of a row, nearest first.
+fn search_near(
+    storage: &Arc<dyn Storage>,
+    stamp: &SegmentStamp,
+    row: usize,
+    count: usize,
+) -> Result<Vec<u64>> {
+    let cover = Cover {
+        index: EntityId(1),
+        attribute: AttrId(1),
+        after: 0,
+        upto: 1,
+    };
+    let graph = Segments::new(storage.clone()).vectors(stamp, cover);
+    let vector = &vectors()[8 * row..8 * row + 8];
+    graph.read(|segment| {
+        // A search reads what it needs and no more; here all is to be read.
+        segment.verify()?;
+        let ask = Ask {
+            ef: count,
+            ..Ask::nearest(count)
+        };
+        let found = segment.search(vector, &ask, &mut Scratch::default())?;
+        let entity = |neighbour: &Neighbour| Ok(segment.key(neighbour.row)?[0]);
+        found.iter().map(entity).collect()
+    })
 }
 
 fn read_each(
@@ -372,11 +424,12 @@ fn read_each(
 type Write = fn(&dyn Storage) -> Result<SegmentStamp>;
 
 /// Every written segment, by what writes it.
-fn each_kind() -> [Write; 3] {
+fn each_kind() -> [Write; 4] {
     [
         |storage| write_leaves(storage).map(|(stamp, _)| stamp),
         write_run,
         write_records,
+        write_graph,
     ]
 }
 
@@ -386,7 +439,7 @@ fn every_flipped_bit_is_found() {
         let storage = store();
         let stamp = write(storage.as_ref()).unwrap();
         read_all(&storage, &stamp).unwrap();
-        let file = name(stamp.digest);
+        let file = stamp.name();
         let bytes = storage.read(&file, 0..u64::MAX).unwrap().unwrap();
         for sample in 0..60 {
             let at = match sample {
@@ -404,7 +457,8 @@ fn every_flipped_bit_is_found() {
             if sample < 12 {
                 // Only the first bytes, which no read of ours touches, may differ unseen.
                 let read = read_all(&storage, &stamp);
-                assert!(read.is_err() || at < 1024, "{:?} byte {at}", stamp.kind);
+                let is_read = at >= 1024 || stamp.kind == SegmentKind::Vectors;
+                assert!(read.is_err() || !is_read, "{:?} byte {at}", stamp.kind);
             }
         }
     }
@@ -415,7 +469,7 @@ fn cut_and_missing_files_are_told() {
     for write in each_kind() {
         let storage = store();
         let stamp = write(storage.as_ref()).unwrap();
-        let file = name(stamp.digest);
+        let file = stamp.name();
         let bytes = storage.read(&file, 0..u64::MAX).unwrap().unwrap();
         storage.delete(&file).unwrap();
         for error in [check(&storage, &stamp), read_all(&storage, &stamp)] {
@@ -439,11 +493,14 @@ fn forged_footers_do_no_harm() {
     for write in each_kind().into_iter().chain([along_trends]) {
         let storage = store();
         let stamp = write(storage.as_ref()).unwrap();
-        let file = name(stamp.digest);
+        let file = stamp.name();
         let bytes = storage.read(&file, 0..u64::MAX).unwrap().unwrap();
-        let footer = stamp.footer_at as usize;
+        let footer = match stamp.kind {
+            SegmentKind::Vectors => 0..4096,
+            _ => stamp.footer_at as usize..bytes.len(),
+        };
         for sample in 0..300 {
-            let at = footer + (noise(sample) % (bytes.len() - footer) as u64) as usize;
+            let at = footer.start + (noise(sample) % footer.len() as u64) as usize;
             let mut forged = bytes.clone();
             // Letters of base64 stay letters: most forgeries then reach the directory.
             forged[at] = if forged[at].is_ascii_alphanumeric() {
@@ -452,7 +509,7 @@ fn forged_footers_do_no_harm() {
                 sample as u8
             };
             let stamp = SegmentStamp {
-                footer_sum: xxh3_64(&forged[footer..]),
+                footer_sum: xxh3_64(&forged[footer.clone()]),
                 ..stamp
             };
             storage.delete(&file).unwrap();
@@ -483,6 +540,9 @@ fn touch(storage: &Arc<dyn Storage>, stamp: &SegmentStamp) {
         SegmentKind::Transactions => {
             let _ = segments.transactions(stamp).range(0..900).count();
         }
+        SegmentKind::Vectors => {
+            let _ = search_near(storage, stamp, 7, 10);
+        }
     }
 }
 
@@ -506,10 +566,7 @@ fn old_files_are_read() {
         if std::env::var_os("BLESS").is_some() && !path.exists() {
             let storage = store();
             let stamp = write(storage.as_ref()).unwrap();
-            let bytes = storage
-                .read(&name(stamp.digest), 0..u64::MAX)
-                .unwrap()
-                .unwrap();
+            let bytes = storage.read(&stamp.name(), 0..u64::MAX).unwrap().unwrap();
             std::fs::write(&path, bytes).unwrap();
         }
         let (storage, stamp) = stored(&path, kind, rows as u64);
@@ -527,7 +584,7 @@ fn old_files_with_trends_are_read() {
     if std::env::var_os("BLESS").is_some() && !path.exists() {
         let storage = store();
         let (stamp, _) = write_each(storage.as_ref(), &leaves).unwrap();
-        let bytes = storage.read(&name(stamp.digest), 0..u64::MAX).unwrap();
+        let bytes = storage.read(&stamp.name(), 0..u64::MAX).unwrap();
         std::fs::write(&path, bytes.unwrap()).unwrap();
     }
     let rows: usize = leaves.iter().map(|(chunk, _)| chunk.len()).sum();
@@ -558,7 +615,7 @@ fn stored(
     };
     let storage = store();
     storage
-        .create(&name(stamp.digest), &bytes)
+        .create(&stamp.name(), &bytes)
         .expect("memory takes it");
     (storage, stamp)
 }

@@ -10,14 +10,13 @@ use super::join::{columns, join_rows, natural_join, semi_join_rows};
 use super::relation::Relation;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
-use crate::function::distance_of;
 use crate::index::{Column, Interner, Kind};
-use crate::limits::{VECTOR_EF_MAX, VECTOR_NEIGHBOURS_MAX};
-use crate::nearest::{Hit, Reach, Space, Wanted, nearest};
+use crate::limits::VECTOR_NEIGHBOURS_MAX;
+use crate::nearest::{Hit, Reach, SearchOptions, Space, Wanted, nearest, refused};
 use crate::plan::{
     Among, ArgSlot, Bind, Block, CallGoal, Callable, NearestFunction, Op, Step, VarId,
 };
-use crate::value::{Keyword, Value};
+use crate::value::Value;
 
 /// How many times more hits are tried when too few of those before have passed.
 const GROWTH: usize = 4;
@@ -192,6 +191,8 @@ struct Asked {
     reach: Reach,
     ef: Option<usize>,
     exact: bool,
+    /// The only entities that may be found, as options say.
+    among: Option<Vec<i64>>,
 }
 
 impl Asked {
@@ -230,11 +231,11 @@ impl Asked {
         let [name, vector, reach, options @ ..] = &values[..] else {
             return Err(wrong());
         };
-        let options = Options::read(function, options)?;
+        let options = SearchOptions::read(function.name(), options)?;
         let space = Space::of(&db, name, options.distance)?;
         let vector = vector.to_floats().ok_or_else(|| {
             refused(
-                function,
+                function.name(),
                 format!("expects a vector of numbers to be near to, got {vector}"),
             )
         })?;
@@ -245,21 +246,23 @@ impl Asked {
                     .and_then(|count| usize::try_from(count).ok());
                 let count = count.ok_or_else(|| {
                     refused(
-                        function,
+                        function.name(),
                         format!("expects a number of neighbours, got {reach}"),
                     )
                 })?;
                 Reach::Count(count)
             }
             NearestFunction::Within => {
-                let radius = reach
-                    .to_double()
-                    .ok_or_else(|| refused(function, format!("expects a distance, got {reach}")))?;
+                let radius = reach.to_double().ok_or_else(|| {
+                    refused(function.name(), format!("expects a distance, got {reach}"))
+                })?;
                 Reach::Radius(radius as f32)
             }
         };
+        let among = options.entities(&db)?;
         Ok(Asked {
             vector: vector.into_owned(),
+            among,
             db,
             space,
             reach,
@@ -269,6 +272,15 @@ impl Asked {
     }
 
     fn hits(&self, context: &Context<'_>, among: Option<&[i64]>, reach: Reach) -> Result<Vec<Hit>> {
+        let both: Vec<i64>;
+        let among = match (among, &self.among) {
+            (Some(bound), Some(said)) => {
+                let said = |e: &&i64| said.binary_search(e).is_ok();
+                both = bound.iter().filter(said).copied().collect();
+                Some(&both[..])
+            }
+            (bound, said) => bound.or(said.as_deref()),
+        };
         let wanted = Wanted {
             vector: &self.vector,
             reach,
@@ -278,64 +290,6 @@ impl Asked {
         };
         nearest(&self.db, &self.space, &wanted, &|| context.budget.check())
     }
-}
-
-/// What may be said after the arguments, as one map or as keys and values.
-#[derive(Default)]
-struct Options {
-    ef: Option<usize>,
-    exact: bool,
-    distance: Option<datalith_vector::Distance>,
-}
-
-impl Options {
-    fn read(function: NearestFunction, options: &[Value]) -> Result<Options> {
-        let pairs: Vec<(&Value, &Value)> = match options {
-            [Value::Map(map)] => map.iter().collect(),
-            _ if options.len().is_multiple_of(2) => {
-                options.chunks(2).map(|pair| (&pair[0], &pair[1])).collect()
-            }
-            _ => {
-                let message = "takes options as one map, or as keys and values".to_owned();
-                return Err(refused(function, message));
-            }
-        };
-        let mut read = Options::default();
-        for (key, value) in pairs {
-            let expects = |what: &str| {
-                refused(function, format!("expects {what} for {key}, got {value}"))
-                    .with("option", key.clone())
-            };
-            match key.as_keyword().map_or("", Keyword::as_str) {
-                "ef" => {
-                    let ef = value.as_long().and_then(|ef| usize::try_from(ef).ok());
-                    let ef = ef.filter(|ef| (1..=VECTOR_EF_MAX).contains(ef));
-                    read.ef = Some(ef.ok_or_else(|| expects("a number of candidates"))?);
-                }
-                "exact" => match value {
-                    Value::Bool(exact) => read.exact = *exact,
-                    _ => return Err(expects("true or false")),
-                },
-                "distance" => {
-                    let distance = distance_of(value);
-                    let distance =
-                        distance.ok_or_else(|| expects(":euclidean, :cosine or :inner-product"))?;
-                    read.distance = Some(distance);
-                }
-                _ => {
-                    let message = format!("knows no option {key}, only :ef :exact :distance");
-                    return Err(refused(function, message).with("option", key.clone()));
-                }
-            }
-        }
-        Ok(read)
-    }
-}
-
-fn refused(function: NearestFunction, message: String) -> Error {
-    let name = function.name();
-    Error::new(Code::QueryFunction, format!("{name} {message}"))
-        .with("function", Value::symbol(name))
 }
 
 /// Adds hits to what is bound, for a row of arguments.

@@ -49,7 +49,7 @@ enum Feed<'p> {
     },
     Run {
         stage: Stage<'p>,
-        scan: AttributeScan<'p>,
+        scan: Box<AttributeScan<'p>>,
         run: Run,
         range: Range<usize>,
     },
@@ -314,7 +314,7 @@ impl<'p> Feed<'p> {
         let stage = Stage::new(step, Way::Feed(path));
         let feed = Feed::Run {
             stage,
-            scan,
+            scan: Box::new(scan),
             run,
             range,
         };

@@ -7,10 +7,13 @@
 
 mod build;
 mod exact;
+mod options;
 mod space;
 mod walk;
 
 pub use build::{Due, build, due};
+pub(crate) use options::refused;
+pub use options::{SearchOptions, search};
 pub use space::Space;
 
 use crate::datom::{AttrId, EntityId};
@@ -105,9 +108,6 @@ fn within_reach(mut hits: Vec<Hit>, reach: Reach) -> Vec<Hit> {
 }
 
 /// The error of a search that cannot be made.
-fn refused(message: String) -> Error {
+fn unsearchable(message: String) -> Error {
     Error::new(Code::QueryFunction, message)
 }
-
-#[cfg(test)]
-mod tests;

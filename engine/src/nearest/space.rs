@@ -2,7 +2,7 @@
 
 use datalith_vector::Distance;
 
-use super::{Reach, Wanted, refused};
+use super::{Reach, Wanted, unsearchable};
 use crate::datom::{AttrId, EntityId};
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
@@ -41,7 +41,7 @@ impl Space {
         let a = a.filter(|&a| db.attribute(a).is_some() || db.index(a).is_some());
         let Some(a) = a else {
             return Err(
-                refused(format!("{name} names neither an index nor an attribute"))
+                unsearchable(format!("{name} names neither an index nor an attribute"))
                     .with("attribute", name.clone()),
             );
         };
@@ -51,7 +51,7 @@ impl Space {
             None | Some(ValueType::FloatArray | ValueType::DoubleArray)
         ) {
             let message = format!("{name} is no attribute of type :db.type/float-array");
-            return Err(refused(message).with("attribute", name.clone()));
+            return Err(unsearchable(message).with("attribute", name.clone()));
         }
         let ident = db.ident(a);
         let mut indexes = db.schema().vector_indexes(ident);
@@ -81,7 +81,7 @@ impl Space {
                      :db.secondary/attrs [{name}], :db.secondary/config {{:dim 384, :distance :cosine}}}}, \
                      or name a distance in the options, {{:distance :cosine}}"
                 );
-                Err(refused(message).with("attribute", name.clone()))
+                Err(unsearchable(message).with("attribute", name.clone()))
             }
         }
     }
@@ -94,7 +94,7 @@ impl Space {
     ) -> Result<Space> {
         let unusable = |why: &str| {
             let message = format!("the index {name} cannot be searched: {why}");
-            refused(message).with("index", name.clone())
+            unsearchable(message).with("index", name.clone())
         };
         if is_disabled(db, index) {
             return Err(unusable("it is :disabled"));
@@ -132,11 +132,11 @@ impl Space {
                 "{} holds vectors of {dim} numbers, the one to be near to has {len}",
                 self.name
             );
-            return Err(refused(message).with("dim", dim).with("length", len));
+            return Err(unsearchable(message).with("dim", dim).with("length", len));
         }
         if let Some(at) = wanted.vector.iter().position(|x| !x.is_finite()) {
             let message = format!("number {at} of the vector to be near to is not finite");
-            return Err(refused(message).with("at", at));
+            return Err(unsearchable(message).with("at", at));
         }
         match wanted.reach {
             Reach::Count(count) if count > VECTOR_NEIGHBOURS_MAX => {
@@ -144,7 +144,7 @@ impl Space {
                 Err(Error::new(Code::Limit, message).with("limit", "vector-neighbours-max"))
             }
             Reach::Radius(radius) if radius.is_nan() => {
-                Err(refused("the radius is no number".to_owned()))
+                Err(unsearchable("the radius is no number".to_owned()))
             }
             _ => Ok(()),
         }

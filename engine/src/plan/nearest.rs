@@ -46,11 +46,12 @@ impl Order<'_> {
     /// goals are to say first which entities may be found.
     pub(super) fn search<'g>(
         &mut self,
-        (all, left): (&[&'g Goal], &[&'g Goal]),
+        (all, left): (&'g [Goal], &[&'g Goal]),
         known: Known<'_>,
         rows: f64,
         needed: &[VarId],
     ) -> Result<Option<(Step, Vec<&'g Goal>)>> {
+        let all: Vec<&Goal> = all.iter().collect();
         for &goal in left {
             if !is_search(goal) || !is_ready(goal, left, known.bound) {
                 continue;
@@ -60,12 +61,13 @@ impl Order<'_> {
             let is_bound = entity.is_some_and(|e| known.bound.contains(&e));
             let is_given = entity.is_some_and(|e| known.before.contains(&e));
             let is_closed = self.whose == Whose::Within;
-            let Some(mut search) = search(goal, all, known.before) else {
+            let Some(mut search) = search(goal, &all, known.before) else {
                 continue;
             };
             // What was found by another search, or is given from outside, does not narrow this one:
             // then goals that are done say once more what may be found.
-            if !is_found && !(is_closed && is_given) {
+            let is_repeated = is_found || is_closed && is_given;
+            if !is_repeated {
                 let is_left = |goal: &&Goal| left.iter().any(|other| std::ptr::eq(*other, *goal));
                 search.deciding.retain(is_left);
             }
@@ -94,17 +96,8 @@ impl Order<'_> {
                     .for_each(|goal| goal.vars(&mut inputs));
                 taken.extend(&search.deciding);
             }
-            // Without arguments that differ from row to row there is one search.
-            let searches = match search.call.vars().next() {
-                Some(_) => rows,
-                None => 1.0,
-            };
-            let hits = searches * search.neighbours();
-            let estimate = match among {
-                Among::Bound => hits.min(rows),
-                Among::All | Among::Passing(_) => hits.max(rows),
-            };
             inputs.retain(|var| known.bound.contains(var) && Some(*var) != search.entity);
+            let estimate = search.rows_after(rows, &among);
             let step = Step {
                 id: StepId::default(),
                 op: Op::Nearest {
@@ -284,11 +277,25 @@ fn deciding<'g>(
 impl Search<'_> {
     /// Neighbours that one row asks for.
     pub(super) fn neighbours(&self) -> f64 {
-        let counts = self.call.args.iter().filter_map(|arg| match arg {
+        let mut counts = self.call.args.iter().filter_map(|arg| match arg {
             ArgSlot::Const(Value::Long(count)) => Some(*count as f64),
             _ => None,
         });
-        counts.last().unwrap_or(NEIGHBOURS)
+        counts.next_back().unwrap_or(NEIGHBOURS)
+    }
+
+    /// Rows expected after it.
+    fn rows_after(&self, rows: f64, among: &Among) -> f64 {
+        // Without arguments that differ from row to row there is one search.
+        let searches = match self.call.vars().next() {
+            Some(_) => rows,
+            None => 1.0,
+        };
+        let hits = searches * self.neighbours();
+        match among {
+            Among::Bound => hits.min(rows),
+            Among::All | Among::Passing(_) => hits.max(rows),
+        }
     }
 
     /// Whether the search is better made first.

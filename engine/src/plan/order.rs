@@ -8,7 +8,7 @@ use super::join_order::join_order;
 use super::logical::unique;
 use super::nearest::{Known, is_search};
 use super::physical::{Among, Block, Op, Step, StepId};
-use super::{CallGoal, Goal, GoalKind, Slot, VarId, Vars};
+use super::{Bind, CallGoal, Goal, GoalKind, Slot, VarId, Vars};
 use crate::error::{Code, Error, Result};
 use crate::value::{Symbol, Value};
 
@@ -81,14 +81,16 @@ impl Order<'_> {
         let mut planned = self.join_order(&left, &bound, (rows, needed));
         let mut steps = Vec::with_capacity(goals.len());
         let mut found = HashSet::new();
+        let has_search = goals.iter().any(is_search);
         while !left.is_empty() {
-            let all: Vec<&Goal> = goals.iter().collect();
             let known = Known {
                 before,
                 bound: &bound,
                 found: &found,
             };
-            if let Some((step, taken)) = self.search((&all, &left), known, rows, needed)? {
+            if has_search
+                && let Some((step, taken)) = self.search((goals, &left), known, rows, needed)?
+            {
                 left.retain(|goal| !taken.iter().any(|taken| std::ptr::eq(*taken, *goal)));
                 if let Op::Nearest { entity, .. } = &step.op {
                     found.extend(*entity);
@@ -116,18 +118,8 @@ impl Order<'_> {
             let mut vars = Vec::new();
             goal.vars(&mut vars);
             if let GoalKind::Function(call, bind) = &goal.kind {
-                let mut results = Vec::new();
-                bind.vars(&mut results);
-                let is_guarded = || {
-                    let watched: Vec<VarId> = call.vars().chain(results.clone()).collect();
-                    goals
-                        .iter()
-                        .filter_map(predicate)
-                        .any(|guard| guard.vars().any(|var| watched.contains(&var)))
-                };
-                if !is_guarded() {
-                    computed.extend(results.iter().copied().filter(|var| !bound.contains(var)));
-                }
+                let results = unguarded(call, bind, goals).into_iter();
+                computed.extend(results.filter(|var| !bound.contains(var)));
             }
             if !matches!(goal.kind, GoalKind::Not { .. }) {
                 bound.extend(vars);
@@ -379,6 +371,18 @@ fn turn(goal: &Goal, bound: &HashSet<VarId>, computed: &HashSet<VarId>, grows: b
         Turn::Product
     } else {
         Turn::Now
+    }
+}
+
+/// What a function computes, unless a predicate watches over what goes in or comes out.
+fn unguarded(call: &CallGoal, bind: &Bind, goals: &[Goal]) -> Vec<VarId> {
+    let mut results = Vec::new();
+    bind.vars(&mut results);
+    let watched: Vec<VarId> = call.vars().chain(results.clone()).collect();
+    let mut guards = goals.iter().filter_map(predicate);
+    match guards.any(|guard| guard.vars().any(|var| watched.contains(&var))) {
+        true => Vec::new(),
+        false => results,
     }
 }
 

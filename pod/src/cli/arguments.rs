@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Transact(Transact),
     /// Show entities as nested maps
     Pull(Pull),
+    /// Show the entities whose vectors are nearest to one
+    Search(Search),
     /// Load CSV, JSON lines or EDN
     Import(Import),
     /// Show the attributes
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Gc(Look),
     /// Fold what was written lately into segments, as happens by itself
     Checkpoint(Look),
+    /// Build what indexes of vectors lack, as happens by itself while a program writes
+    Index(Look),
     /// Check every file, row and commit of a database
     Verify(Verify),
     /// Write a whole database, history and branches included, into a file
@@ -255,7 +259,45 @@ pub(crate) struct Pull {
     pub(crate) printing: Printing,
 }
 
-/// `schema` and `stats`
+/// `search`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  datalith search --db docs.db :idx/embedding @query.edn --show :doc/title
+  datalith search --db docs.db :idx/embedding --like '[:doc/id \"gimp\"]' --count 5
+  datalith search --db docs.db :doc/embedding '[0.1 0.2 0.3]' --within 0.4 --as-of 7")]
+pub(crate) struct Search {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The index, or an attribute that one covers
+    pub(crate) index: String,
+    /// The vector to be near to: EDN, @FILE, or - for standard input
+    pub(crate) vector: Option<String>,
+    /// An entity to be like: an id, an ident or a lookup ref
+    #[arg(long, value_name = "ENTITY", conflicts_with = "vector")]
+    pub(crate) like: Option<String>,
+    /// How many to show
+    #[arg(long, short = 'k', default_value_t = 10)]
+    pub(crate) count: usize,
+    /// All within this distance instead
+    #[arg(long, value_name = "DISTANCE", conflicts_with = "count")]
+    pub(crate) within: Option<f32>,
+    /// An attribute to show beside them; may be given several times
+    #[arg(long, value_name = "ATTRIBUTE")]
+    pub(crate) show: Vec<String>,
+    /// Candidates while searching: more find more of the nearest and take longer
+    #[arg(long)]
+    pub(crate) ef: Option<u32>,
+    /// Look at every vector
+    #[arg(long)]
+    pub(crate) exact: bool,
+    #[command(flatten)]
+    pub(crate) moment: Moment,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+/// `schema`, `stats` and others
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

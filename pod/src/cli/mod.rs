@@ -2,7 +2,8 @@
 //!
 //! Input: the arguments, standard input and files. Output: results on standard output and nothing
 //! else there; everything said about them goes to standard error. Arguments become a call of the
-//! engine in [`ask`], [`change`], [`read`], [`import`], [`branch`], [`log`], [`difference`] and [`upkeep`]; what comes back is a [`listing`], which
+//! engine in [`ask`], [`change`], [`read`], [`import`], [`branch`], [`log`], [`difference`],
+//! [`search`] and [`upkeep`]; what comes back is a [`listing`], which
 //! [`output`] writes as a table or as data.
 
 mod arguments;
@@ -22,6 +23,7 @@ mod output;
 mod paint;
 mod pretty;
 mod read;
+mod search;
 mod table;
 mod upkeep;
 
@@ -58,6 +60,8 @@ fn perform(command: &Command) -> Result<(), Fault> {
         Command::Q(arguments) => ask::q(arguments),
         Command::Explain(arguments) => ask::explain(arguments),
         Command::Transact(arguments) => change::transact(arguments),
+        Command::Search(arguments) => search::search(arguments),
+        Command::Index(arguments) => search::index(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Pull(arguments) => read::pull(arguments),
         Command::Schema(arguments) => read::schema(arguments),

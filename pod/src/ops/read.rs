@@ -2,6 +2,7 @@
 
 use datalith_engine::datom::Datom;
 use datalith_engine::db::{self, DatomIter};
+use datalith_engine::nearest::{self, Reach};
 use datalith_engine::{self as engine, Db, Index, Result, Value};
 
 use crate::ops::call::Call;
@@ -55,6 +56,27 @@ pub(crate) fn index_range(call: &Call<'_>) -> Result<Value> {
         &start,
         &end,
     )?))
+}
+
+/// `search`
+pub(crate) fn search(call: &Call<'_>) -> Result<Value> {
+    let count = call.arg(3).as_long();
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    let count = count.ok_or_else(|| call.bad_argument("a number of neighbours", call.arg(3)))?;
+    let (db, nil) = (source(call)?, Value::Nil);
+    let options = call.args_from(4).first().unwrap_or(&nil);
+    let reach = Reach::Count(count);
+    let hits = nearest::search(&db, call.arg(1), call.arg(2), reach, options)?;
+    Ok(Value::vector(hits.iter().map(|hit| {
+        Value::map([
+            (Value::keyword("entity-id"), Value::Long(hit.entity.0)),
+            (
+                Value::keyword("distance"),
+                Value::Double(f64::from(hit.distance)),
+            ),
+            (Value::keyword("attribute"), db.ident(hit.attribute).clone()),
+        ])
+    })))
 }
 
 /// `schema`

@@ -279,6 +279,17 @@ pub static OPERATIONS: &[Operation] = &[
         ..BASE
     },
     Operation {
+        name: "search",
+        arglists: "([db index vector k] [db index vector k {:keys [ef exact distance among]}])",
+        args_min: 4,
+        args_max: 5,
+        doc: "The k entities whose vectors are nearest, by an index or an attribute that one covers, \
+              the nearest first: maps of :entity-id, :distance and :attribute.",
+        shown: Shown::Datalith,
+        run: Run::Value(read::search),
+        ..BASE
+    },
+    Operation {
         name: "schema",
         arglists: "([db])",
         doc: "The schema: attribute to its properties.",
@@ -472,6 +483,15 @@ pub static OPERATIONS: &[Operation] = &[
               the background: :done, :nothing-new, or :busy if another process is at it.",
         route: Route::Change,
         run: Run::Value(upkeep::checkpoint),
+        ..VERSIONING
+    },
+    Operation {
+        name: "build-indexes",
+        arglists: "([conn])",
+        doc: "Links all vectors that lie in no graph yet and waits for it, as happens by itself in the \
+              background; how many graphs were built.",
+        route: Route::Change,
+        run: Run::Value(upkeep::build_indexes),
         ..VERSIONING
     },
     Operation {

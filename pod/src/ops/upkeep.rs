@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::BufReader;
 use std::io::BufWriter;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +39,13 @@ pub(crate) fn verify(call: &Call<'_>) -> Result<Value> {
 pub(crate) fn checkpoint(call: &Call<'_>) -> Result<Value> {
     let conn = call.session.handles.connection(call.arg(0))?;
     Ok(checkpoint_value(conn.checkpoint()?))
+}
+
+/// `build-indexes`
+pub(crate) fn build_indexes(call: &Call<'_>) -> Result<Value> {
+    let conn = call.session.handles.connection(call.arg(0))?;
+    let built = conn.build_graphs(&|_| ControlFlow::Continue(()))?;
+    Ok(Value::from(built))
 }
 
 /// What became of a checkpoint.

@@ -93,6 +93,37 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// An array of its numbers: a list of them, or a text that lists them, in brackets or not.
+    pub(super) fn to_array(&self, value_type: ValueType) -> Result<Value, String> {
+        let mut numbers = Vec::new();
+        for part in self.parts() {
+            match part {
+                Cell::Value(Value::Str(text)) => read_numbers(text, &mut numbers)?,
+                Cell::Text(text) => read_numbers(text, &mut numbers)?,
+                part => match part.to_value(ValueType::Double)? {
+                    Value::Double(x) => numbers.push(x),
+                    other => return Err(format!("{other} is no number")),
+                },
+            }
+        }
+        Ok(match value_type {
+            ValueType::DoubleArray => Value::DoubleArray(numbers.into()),
+            _ => Value::FloatArray(numbers.into_iter().map(|x| x as f32).collect()),
+        })
+    }
+}
+
+fn read_numbers(text: &str, numbers: &mut Vec<f64>) -> Result<(), String> {
+    let listed = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let parts = listed.split(|c: char| c == ',' || c == ';' || c.is_whitespace());
+    for part in parts.filter(|part| !part.is_empty()) {
+        let number = part.parse().map_err(|_| format!("{part:?} is no number"))?;
+        numbers.push(number);
+    }
+    Ok(())
+}
+
 const EXPECTED: &str = "expected a scalar or a list of scalars";
 
 /// The type that takes what looks like either.
@@ -215,6 +246,23 @@ mod tests {
             "",
         ];
         check(ValueType::String, &strings);
+    }
+
+    #[test]
+    fn arrays_are_lists_of_numbers() {
+        let array = |cell: Cell| match cell.to_array(ValueType::FloatArray) {
+            Ok(value) => value.to_string(),
+            Err(message) => message,
+        };
+        for text in ["0.5 1", "[0.5, 1.0]", "0.5;1"] {
+            assert_eq!(
+                array(Cell::Text(text.to_owned())),
+                "#datalith/floats [0.5 1.0]"
+            );
+        }
+        let json = Cell::of_json(serde_json::json!([0.5, 1])).unwrap().unwrap();
+        assert_eq!(array(json), "#datalith/floats [0.5 1.0]");
+        assert_eq!(array(Cell::Text("0.5 x".to_owned())), "\"x\" is no number");
     }
 
     #[test]

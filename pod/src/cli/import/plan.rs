@@ -197,6 +197,8 @@ impl Plan {
                 Says::Rename(_) | Says::Skip => {}
             }
         }
+        // The items of an array are one value.
+        target.is_many &= !is_array(target.value_type);
         if let Some(known) = known {
             target.agree_with(known)?;
             return Ok((Column::Attribute(target), None));
@@ -241,6 +243,9 @@ impl Plan {
 
 impl Target {
     fn value(&self, cell: &Cell) -> Result<Value, String> {
+        if is_array(self.value_type) {
+            return cell.to_array(self.value_type);
+        }
         if self.is_many {
             let values = cell.parts().iter().map(|part| self.scalar(part));
             return values.collect::<Result<Vec<_>, _>>().map(Value::from);
@@ -303,6 +308,10 @@ impl Target {
         }
         Value::map(entries)
     }
+}
+
+fn is_array(value_type: ValueType) -> bool {
+    matches!(value_type, ValueType::FloatArray | ValueType::DoubleArray)
 }
 
 /// A unique attribute that a column's cells are values of, with its type.

@@ -1,1 +1,0 @@
-//! Searches are what a plain loop over the entities finds.
