@@ -15,6 +15,8 @@ pub trait Statistics {
     fn tuples(&self, source: usize) -> usize;
 }
 
+/// The part of the rows that a predicate keeps of which nothing is known.
+pub(super) const PREDICATE_KEEPS: f64 = 0.5;
 /// Rows expected of a rule of which nothing is known, per row of the caller.
 const RULE_ROWS: f64 = 50.0;
 /// How much an unbound rule call costs against a bound one.
@@ -29,7 +31,7 @@ pub(super) fn estimate(
 ) -> f64 {
     match &goal.kind {
         GoalKind::Pattern(pattern) => rows * pattern_rows(pattern, bound, statistics),
-        GoalKind::Predicate(_) => rows * 0.5,
+        GoalKind::Predicate(_) => rows * PREDICATE_KEEPS,
         GoalKind::Function(_, bind) => rows * function_rows(bind),
         GoalKind::Not { .. } => rows * 0.5,
         GoalKind::Or { branches, .. } => branches

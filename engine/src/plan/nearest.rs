@@ -7,11 +7,11 @@
 
 use std::collections::HashSet;
 
-use super::estimate::Statistics;
+use super::estimate::{PREDICATE_KEEPS, Statistics, selectivity};
 use super::logical::unique;
-use super::order::{Order, Whose, is_insufficient, is_ready};
+use super::order::{Order, Whose, is_insufficient, is_ready, predicate};
 use super::physical::{Among, Block, Op, Step, StepId};
-use super::{ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, VarId};
+use super::{ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, Slot, VarId};
 use crate::error::Result;
 use crate::value::Value;
 
@@ -136,7 +136,10 @@ impl Order<'_> {
         if !must {
             let first = self.block(&goals, bound, rows, &vars);
             let rows = match first {
-                Ok(block) => block.steps.last().map_or(0.0, |step| step.estimate),
+                Ok(block) => {
+                    let rows = block.steps.last().map_or(0.0, |step| step.estimate);
+                    rows * search.kept(self.statistics)
+                }
                 Err(error) if is_insufficient(&error) => f64::INFINITY,
                 Err(error) => return Err(error),
             };
@@ -282,6 +285,32 @@ impl Search<'_> {
             _ => None,
         });
         counts.next_back().unwrap_or(NEIGHBOURS)
+    }
+
+    /// How many times as many rows the filters of values keep as a filter is taken to keep of which
+    /// nothing is known.
+    fn kept(&self, statistics: &dyn Statistics) -> f64 {
+        let filters: Vec<&CallGoal> = self
+            .deciding
+            .iter()
+            .filter_map(|goal| predicate(goal))
+            .collect();
+        let mut kept = 1.0;
+        for goal in &self.deciding {
+            let GoalKind::Pattern(pattern) = &goal.kind else {
+                continue;
+            };
+            let Some(value) = pattern.slots.get(2).and_then(Slot::var) else {
+                continue;
+            };
+            let about = |call: &&&CallGoal| call.vars().all(|var| var == value);
+            let count = filters.iter().filter(about).count();
+            if count > 0 {
+                let blind = PREDICATE_KEEPS.powi(count as i32);
+                kept *= selectivity(pattern, &filters, statistics) / blind;
+            }
+        }
+        kept
     }
 
     /// Rows expected after it.
