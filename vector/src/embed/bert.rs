@@ -46,7 +46,10 @@ impl Bert {
         activation: Activation,
     ) -> Result<Bert, Error> {
         let hidden = shape.hidden;
-        let words = weights.rows("embeddings.word_embeddings.weight", &[shape.vocabulary, hidden])?;
+        let words = weights.rows(
+            "embeddings.word_embeddings.weight",
+            &[shape.vocabulary, hidden],
+        )?;
         let types = "embeddings.token_type_embeddings.weight";
         let types = weights.rows(types, &[shape.types, hidden])?;
         let positions = "embeddings.position_embeddings.weight";
@@ -82,7 +85,11 @@ impl Bert {
         for text in texts {
             for (piece, position) in text.iter().zip(self.positions.chunks_exact(hidden)) {
                 let word = &self.words[*piece as usize * hidden..][..hidden];
-                x.extend(word.iter().zip(position).map(|(word, position)| word + position));
+                x.extend(
+                    word.iter()
+                        .zip(position)
+                        .map(|(word, position)| word + position),
+                );
             }
         }
         kernels::norm_rows(&mut x, &self.norm);
@@ -151,7 +158,10 @@ impl Layer {
         };
         let (mut weight, mut bias) = dense("attention.self.query", hidden, hidden)?;
         let scale = 1.0 / ((hidden / shape.heads) as f32).sqrt();
-        weight.iter_mut().chain(&mut bias).for_each(|value| *value *= scale);
+        weight
+            .iter_mut()
+            .chain(&mut bias)
+            .for_each(|value| *value *= scale);
         for part in ["attention.self.key", "attention.self.value"] {
             let (more_weight, more_bias) = dense(part, hidden, hidden)?;
             weight.extend(more_weight);

@@ -86,7 +86,9 @@ impl Command {
                     if row.len() != expected || !(1..=DIM_MAX).contains(&row.len()) {
                         let (line, found) = (done + 1, row.len());
                         let why = format!("writes {found} numbers on line {line}");
-                        return Err(self.error(Code::Answer, &format!("{why}, expected {expected}")));
+                        return Err(
+                            self.error(Code::Answer, &format!("{why}, expected {expected}"))
+                        );
                     }
                     dim = expected;
                     out.extend(row);
@@ -135,9 +137,9 @@ struct Running {
 
 impl Running {
     fn start(words: &[String], input: String) -> Result<Running, Error> {
-        let (program, arguments) = words.split_first().ok_or_else(|| {
-            Error::of(Code::Source, "the command names no program")
-        })?;
+        let (program, arguments) = words
+            .split_first()
+            .ok_or_else(|| Error::of(Code::Source, "the command names no program"))?;
         let child = std::process::Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -190,7 +192,8 @@ impl Running {
             thread::sleep(Duration::from_millis(pause_ms));
             pause_ms = (pause_ms * 2).min(WATCH_MS);
         }
-        let message = format!("the command does not end within {SILENT_MS_MAX} ms of its last line");
+        let message =
+            format!("the command does not end within {SILENT_MS_MAX} ms of its last line");
         Err(Error::of(Code::Command, message))
     }
 
@@ -208,7 +211,10 @@ impl Running {
 
     fn ended(&mut self) -> Result<Option<ExitStatus>, Error> {
         self.child.try_wait().map_err(|error| {
-            Error::of(Code::Command, format!("the command cannot be waited for: {error}"))
+            Error::of(
+                Code::Command,
+                format!("the command cannot be waited for: {error}"),
+            )
         })
     }
 
@@ -241,9 +247,10 @@ fn read_row(lines: &mut impl BufRead) -> Option<Result<Vec<f32>, String>> {
         Ok(_) if line.len() as u64 == LINE_BYTES_MAX && line.last() != Some(&b'\n') => {
             Some(Err(format!("a line longer than {LINE_BYTES_MAX} bytes")))
         }
-        Ok(_) => Some(serde_json::from_slice(&line).map_err(|error| {
-            format!("something else than a JSON array of numbers: {error}")
-        })),
+        Ok(_) => Some(
+            serde_json::from_slice(&line)
+                .map_err(|error| format!("something else than a JSON array of numbers: {error}")),
+        ),
     }
 }
 
@@ -255,5 +262,7 @@ fn read_end(mut stderr: impl Read) -> String {
         end.extend(&part[..count]);
         end.drain(..end.len().saturating_sub(COMPLAINT_BYTES_MAX));
     }
-    String::from_utf8_lossy(end.make_contiguous()).trim().to_owned()
+    String::from_utf8_lossy(end.make_contiguous())
+        .trim()
+        .to_owned()
 }

@@ -155,9 +155,17 @@ impl Config {
         within("hidden_size", self.hidden_size, DIM_MAX)?;
         within("intermediate_size", self.intermediate_size, WIDE_MAX)?;
         within("num_hidden_layers", self.num_hidden_layers, LAYERS_MAX)?;
-        within("num_attention_heads", self.num_attention_heads, self.hidden_size)?;
+        within(
+            "num_attention_heads",
+            self.num_attention_heads,
+            self.hidden_size,
+        )?;
         within("vocab_size", self.vocab_size, VOCABULARY_MAX)?;
-        within("max_position_embeddings", self.max_position_embeddings, POSITIONS_MAX)?;
+        within(
+            "max_position_embeddings",
+            self.max_position_embeddings,
+            POSITIONS_MAX,
+        )?;
         let types = self.type_vocab_size.unwrap_or(2);
         within("type_vocab_size", types, VOCABULARY_MAX)?;
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
@@ -223,7 +231,10 @@ fn settings(folder: &Path, shape: &Shape) -> Result<Settings, Error> {
     let prompt = match prompts.default_prompt_name {
         None => String::new(),
         Some(name) => prompts.prompts.remove(&name).ok_or_else(|| {
-            Error::of(Code::Model, format!("the default prompt `{name}` has no text"))
+            Error::of(
+                Code::Model,
+                format!("the default prompt `{name}` has no text"),
+            )
         })?,
     };
     Ok(Settings {
@@ -271,10 +282,16 @@ fn within(name: &'static str, value: usize, most: usize) -> Result<(), Error> {
 /// A folder that `modules.json` names; it may not lead outside.
 fn inside(folder: &Path, path: &str) -> Result<std::path::PathBuf, Error> {
     let path = Path::new(path);
-    if path.components().all(|part| matches!(part, Component::Normal(_))) {
+    if path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)))
+    {
         return Ok(folder.join(path));
     }
-    let message = format!("modules.json leads outside of its folder: {}", path.display());
+    let message = format!(
+        "modules.json leads outside of its folder: {}",
+        path.display()
+    );
     Err(Error::of(Code::Model, message))
 }
 
@@ -297,7 +314,10 @@ fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
         _ => return Err(file_error(path, "expected a file")),
     };
     if length > most {
-        return Err(file_error(path, &format!("{length} bytes, expected at most {most}")));
+        return Err(file_error(
+            path,
+            &format!("{length} bytes, expected at most {most}"),
+        ));
     }
     let mut bytes = Vec::with_capacity(length as usize);
     let file = File::open(path).map_err(failed)?;

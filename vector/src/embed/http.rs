@@ -120,7 +120,9 @@ impl Client {
         };
         let rows = match self.service.form {
             Form::OpenAi => self.parse(&answer).and_then(|answer| self.in_order(answer)),
-            Form::Ollama => self.parse(&answer).map(|answer: OllamaAnswer| answer.embeddings),
+            Form::Ollama => self
+                .parse(&answer)
+                .map(|answer: OllamaAnswer| answer.embeddings),
         }?;
         self.check(rows, texts.len())
     }
@@ -161,7 +163,9 @@ impl Client {
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             return Ok(Tried::Later(self.error(Code::Busy, &why), asked_ms));
         }
-        Err(self.error(Code::Service, &why).with("status", status.as_u16()))
+        Err(self
+            .error(Code::Service, &why)
+            .with("status", status.as_u16()))
     }
 
     fn failed(&self, error: ureq::Error) -> Result<Tried, Error> {
@@ -195,7 +199,10 @@ impl Client {
 
     fn parse<'a, T: Deserialize<'a>>(&self, answer: &'a [u8]) -> Result<T, Error> {
         serde_json::from_slice(answer).map_err(|error| {
-            self.error(Code::Answer, &format!("answers with something else than vectors: {error}"))
+            self.error(
+                Code::Answer,
+                &format!("answers with something else than vectors: {error}"),
+            )
         })
     }
 
@@ -213,7 +220,11 @@ impl Client {
             let why = format!("answers {texts} texts with {} vectors", rows.len());
             return Err(self.error(Code::Answer, &why));
         }
-        let expected = if self.dim == 0 { rows[0].len() } else { self.dim };
+        let expected = if self.dim == 0 {
+            rows[0].len()
+        } else {
+            self.dim
+        };
         let fits = |row: &&Vec<f32>| row.len() != expected || !(1..=DIM_MAX).contains(&row.len());
         match rows.iter().find(fits) {
             None => Ok(rows),

@@ -64,7 +64,9 @@ pub(crate) fn norm_rows(x: &mut [f32], norm: &Norm) {
 pub(crate) fn softmax(x: &mut [f32], width: usize) {
     Arch::new().dispatch(|| {
         for row in x.chunks_exact_mut(width) {
-            let most = row.iter().fold(f32::NEG_INFINITY, |most, value| most.max(*value));
+            let most = row
+                .iter()
+                .fold(f32::NEG_INFINITY, |most, value| most.max(*value));
             for value in row.iter_mut() {
                 *value = exp(*value - most);
             }

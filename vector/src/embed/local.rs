@@ -90,7 +90,11 @@ impl Local {
     /// One row for each text of a batch: `[batch × dim]`.
     fn rows(&self, batch: Batch, pieces: &[Vec<u32>]) -> Result<Vec<f32>, Error> {
         let texts: Vec<&[u32]> = batch.iter().map(|at| &pieces[*at][..]).collect();
-        let filled: Vec<&[u32]> = texts.iter().copied().filter(|text| !text.is_empty()).collect();
+        let filled: Vec<&[u32]> = texts
+            .iter()
+            .copied()
+            .filter(|text| !text.is_empty())
+            .collect();
         let hidden = match filled.is_empty() {
             true => Vec::new(),
             false => self.bert.run(&filled)?,
@@ -138,7 +142,9 @@ fn pool(hidden: &[f32], pooling: Pooling, out: &mut [f32]) {
         Pooling::Cls => {}
         Pooling::Mean => {
             for row in rows {
-                out.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+                out.iter_mut()
+                    .zip(row)
+                    .for_each(|(sum, value)| *sum += value);
             }
             out.iter_mut().for_each(|sum| *sum /= count as f32);
         }
@@ -157,7 +163,13 @@ mod tests {
 
     #[test]
     fn batches_hold_every_text_once() {
-        for lengths in [vec![], vec![0], vec![1; 2000], vec![600, 700], (0..300).collect()] {
+        for lengths in [
+            vec![],
+            vec![0],
+            vec![1; 2000],
+            vec![600, 700],
+            (0..300).collect(),
+        ] {
             let pieces: Vec<Vec<u32>> = lengths.iter().map(|length| vec![0; *length]).collect();
             let order: Vec<usize> = (0..pieces.len()).collect();
             let cut = batches(&order, &pieces);

@@ -16,18 +16,18 @@
 //! # Ok::<(), datalith_vector::embed::Error>(())
 //! ```
 
-mod source;
-mod error;
-pub mod limits;
-mod model;
-mod directory;
-mod local;
-mod weights;
-mod tokens;
-mod kernels;
 mod bert;
-mod http;
 mod command;
+mod directory;
+mod error;
+mod http;
+mod kernels;
+pub mod limits;
+mod local;
+mod model;
+mod source;
+mod tokens;
+mod weights;
 
 pub use error::{Code, Error};
 pub use model::{Model, Watch};

@@ -69,7 +69,12 @@ impl FromStr for Source {
             _ => directory(text),
         };
         // The text itself is not repeated: someone may have written a key into it.
-        parsed.map_err(|why| Error::of(Code::Source, format!("no model is named by this text: {why}")))
+        parsed.map_err(|why| {
+            Error::of(
+                Code::Source,
+                format!("no model is named by this text: {why}"),
+            )
+        })
     }
 }
 
@@ -121,7 +126,9 @@ fn service(form: Form, rest: &str) -> Result<Service, String> {
         return Err("the host or the model is empty".to_owned());
     }
     if host.contains('@') {
-        return Err("a key is named by `?key-env=VARIABLE`, never written into the address".to_owned());
+        return Err(
+            "a key is named by `?key-env=VARIABLE`, never written into the address".to_owned(),
+        );
     }
     let mut service = Service {
         form,
@@ -176,7 +183,10 @@ mod tests {
     fn sources_are_read_and_written() {
         check("/models/a b", "dir:/models/a b");
         check("dir:models", "dir:models");
-        check("ollama:http://localhost:11434/#all-minilm", "ollama:http://localhost:11434#all-minilm");
+        check(
+            "ollama:http://localhost:11434/#all-minilm",
+            "ollama:http://localhost:11434#all-minilm",
+        );
         check(
             "openai:https://host/v1?dim=256&key-env=KEY#text-embedding-3-small",
             "openai:https://host/v1?key-env=KEY&dim=256#text-embedding-3-small",

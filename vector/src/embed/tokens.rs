@@ -22,9 +22,9 @@ impl Pieces {
         };
         let mut tokenizer =
             Tokenizer::from_bytes(json).map_err(|error| refused(error.to_string()))?;
-        let around = tokenizer
-            .get_post_processor()
-            .map_or(0, |added| tokenizers::PostProcessor::added_tokens(added, false));
+        let around = tokenizer.get_post_processor().map_or(0, |added| {
+            tokenizers::PostProcessor::added_tokens(added, false)
+        });
         if settings.tokens_max <= around {
             return Err(refused(format!(
                 "at most {} word pieces are allowed, {around} of them stand around the text",
@@ -52,7 +52,9 @@ impl Pieces {
     pub(crate) fn split(&self, text: &str) -> Result<Vec<u32>, Error> {
         let encoded = match (self.lowercase, self.prompt.is_empty()) {
             (false, true) => self.tokenizer.encode_fast(text, true),
-            (false, false) => self.tokenizer.encode_fast(format!("{}{text}", self.prompt), true),
+            (false, false) => self
+                .tokenizer
+                .encode_fast(format!("{}{text}", self.prompt), true),
             (true, _) => {
                 let text = format!("{}{text}", self.prompt).to_lowercase();
                 self.tokenizer.encode_fast(text, true)
@@ -62,7 +64,10 @@ impl Pieces {
             Error::of(Code::Text, format!("the tokenizer refuses a text: {error}"))
         })?;
         let pieces = encoded.get_ids();
-        match pieces.iter().find(|piece| **piece as usize >= self.vocabulary) {
+        match pieces
+            .iter()
+            .find(|piece| **piece as usize >= self.vocabulary)
+        {
             None => Ok(pieces.to_vec()),
             Some(piece) => {
                 let message = format!(

@@ -36,7 +36,9 @@ impl<'a> Weights<'a> {
             .map_err(|_| wrong("is missing".to_owned()))?;
         if found.shape() != expected {
             let shape = found.shape();
-            return Err(wrong(format!("has the shape {shape:?}, expected {expected:?}")));
+            return Err(wrong(format!(
+                "has the shape {shape:?}, expected {expected:?}"
+            )));
         }
         let stored = match found.dtype() {
             Dtype::F32 => DType::F32,
