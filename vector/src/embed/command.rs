@@ -2,15 +2,17 @@
 //! out. It is started once for each call, without a shell, and ended when the call ends.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::{Code, Error};
-use super::limits::{COMPLAINT_BYTES_MAX, DIM_MAX, LINE_BYTES_MAX, SILENT_MS_MAX, WATCH_MS};
+use super::limits::{
+    COMPLAINT_BYTES_MAX, DIM_MAX, ENDING_MS_MAX, LINE_BYTES_MAX, SILENT_MS_MAX, WATCH_MS,
+};
 use super::model::Watch;
 
 /// A program that was asked for one vector already.
@@ -161,8 +163,14 @@ impl Running {
             thread::spawn(move || {
                 let mut lines = BufReader::new(stdout);
                 while let Some(row) = read_row(&mut lines) {
-                    let last = row.is_err();
-                    if send_row.send(row).is_err() || last {
+                    let wrong = row.is_err();
+                    if send_row.send(row).is_err() {
+                        break;
+                    }
+                    if wrong {
+                        // Taken to the end: a closed pipe would end the program with a status that
+                        // is not its own.
+                        let _ = io::copy(&mut lines, &mut io::sink());
                         break;
                     }
                 }
@@ -197,16 +205,25 @@ impl Running {
         Err(Error::of(Code::Command, message))
     }
 
-    /// The status of a program that ends about now.
+    /// The status of a program that ends about now: soon, or once it has closed its output.
     fn wait_briefly(&mut self) -> Result<Option<ExitStatus>, Error> {
         let start = Instant::now();
-        while start.elapsed() < Duration::from_millis(2 * WATCH_MS) {
+        loop {
             if let Some(status) = self.ended()? {
                 return Ok(Some(status));
             }
+            let closed = loop {
+                match self.rows.try_recv() {
+                    Ok(_) => {}
+                    Err(state) => break state == TryRecvError::Disconnected,
+                }
+            };
+            let most_ms = if closed { ENDING_MS_MAX } else { WATCH_MS };
+            if start.elapsed() > Duration::from_millis(most_ms) {
+                return Ok(None);
+            }
             thread::sleep(Duration::from_millis(1));
         }
-        Ok(None)
     }
 
     fn ended(&mut self) -> Result<Option<ExitStatus>, Error> {
@@ -221,7 +238,7 @@ impl Running {
     /// Ends the program and gives the last that it complained of, if it closed stderr in time.
     fn complaint(&mut self) -> String {
         self.end();
-        let wait = Duration::from_millis(2 * WATCH_MS);
+        let wait = Duration::from_millis(ENDING_MS_MAX);
         self.complaint.recv_timeout(wait).unwrap_or_default()
     }
 

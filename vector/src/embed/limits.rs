@@ -42,6 +42,8 @@ pub const REQUEST_MS_MAX: u64 = 120_000;
 pub const LINE_BYTES_MAX: u64 = 1 << 20;
 /// Milliseconds that a command may stay silent, its start included.
 pub const SILENT_MS_MAX: u64 = 300_000;
+/// Milliseconds that a command may take to end after it closed its output or was killed.
+pub const ENDING_MS_MAX: u64 = 2_000;
 /// Milliseconds between two looks at whether the caller still wants a command's answer.
 pub const WATCH_MS: u64 = 50;
 /// Bytes of a command's or service's complaint that an error shows.
