@@ -103,7 +103,7 @@ fn lines_that_are_no_vectors() {
 
 #[test]
 fn a_silent_command_is_ended_when_asked() {
-    let model = later("sleep 600");
+    let model = later("exec sleep 600");
     let begun = std::time::Instant::now();
     let stopped = model.embed(&["x"], &|_| ControlFlow::Break(()));
     assert_eq!(stopped.unwrap_err().code, Code::Interrupted);

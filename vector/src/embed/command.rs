@@ -2,10 +2,11 @@
 //! out. It is started once for each call, without a shell, and ended when the call ends.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -57,7 +58,10 @@ impl Command {
             Err(error) if error.code == Code::Answer => running.wait_briefly(),
             Err(_) => Ok(None),
         };
-        let complaint = running.complaint();
+        let complaint = match &rows {
+            Err(error) if error.code == Code::Interrupted => String::new(),
+            _ => running.complaint(),
+        };
         let with_complaint = |error: Error| match complaint.is_empty() {
             true => error,
             false => error.with("stderr", &complaint),
@@ -135,6 +139,8 @@ struct Running {
     rows: Receiver<Result<Vec<f32>, String>>,
     /// The end of what it wrote to stderr, once it has closed that.
     complaint: Receiver<String>,
+    /// The threads that read stop when this is gone.
+    _wanted: Arc<()>,
 }
 
 impl Running {
@@ -154,12 +160,14 @@ impl Running {
         })?;
         let (send_row, rows) = sync_channel(LINES_AHEAD);
         let (send_complaint, complaint) = sync_channel(1);
+        let wanted = Arc::new(());
         // Not scoped: a thread may outlive the call while a grandchild keeps a pipe open.
         if let Some(mut stdin) = child.stdin.take() {
             // Fails where the program reads no further; its lines and status then say so.
             thread::spawn(move || stdin.write_all(input.as_bytes()));
         }
         if let Some(stdout) = child.stdout.take() {
+            let hears = Arc::downgrade(&wanted);
             thread::spawn(move || {
                 let mut lines = BufReader::new(stdout);
                 while let Some(row) = read_row(&mut lines) {
@@ -168,21 +176,23 @@ impl Running {
                         break;
                     }
                     if wrong {
-                        // Taken to the end: a closed pipe would end the program with a status that
-                        // is not its own.
-                        let _ = io::copy(&mut lines, &mut io::sink());
+                        // Read on: a closed pipe would end the program with a status that is not
+                        // its own.
+                        read_end(lines, &hears);
                         break;
                     }
                 }
             });
         }
         if let Some(stderr) = child.stderr.take() {
-            thread::spawn(move || send_complaint.send(read_end(stderr)));
+            let hears = Arc::downgrade(&wanted);
+            thread::spawn(move || send_complaint.send(read_end(stderr, &hears)));
         }
         Ok(Running {
             child,
             rows,
             complaint,
+            _wanted: wanted,
         })
     }
 
@@ -271,11 +281,11 @@ fn read_row(lines: &mut impl BufRead) -> Option<Result<Vec<f32>, String>> {
     }
 }
 
-/// The last [`COMPLAINT_BYTES_MAX`] bytes.
-fn read_end(mut stderr: impl Read) -> String {
+/// The last [`COMPLAINT_BYTES_MAX`] bytes before the end, or before no one wants them any more.
+fn read_end(mut stream: impl Read, hears: &Weak<()>) -> String {
     let mut end = VecDeque::new();
     let mut part = [0; 4096];
-    while let Ok(count @ 1..) = stderr.read(&mut part) {
+    while let (1.., Ok(count @ 1..)) = (hears.strong_count(), stream.read(&mut part)) {
         end.extend(&part[..count]);
         end.drain(..end.len().saturating_sub(COMPLAINT_BYTES_MAX));
     }

@@ -71,6 +71,7 @@ impl Model {
     /// - Cost: of a directory's model, linear in word pieces, and in a text's own square; beside the
     ///   result, memory for the pieces of 4096 texts and for one batch on each thread. A service is
     ///   asked for up to 64 texts at a time, a command is started once.
+    ///   When the call ends a command is ended too, but not what it started itself.
     /// - Errors: `Code::Text` and `Code::Model` of a directory; `Code::Service`, `Code::Busy`,
     ///   `Code::Command` and `Code::Answer` of the others; `Code::Interrupted`.
     pub fn embed(&self, texts: &[&str], watch: Watch) -> Result<Vec<f32>, Error> {
