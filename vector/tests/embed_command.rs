@@ -92,7 +92,7 @@ fn lines_that_are_no_vectors() {
         Code::Answer,
         "not finite",
     );
-    let endless = later("yes 1 | tr -d '\\n'");
+    let endless = later("exec cat /dev/zero");
     check(&endless, Code::Answer, "a line longer than");
     let error = embed(&later("echo why >&2; echo no"), &["x"]).unwrap_err();
     assert!(
