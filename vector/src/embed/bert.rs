@@ -8,6 +8,7 @@ use candle_core::{Device, IndexOp, Storage, Tensor};
 use super::directory::{Activation, Shape};
 use super::error::{Code, Error};
 use super::kernels::{self, Norm};
+use super::limits::ATTENTION_NUMBERS_MAX;
 use super::weights::Weights;
 
 /// A model's weights, ready to be run.
@@ -129,18 +130,24 @@ impl Bert {
                 .reshape((length, 3, heads, width))?
                 .permute((1, 2, 0, 3))?;
             let (query, key, value) = (parts.i(0)?, parts.i(1)?, parts.i(2)?);
-            let mut weights = query.matmul(&key.t()?)?.flatten_all()?.to_vec1::<f32>()?;
-            kernels::softmax(&mut weights, length);
-            let weights = Tensor::from_vec(weights, (heads, length, length), &Device::Cpu)?;
             let rows = &mut out[start * hidden..][..length * hidden];
-            with_rows(&weights.matmul(&value)?, |found| {
-                for (head, found) in found.chunks_exact(length * width).enumerate() {
-                    let rows = rows.chunks_exact_mut(hidden);
-                    for (row, found) in rows.zip(found.chunks_exact(width)) {
-                        row[head * width..][..width].copy_from_slice(found);
+            let step = (ATTENTION_NUMBERS_MAX / (length * length)).clamp(1, heads);
+            for first in (0..heads).step_by(step) {
+                let count = step.min(heads - first);
+                let of = |part: &Tensor| part.narrow(0, first, count);
+                let weights = of(&query)?.matmul(&of(&key)?.t()?)?;
+                let mut weights = weights.flatten_all()?.to_vec1::<f32>()?;
+                kernels::softmax(&mut weights, length);
+                let weights = Tensor::from_vec(weights, (count, length, length), &Device::Cpu)?;
+                with_rows(&weights.matmul(&of(&value)?)?, |found| {
+                    for (head, found) in (first..).zip(found.chunks_exact(length * width)) {
+                        let rows = rows.chunks_exact_mut(hidden);
+                        for (row, found) in rows.zip(found.chunks_exact(width)) {
+                            row[head * width..][..width].copy_from_slice(found);
+                        }
                     }
-                }
-            })?;
+                })?;
+            }
             start += length;
         }
         Ok(out)

@@ -21,6 +21,10 @@ pub const GROUP_TEXTS: usize = 4096;
 /// enough that a core's share of the cache holds them (all-MiniLM-L6-v2, two cores of a Zen 4).
 pub const BATCH_TOKENS: usize = 512;
 
+/// Numbers of attention, heads times the square of a text's word pieces, that are held at once, unless
+/// one head alone has more; each thread holds them three times.
+pub const ATTENTION_NUMBERS_MAX: usize = 4 << 20;
+
 /// Texts of one request.
 pub const REQUEST_TEXTS_MAX: usize = 64;
 /// Bytes of text in one request, unless one text alone has more.
