@@ -24,6 +24,8 @@ mod bitmap;
 mod build;
 mod codes;
 mod distance;
+#[cfg(feature = "embed")]
+pub mod embed;
 mod error;
 mod filter;
 mod format;
