@@ -319,6 +319,8 @@ codes! {
     Limit "db.error/limit" incorrect;
     /// Something this build does not do.
     Unsupported "db.error/unsupported" unsupported;
+    /// A model of texts that there is none of, or that is not the one the database was filled by.
+    EmbedModel "embed/model" incorrect;
     /// A file to import cannot be read.
     Import "import/syntax" incorrect;
     /// A message to the pod that cannot be understood, or names no variable.

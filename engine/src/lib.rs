@@ -6,6 +6,7 @@ pub mod datom;
 pub mod db;
 pub mod diff;
 pub mod edn;
+pub mod embed;
 pub mod error;
 pub mod exec;
 pub mod fault;

@@ -121,3 +121,7 @@ pub const VECTOR_EF_MAX: usize = 1 << 20;
 pub const VECTOR_NEIGHBOURS_MAX: usize = 1 << 20;
 /// Rows of vectors that lie in no graph from which on one is built.
 pub const GRAPH_ROWS_MIN: usize = 4_096;
+/// Most models that make vectors of texts and are kept loaded.
+pub const EMBED_MODELS: usize = 8;
+/// Texts that are made vectors and transacted together.
+pub const EMBED_TEXTS: usize = 512;

@@ -8,6 +8,8 @@ pub mod bencode;
 pub mod cli;
 pub mod limits;
 mod lock;
+#[cfg(feature = "embed")]
+pub mod models;
 pub mod ops;
 pub mod server;
 pub mod transit;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::Conn;
 use super::checkpoint::Checkpoint;
 use super::database::Database;
+use super::embedding::EmbedProgress;
 use super::graphs::GraphProgress;
 use super::history::{self, ChainReport, Commit, TxEntry};
 use super::hold::Hold;
@@ -240,6 +241,18 @@ impl Conn {
             true => database.checkpoint(),
             false => Ok(Checkpoint::NothingNew),
         }
+    }
+
+    /// Makes the vectors that texts lack, where attributes declare what theirs are made of
+    /// (`:db.embed/from`), and waits for it; how many those were. Where models are installed
+    /// ([`embed::install`](crate::embed::install)) this happens in the background after each transaction.
+    ///
+    /// `watch` hears of the progress, and may end it; what was made before stays.
+    pub fn embed(
+        &self,
+        watch: &(dyn Fn(EmbedProgress) -> ControlFlow<()> + Sync),
+    ) -> Result<usize> {
+        self.database()?.embed_texts(watch)
     }
 
     /// Builds the graphs of all vectors that lie in none, however few they are, and waits for it; how

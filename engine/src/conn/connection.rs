@@ -172,7 +172,9 @@ impl Conn {
         let database = self.database()?;
         let answer = database.transact(data, upon, &self.shared.listeners);
         database.keep_novelty_small();
-        database.keep_graphs();
+        if let Ok(report) = &answer {
+            database.keep_graphs(report);
+        }
         answer
     }
 

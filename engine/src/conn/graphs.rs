@@ -10,12 +10,14 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 
 use super::database::Database;
+use super::embedding::embedded;
 use super::journal::Journal;
 use super::listen::Listeners;
 use super::pin::maintain;
 use super::queue::Upon;
 use crate::datom::EntityId;
 use crate::db::Db;
+use crate::embed;
 use crate::error::Result;
 use crate::fault;
 use crate::fork;
@@ -24,7 +26,7 @@ use crate::limits::GRAPH_ROWS_MIN;
 use crate::nearest::{Due, build, due};
 use crate::root::Reuse;
 use crate::segment::{Cover, VectorGraph, write_vectors};
-use crate::transact::TxData;
+use crate::transact::{TxData, TxReport};
 use crate::value::{Keyword, Value};
 
 /// What is heard of a graph that is being built.
@@ -39,9 +41,21 @@ pub struct GraphProgress {
 type Watch<'w> = &'w (dyn Fn(GraphProgress) -> ControlFlow<()> + Sync);
 
 impl Database {
-    /// Begins to build the graphs that are due, if nobody is at it.
-    pub(super) fn keep_graphs(self: &Arc<Database>) {
-        if due(&self.current(), GRAPH_ROWS_MIN).is_empty() {
+    /// Begins to make what a transaction has made due, vectors of texts and graphs of vectors, if
+    /// nobody is at it.
+    pub(super) fn keep_graphs(self: &Arc<Database>, report: &TxReport) {
+        let db = &report.db_after;
+        let embedded = embedded(db);
+        let sources = embedded.iter().filter_map(|a| a.embedding.as_ref());
+        let sources = sources.filter_map(|embedding| db.attribute_id(&embedding.from));
+        let sources: Vec<Value> = sources.map(|a| db.attribute_value(a)).collect();
+        let has_texts = !sources.is_empty()
+            && embed::is_installed()
+            && report
+                .tx_data
+                .iter()
+                .any(|datom| sources.contains(&datom.a));
+        if !has_texts && due(db, GRAPH_ROWS_MIN).is_empty() {
             return;
         }
         let mut builder = self
@@ -60,15 +74,18 @@ impl Database {
             .name("datalith-graph".to_owned())
             .spawn(move || {
                 let closing = database.is_closing();
-                let watch = |_| match closing.load(Ordering::Relaxed) {
+                let watch = || match closing.load(Ordering::Relaxed) {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),
                 };
                 // What came while one was built may make the next due.
-                while database
-                    .build_graphs(GRAPH_ROWS_MIN, &watch)
-                    .is_ok_and(|n| n > 0)
-                {}
+                loop {
+                    let texts = database.embed_texts(&|_| watch()).unwrap_or(0);
+                    let graphs = database.build_graphs(GRAPH_ROWS_MIN, &|_| watch());
+                    if texts + graphs.unwrap_or(0) == 0 {
+                        break;
+                    }
+                }
             });
         *builder = started.ok();
     }

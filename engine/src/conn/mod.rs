@@ -16,6 +16,9 @@ mod connection;
 mod consistency;
 mod database;
 mod dump;
+mod embedding;
+#[cfg(test)]
+mod embedding_tests;
 mod environment;
 mod export;
 mod findings;
@@ -56,6 +59,7 @@ pub use branch::BranchPoint;
 pub use checkpoint::Checkpoint;
 pub use config::{Backend, Config, StoreId};
 pub use connection::{Conn, Leave, leave};
+pub use embedding::EmbedProgress;
 pub use export::{DumpReport, export_at};
 pub use findings::{BranchReport, Finding, Progress, VerifyReport};
 pub use gc::{GcOptions, GcReport};

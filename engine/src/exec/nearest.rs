@@ -12,7 +12,7 @@ use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::index::{Column, Interner, Kind};
 use crate::limits::VECTOR_NEIGHBOURS_MAX;
-use crate::nearest::{Hit, Reach, SearchOptions, Space, Wanted, nearest, refused};
+use crate::nearest::{Hit, Reach, SearchOptions, Space, Wanted, nearest, refused, text_vector};
 use crate::plan::{
     Among, ArgSlot, Bind, Block, CallGoal, Callable, NearestFunction, Op, Step, VarId,
 };
@@ -207,12 +207,13 @@ impl Asked {
             unreachable!("only searches come here");
         };
         let wrong = || {
-            let last = match function {
-                NearestFunction::Knn => "a number of neighbours",
-                NearestFunction::Within => "a distance",
+            let (near, last) = match function {
+                NearestFunction::Knn => ("a vector", "a number of neighbours"),
+                NearestFunction::Within => ("a vector", "a distance"),
+                NearestFunction::Semantic => ("a text", "a number of neighbours"),
             };
             let message = format!(
-                "{} takes a database, an index or attribute, a vector and {last}, then options; in {form}",
+                "{} takes a database, an index or attribute, {near} and {last}, then options; in {form}",
                 function.name()
             );
             Error::new(Code::QueryWhere, message)
@@ -232,15 +233,24 @@ impl Asked {
             return Err(wrong());
         };
         let options = SearchOptions::read(function.name(), options)?;
-        let space = Space::of(&db, name, options.distance)?;
-        let vector = vector.to_floats().ok_or_else(|| {
-            refused(
-                function.name(),
-                format!("expects a vector of numbers to be near to, got {vector}"),
-            )
-        })?;
+        let (name, vector) = match (function, vector) {
+            (NearestFunction::Semantic, Value::Str(text)) => text_vector(&db, name, text)?,
+            (NearestFunction::Semantic, other) => {
+                let message = format!("expects a text to be near to, got {other}");
+                return Err(refused(function.name(), message));
+            }
+            _ => {
+                let floats = vector.to_floats().ok_or_else(|| {
+                    let message =
+                        format!("expects a vector of numbers to be near to, got {vector}");
+                    refused(function.name(), message)
+                })?;
+                (name.clone(), floats.into_owned())
+            }
+        };
+        let space = Space::of(&db, &name, options.distance)?;
         let reach = match function {
-            NearestFunction::Knn => {
+            NearestFunction::Knn | NearestFunction::Semantic => {
                 let count = reach
                     .as_long()
                     .and_then(|count| usize::try_from(count).ok());
@@ -261,7 +271,7 @@ impl Asked {
         };
         let among = options.entities(&db)?;
         Ok(Asked {
-            vector: vector.into_owned(),
+            vector,
             among,
             db,
             space,

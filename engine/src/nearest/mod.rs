@@ -9,12 +9,15 @@ mod build;
 mod exact;
 mod options;
 mod space;
+mod text;
 mod walk;
 
 pub use build::{Due, build, due};
 pub(crate) use options::refused;
 pub use options::{SearchOptions, search};
 pub use space::Space;
+pub(crate) use text::model_of;
+pub use text::text_vector;
 
 use crate::datom::{AttrId, EntityId};
 use crate::db::Db;

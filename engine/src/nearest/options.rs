@@ -1,8 +1,10 @@
 //! What a search is told beside what it searches for.
 
+use std::borrow::Cow;
+
 use datalith_vector::Distance;
 
-use super::{Hit, Reach, Space, Wanted, nearest};
+use super::{Hit, Reach, Space, Wanted, nearest, text_vector};
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::function::distance_of;
@@ -104,8 +106,8 @@ impl SearchOptions {
 /// use datalith_engine::nearest::{Reach, search};
 /// use datalith_engine::{Value, edn};
 ///
-/// let config = Config::from_value(&Value::Nil)?;
-/// let config = create_database(&config)?;
+/// let made = create_database(&Config::from_value(&Value::Nil)?)?;
+/// let config = Config::from_value(&made)?;
 /// let conn = Conn::connect(&config)?;
 /// for text in [
 ///     "[{:db/ident :at :db/valueType :db.type/float-array :db/cardinality :db.cardinality/one}
@@ -122,6 +124,7 @@ impl SearchOptions {
 /// ```
 ///
 /// - `name`: an index, or an attribute that one covers.
+/// - `vector`: a vector of numbers, or a text where vectors are made of texts.
 /// - `options`: a map of `:ef`, `:exact`, `:distance` and `:among`, or nil.
 /// - Errors: as [`nearest`], and [`Code::QueryFunction`] for what is no vector or no option.
 pub fn search(
@@ -132,11 +135,21 @@ pub fn search(
     options: &Value,
 ) -> Result<Vec<Hit>> {
     let options = SearchOptions::read("search", std::slice::from_ref(options))?;
+    let made: (Value, Vec<f32>);
+    let (name, floats) = match vector {
+        Value::Str(text) => {
+            made = text_vector(db, name, text)?;
+            (&made.0, Cow::Borrowed(&made.1[..]))
+        }
+        _ => {
+            let floats = vector.to_floats().ok_or_else(|| {
+                let message = format!("expects a vector of numbers to be near to, got {vector}");
+                refused("search", message)
+            })?;
+            (name, floats)
+        }
+    };
     let space = Space::of(db, name, options.distance)?;
-    let floats = vector.to_floats().ok_or_else(|| {
-        let message = format!("expects a vector of numbers to be near to, got {vector}");
-        refused("search", message)
-    })?;
     let among = options.entities(db)?;
     let wanted = Wanted {
         vector: &floats,

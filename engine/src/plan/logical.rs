@@ -114,6 +114,8 @@ pub enum NearestFunction {
     Knn,
     /// `(knn-within $ index vector radius)`, all within a distance.
     Within,
+    /// `(semantic $ attribute text k)`, the nearest to what a text is made.
+    Semantic,
 }
 
 impl NearestFunction {
@@ -124,6 +126,7 @@ impl NearestFunction {
                 Some(NearestFunction::Knn)
             }
             "knn-within" => Some(NearestFunction::Within),
+            "semantic" => Some(NearestFunction::Semantic),
             _ => None,
         }
     }
@@ -133,6 +136,7 @@ impl NearestFunction {
         match self {
             NearestFunction::Knn => "knn",
             NearestFunction::Within => "knn-within",
+            NearestFunction::Semantic => "semantic",
         }
     }
 }

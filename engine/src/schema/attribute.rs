@@ -30,6 +30,19 @@ pub struct Attribute {
     pub max_length: Option<usize>,
     /// Predicates that every asserted value must satisfy.
     pub predicates: Vec<Symbol>,
+    /// The text that its vectors are made of, if they are.
+    pub embedding: Option<Embedding>,
+}
+
+/// How the vectors of an attribute come from texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// `:db.embed/from`, the attribute that holds the texts.
+    pub from: Value,
+    /// `:db.embed/model`, where the model is.
+    pub model: String,
+    /// `:db.embed/identity`, the model that the vectors were made by, once there are some.
+    pub identity: Option<String>,
 }
 
 impl Attribute {
@@ -48,6 +61,7 @@ impl Attribute {
             tuple: None,
             max_length: None,
             predicates: Vec::new(),
+            embedding: None,
         }
     }
 

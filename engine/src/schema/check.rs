@@ -31,6 +31,7 @@ fn is_refused(key: &str, old: &Value, new: &Value, entry: &Map) -> bool {
         "db/id" | "db/doc" | "db/noHistory" | "db/isComponent" | "db/maxLength" => false,
         "db/ensure" | "db.secondary/building-since-tx" => false,
         "db.attr/preds" | "db.entity/attrs" | "db.entity/preds" => false,
+        "db.embed/from" | "db.embed/identity" | "db.embed/model" => false,
         "db/ident" => false,
         "db/cardinality" => {
             *new == Value::keyword("db.cardinality/many") && get("db/unique").is_some()
@@ -110,7 +111,10 @@ const DEFINING: [&str; 9] = [
     "db/tupleTypes",
     "db/isComponent",
 ];
-const FREE: [&str; 8] = [
+const FREE: [&str; 11] = [
+    "db.embed/from",
+    "db.embed/identity",
+    "db.embed/model",
     "db/doc",
     "db/ident",
     "db/maxLength",

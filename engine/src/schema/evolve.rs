@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{Attribute, BuiltIn, Cardinality, Schema, TupleKind, Unique, is_reserved, type_of};
+use super::{
+    Attribute, BuiltIn, Cardinality, Embedding, Schema, TupleKind, Unique, is_reserved, type_of,
+};
 use crate::datom::{AttrId, EntityId, Op};
 use crate::value::{Keyword, Map, Value};
 
@@ -188,7 +190,20 @@ pub(super) fn attribute(id: AttrId, ident: Value, e: EntityId, entry: &Map) -> A
             .filter_map(Value::as_symbol)
             .cloned()
             .collect(),
+        embedding: embedding(entry),
     }
+}
+
+fn embedding(entry: &Map) -> Option<Embedding> {
+    let text = |key: &str| {
+        let text = entry.get(&Value::keyword(key)).and_then(Value::as_str);
+        text.map(str::to_owned)
+    };
+    Some(Embedding {
+        from: entry.get(&Value::keyword("db.embed/from"))?.clone(),
+        model: text("db.embed/model")?,
+        identity: text("db.embed/identity"),
+    })
 }
 
 fn tuple_kind(entry: &Map) -> Option<TupleKind> {

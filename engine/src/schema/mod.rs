@@ -8,7 +8,7 @@ mod secondary;
 mod system;
 mod value;
 
-pub use attribute::{Attribute, Cardinality, TupleKind, Unique, ValueType};
+pub use attribute::{Attribute, Cardinality, Embedding, TupleKind, Unique, ValueType};
 pub use check::{Completeness, Transition, find_refused_updates, key_bearing_misuse};
 pub use evolve::{SchemaDatom, alias, is_enum_key, is_system_ident};
 pub use secondary::{SecondaryIndex, SecondaryKind, VectorConfig};

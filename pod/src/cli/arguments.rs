@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Gc(Look),
     /// Fold what was written lately into segments, as happens by itself
     Checkpoint(Look),
+    /// Make the vectors that texts lack, as happens by itself while a program writes
+    Embed(Look),
     /// Build what indexes of vectors lack, as happens by itself while a program writes
     Index(Look),
     /// Check every file, row and commit of a database
@@ -265,6 +267,7 @@ pub(crate) struct Pull {
 Examples:
   datalith search --db docs.db :idx/embedding @query.edn --show :doc/title
   datalith search --db docs.db :idx/embedding --like '[:doc/id \"gimp\"]' --count 5
+  datalith search --db docs.db :doc/body --text 'photo editor with layers' --show :doc/title
   datalith search --db docs.db :doc/embedding '[0.1 0.2 0.3]' --within 0.4 --as-of 7")]
 pub(crate) struct Search {
     #[command(flatten)]
@@ -274,8 +277,11 @@ pub(crate) struct Search {
     /// The vector to be near to: EDN, @FILE, or - for standard input
     pub(crate) vector: Option<String>,
     /// An entity to be like: an id, an ident or a lookup ref
-    #[arg(long, value_name = "ENTITY", conflicts_with = "vector")]
+    #[arg(long, value_name = "ENTITY", conflicts_with_all = ["vector", "text"])]
     pub(crate) like: Option<String>,
+    /// A text to be like, where vectors are made of texts
+    #[arg(long, value_name = "TEXT", conflicts_with = "vector")]
+    pub(crate) text: Option<String>,
     /// How many to show
     #[arg(long, short = 'k', default_value_t = 10)]
     pub(crate) count: usize,

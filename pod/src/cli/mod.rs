@@ -61,6 +61,7 @@ fn perform(command: &Command) -> Result<(), Fault> {
         Command::Explain(arguments) => ask::explain(arguments),
         Command::Transact(arguments) => change::transact(arguments),
         Command::Search(arguments) => search::search(arguments),
+        Command::Embed(arguments) => search::embed(arguments),
         Command::Index(arguments) => search::index(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Pull(arguments) => read::pull(arguments),

@@ -74,9 +74,10 @@ pub(crate) fn search(arguments: &Search) -> Result<(), Fault> {
 
 /// The vector to be near to, and the entity whose it is, if it is an entity's.
 fn vector(arguments: &Search, db: &Db, index: &Value) -> Result<(Value, Option<i64>), Fault> {
-    match (&arguments.vector, &arguments.like) {
-        (Some(text), None) => Ok((Text::of(text, "vector")?.form()?, None)),
-        (None, Some(name)) => {
+    match (&arguments.vector, &arguments.like, &arguments.text) {
+        (Some(text), None, None) => Ok((Text::of(text, "vector")?.form()?, None)),
+        (None, None, Some(text)) => Ok((Value::str(text), None)),
+        (None, Some(name), None) => {
             let name = Text::of(name, "entity")?.form()?;
             let e = db.entid_strict(&name)?;
             let space = Space::of(db, index, None)?;
@@ -87,22 +88,33 @@ fn vector(arguments: &Search, db: &Db, index: &Value) -> Result<(Value, Option<i
             Ok((db.value(row.v), Some(e.0)))
         }
         _ => Err(Fault::Usage(
-            "give the vector to be near to, or an entity to be like with --like".to_owned(),
+            "give the vector to be near to, or what to be like with --like or --text".to_owned(),
         )),
     }
+}
+
+/// Makes the vectors that texts lack.
+pub(crate) fn embed(arguments: &Look) -> Result<(), Fault> {
+    let conn = database::connect(&arguments.place)?;
+    let bar = bar("{msg} {wide_bar} {human_pos}/{human_len} {eta}");
+    let started = Instant::now();
+    let made = conn.embed(&|progress| {
+        bar.set_message(progress.attribute.to_string());
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let value = Value::map([(Value::keyword("texts"), Value::from(made?))]);
+    output::show_value(&value, Format::chosen(arguments.printing.format))?;
+    output::remark(&output::duration_text(started.elapsed()));
+    Ok(())
 }
 
 /// Builds what indexes of vectors lack.
 pub(crate) fn index(arguments: &Look) -> Result<(), Fault> {
     let conn = database::connect(&arguments.place)?;
-    let bar = match io::stderr().is_terminal() {
-        true => ProgressBar::new_spinner(),
-        false => ProgressBar::hidden(),
-    };
-    let style =
-        ProgressStyle::with_template("{spinner} linking {msg} {human_pos} vectors {per_sec}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.enable_steady_tick(Duration::from_millis(200));
+    let bar = bar("{spinner} linking {msg} {human_pos} vectors {per_sec}");
     let started = Instant::now();
     let built = conn.build_graphs(&|progress| {
         bar.set_message(progress.index.to_string());
@@ -114,4 +126,16 @@ pub(crate) fn index(arguments: &Look) -> Result<(), Fault> {
     output::show_value(&value, Format::chosen(arguments.printing.format))?;
     output::remark(&output::duration_text(started.elapsed()));
     Ok(())
+}
+
+/// A bar that only a person at a terminal sees.
+fn bar(form: &str) -> ProgressBar {
+    let bar = match io::stderr().is_terminal() {
+        true => ProgressBar::new(0),
+        false => ProgressBar::hidden(),
+    };
+    let style = ProgressStyle::with_template(form);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }

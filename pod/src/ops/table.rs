@@ -280,7 +280,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "search",
-        arglists: "([db index vector k] [db index vector k {:keys [ef exact distance among]}])",
+        arglists: "([db index vector-or-text k] [db index vector-or-text k {:keys [ef exact distance among]}])",
         args_min: 4,
         args_max: 5,
         doc: "The k entities whose vectors are nearest, by an index or an attribute that one covers, \
@@ -483,6 +483,15 @@ pub static OPERATIONS: &[Operation] = &[
               the background: :done, :nothing-new, or :busy if another process is at it.",
         route: Route::Change,
         run: Run::Value(upkeep::checkpoint),
+        ..VERSIONING
+    },
+    Operation {
+        name: "embed",
+        arglists: "([conn])",
+        doc: "Makes the vectors that texts lack, where attributes say what theirs are made of, and \
+              waits for it, as happens by itself in the background; how many those were.",
+        route: Route::Change,
+        run: Run::Value(upkeep::embed),
         ..VERSIONING
     },
     Operation {

@@ -41,6 +41,12 @@ pub(crate) fn checkpoint(call: &Call<'_>) -> Result<Value> {
     Ok(checkpoint_value(conn.checkpoint()?))
 }
 
+/// `embed`
+pub(crate) fn embed(call: &Call<'_>) -> Result<Value> {
+    let conn = call.session.handles.connection(call.arg(0))?;
+    Ok(Value::from(conn.embed(&|_| ControlFlow::Continue(()))?))
+}
+
 /// `build-indexes`
 pub(crate) fn build_indexes(call: &Call<'_>) -> Result<Value> {
     let conn = call.session.handles.connection(call.arg(0))?;

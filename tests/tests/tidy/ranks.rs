@@ -7,7 +7,7 @@ const RANKS: &[&[&str]] = &[
     &["error", "fault", "fork", "limits", "value", "datom"],
     &["bytes", "edn"],
     &["store"],
-    &["function", "graph"],
+    &["embed", "function", "graph"],
     &["schema", "index"],
     &["segment"],
     &["db"],
