@@ -12,7 +12,7 @@
 //! ```
 
 use std::fs;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -35,12 +35,13 @@ struct Aligned {
 }
 
 impl Aligned {
-    fn of(content: &[u8]) -> Aligned {
-        let mut bytes = vec![0; content.len() + 64];
+    /// Reads all of `len` bytes.
+    fn read(mut from: impl Read, len: usize) -> io::Result<Aligned> {
+        let mut bytes = vec![0; len + 64];
         let start = bytes.as_ptr().align_offset(64);
-        bytes[start..start + content.len()].copy_from_slice(content);
-        bytes.truncate(start + content.len());
-        Aligned { bytes, start }
+        from.read_exact(&mut bytes[start..start + len])?;
+        bytes.truncate(start + len);
+        Ok(Aligned { bytes, start })
     }
 }
 
@@ -104,7 +105,10 @@ impl State {
             }
             ["open", path] => {
                 let clock = Clock::start();
-                let segment = Segment::open(Aligned::of(&fs::read(path)?))?;
+                let segment = Segment::open(Aligned::read(
+                    fs::File::open(path)?,
+                    fs::metadata(path)?.len() as usize,
+                )?)?;
                 let query = &self.queries.numbers[..self.queries.dim];
                 segment.search(query, &Ask::nearest(10), &mut self.scratch)?;
                 self.segment = Some(segment);
@@ -133,7 +137,7 @@ impl State {
         let bytes = pool.install(|| build(&self.rows.numbers, &keys, parameters, &go_on))?;
         let (cpu, wall) = clock.seconds();
         let size = bytes.len();
-        let segment = Segment::open(Aligned::of(&bytes))?;
+        let segment = Segment::open(Aligned::read(bytes.as_slice(), size)?)?;
         segment.verify()?;
         self.segment = Some(segment);
         Ok(format!("{cpu} {wall} {size}"))

@@ -29,7 +29,7 @@ const EXPECTED_MIN: usize = 4;
 /// It judges after so many times the rows among which it expects them.
 const JUDGED_AFTER: usize = 3;
 /// Rows of the filter that a walk through them begins with, beside those already met.
-const SEEDS: usize = 8;
+const SEEDS: usize = 256;
 /// Rows that such a walk sees at most from each row.
 const PAST_MAX: usize = 32;
 /// Neighbours that it looks past from each row.
@@ -58,19 +58,11 @@ pub(crate) fn nearest(
     }
     let start = descend(walk, near, view)?;
     let links = lowest(view);
-    let among = EXPECTED * len / count;
-    // A walk that keeps many candidates finds what lies behind the rows that are near the query.
-    let judged = if 2 * most < ef {
-        JUDGED_AFTER * among
-    } else {
-        usize::MAX
-    };
     let mut through = Through {
         filter,
         hits,
         most,
         len,
-        judged,
         ef,
     };
     if through.all(walk, near, links, start, expected)? {
@@ -84,7 +76,11 @@ pub(crate) fn nearest(
     let each = (count / SEEDS).max(1);
     let seeds = filter.iter().step_by(each).map(|row| row.0);
     let starts: Vec<u32> = hits.iter().map(|(row, _)| row).chain(seeds).collect();
-    walk.run(&graph, near, &starts, len, ef)
+    walk.run(&graph, near, &starts, len, ef)?;
+    if walk.pool.len() < k {
+        return walk.scan(near, filter.iter().map(|row| row.0), most);
+    }
+    Ok(())
 }
 
 /// A walk through all rows that counts those of a filter.
@@ -95,8 +91,6 @@ struct Through<'a> {
     most: usize,
     /// Rows of the segment.
     len: usize,
-    /// Rows measured after which the walk judges whether it goes on.
-    judged: usize,
     /// Candidates that it keeps though they do not pass.
     ef: usize,
 }
@@ -120,6 +114,7 @@ impl Through<'_> {
         self.hits.begin(self.most);
         walk.fresh.clear();
         walk.fresh.push(start);
+        let judged = JUDGED_AFTER * EXPECTED * self.len / self.filter.count();
         let mut measured = 0;
         loop {
             near.measure(walk.fresh, walk.apart)?;
@@ -131,7 +126,7 @@ impl Through<'_> {
             }
             let before = measured;
             measured += walk.fresh.len();
-            if before < self.judged && measured >= self.judged && self.is_elsewhere(walk) {
+            if before < judged && measured >= judged && self.is_elsewhere(walk) {
                 return Ok(false);
             }
             match walk.pool.pop() {
@@ -144,7 +139,8 @@ impl Through<'_> {
                     walk.fresh.clear();
                     links.expand(row, walk.visited, walk.fresh)?;
                 }
-                _ => return Ok(self.hits.is_full()),
+                // A hit beyond the candidates was met on the way: nearer ones may not have been.
+                _ => return Ok(self.hits.is_full() && !walk.pool.refuses(self.hits.farthest())),
             }
         }
     }

@@ -80,6 +80,18 @@ impl Pool {
         self.entries.last().copied().unwrap_or(u64::MAX)
     }
 
+    /// The distance of the farthest row; infinite if there is none.
+    pub(crate) fn farthest(&self) -> f32 {
+        self.entries
+            .last()
+            .map_or(f32::INFINITY, |one| apart_of(*one))
+    }
+
+    /// Rows in the pool.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether it holds as many as it may.
     pub(crate) fn is_full(&self) -> bool {
         self.entries.len() == self.most

@@ -189,3 +189,66 @@ impl View<'_> {
             .check(self.bytes, self.layout, start..start + width)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::ask::Encoding;
+    use crate::build;
+    use crate::distance::Distance;
+    use crate::sums::seal;
+
+    /// Whoever writes bytes can write their checksums: answers may be wrong then, but there is one.
+    #[test]
+    fn bytes_with_right_checksums_and_wrong_content_are_answered() {
+        let (len, dim) = (300, 6);
+        let rows: Vec<f32> = (0..len * dim)
+            .map(|i| (i * 7919 % 1009) as f32 - 500.0)
+            .collect();
+        let keys: Vec<Key> = (0..len as u64).map(|row| [row, row]).collect();
+        let mut bits = 1_u64;
+        for (round, encoding) in [Encoding::F32, Encoding::F16, Encoding::Int8]
+            .iter()
+            .cycle()
+            .take(120)
+            .enumerate()
+        {
+            let parameters = Parameters {
+                encoding: *encoding,
+                m: 4,
+                ..Parameters::of(dim, Distance::Cosine)
+            };
+            let go_on = |_| ControlFlow::Continue(());
+            let mut bytes = build(&rows, &keys, &parameters, &go_on).unwrap();
+            let (mut header, layout) = Header::read(&bytes).unwrap();
+            for _ in 0..1 << (round % 12) {
+                bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let at = 4096 + (bits >> 33) as usize % (layout.sums.start - 4096);
+                bytes[at] = (bits >> 20) as u8;
+            }
+            seal(&mut bytes, &mut header, &layout).unwrap();
+            let segment = Segment::open(bytes).unwrap();
+            segment.verify().unwrap();
+            let mut scratch = Scratch::default();
+            let mut filter = Bitmap::empty(len);
+            (0..len as u32)
+                .step_by(3)
+                .for_each(|row| assert!(filter.insert(Row(row))));
+            for filter in [None, Some(&filter)] {
+                let ask = Ask {
+                    k: 10,
+                    ef: 20,
+                    filter,
+                };
+                let found = segment.search(&rows[..dim], &ask, &mut scratch).unwrap();
+                assert!(found.iter().all(|one| (one.row.0 as usize) < len));
+                segment
+                    .within(&rows[..dim], 0.1, filter, &mut scratch)
+                    .unwrap();
+            }
+            assert!(segment.by_key().unwrap().count() <= len);
+        }
+    }
+}

@@ -241,8 +241,13 @@ mod x86 {
 
     use super::{Rows, codes_scalar, prefetch, sum_scalar};
 
-    /// Rows whose lines are asked for before they are summed.
-    const AHEAD: usize = 3;
+    /// Bytes that are asked for before they are summed: as much as is on its way at once.
+    const AHEAD_BYTES: usize = 8192;
+
+    /// Rows that are asked for before they are summed.
+    fn ahead(rows: &Rows) -> usize {
+        (AHEAD_BYTES / rows.width.max(1)).clamp(4, 16)
+    }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
     pub(super) fn gather_512<const SQUARES: bool, const HALF: bool>(
@@ -251,11 +256,11 @@ mod x86 {
         ids: &[u32],
         out: &mut Vec<f32>,
     ) {
-        ids.iter()
-            .take(AHEAD)
-            .for_each(|id| prefetch(rows.row(*id)));
+        let ahead = ahead(&rows);
+        let first = ids.iter().take(ahead);
+        first.for_each(|id| prefetch(rows.row(*id)));
         for (i, id) in ids.iter().enumerate() {
-            if let Some(next) = ids.get(i + AHEAD) {
+            if let Some(next) = ids.get(i + ahead) {
                 prefetch(rows.row(*next));
             }
             out.push(sum_512::<SQUARES, HALF>(query, rows.row(*id)));
@@ -269,11 +274,11 @@ mod x86 {
         ids: &[u32],
         out: &mut Vec<f32>,
     ) {
-        ids.iter()
-            .take(AHEAD)
-            .for_each(|id| prefetch(rows.row(*id)));
+        let ahead = ahead(&rows);
+        let first = ids.iter().take(ahead);
+        first.for_each(|id| prefetch(rows.row(*id)));
         for (i, id) in ids.iter().enumerate() {
-            if let Some(next) = ids.get(i + AHEAD) {
+            if let Some(next) = ids.get(i + ahead) {
                 prefetch(rows.row(*next));
             }
             out.push(sum_256::<SQUARES, HALF>(query, rows.row(*id)));
@@ -380,11 +385,11 @@ mod x86 {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
     pub(super) fn gather_codes_512(query: &[i8], rows: Rows, ids: &[u32], out: &mut Vec<i32>) {
-        ids.iter()
-            .take(AHEAD)
-            .for_each(|id| prefetch(rows.row(*id)));
+        let ahead = ahead(&rows);
+        let first = ids.iter().take(ahead);
+        first.for_each(|id| prefetch(rows.row(*id)));
         for (i, id) in ids.iter().enumerate() {
-            if let Some(next) = ids.get(i + AHEAD) {
+            if let Some(next) = ids.get(i + ahead) {
                 prefetch(rows.row(*next));
             }
             out.push(codes_512(query, rows.row(*id)));
@@ -393,11 +398,11 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn gather_codes_256(query: &[i8], rows: Rows, ids: &[u32], out: &mut Vec<i32>) {
-        ids.iter()
-            .take(AHEAD)
-            .for_each(|id| prefetch(rows.row(*id)));
+        let ahead = ahead(&rows);
+        let first = ids.iter().take(ahead);
+        first.for_each(|id| prefetch(rows.row(*id)));
         for (i, id) in ids.iter().enumerate() {
-            if let Some(next) = ids.get(i + AHEAD) {
+            if let Some(next) = ids.get(i + ahead) {
                 prefetch(rows.row(*next));
             }
             out.push(codes_256(query, rows.row(*id)));

@@ -211,6 +211,8 @@ fn equal_rows_and_rows_of_zeros_are_found() {
                 .unwrap();
             assert_eq!(found.len(), 10);
             if query[0] > 0.0 && distance != Distance::InnerProduct {
+                let within = segment.within(&query, 1e-6, None, &mut scratch).unwrap();
+                assert!(within.len() >= 500, "{distance:?} {encoding:?}");
                 assert_eq!(recall(&found, &truth), 1.0, "{distance:?} {encoding:?}");
             }
         }
@@ -260,6 +262,44 @@ fn filters_answer_only_their_rows() {
     }
 }
 
+/// Rows of one half of the clusters, asked for from all of them.
+#[test]
+fn filters_that_keep_what_lies_together_find_it() {
+    let mut random = Random(16);
+    let (count, dim) = (20_000, 16);
+    let rows = random.rows(count, dim);
+    let parameters = Parameters {
+        ef_construction: 80,
+        ..Parameters::of(dim, Distance::Euclidean)
+    };
+    let segment = opened(&rows, &parameters);
+    let mut scratch = Scratch::default();
+    for part in [2, 10, 40] {
+        let mut far = nearest(&rows, &rows[..dim], count, Distance::Euclidean, |_| true);
+        far.truncate(count / part);
+        let mut kept = vec![false; count];
+        far.iter().for_each(|(row, _)| kept[*row] = true);
+        let mut filter = Bitmap::empty(count);
+        for (key, row) in segment.by_key().unwrap() {
+            if kept[key[1] as usize / 3] {
+                filter.insert(row);
+            }
+        }
+        let mut sum = 0.0;
+        for query in rows.chunks(dim).skip(1).step_by(500) {
+            let ask = Ask {
+                filter: Some(&filter),
+                ..Ask::nearest(10)
+            };
+            let found = segment.search(query, &ask, &mut scratch).unwrap();
+            assert!(found.iter().all(|one| filter.contains(one.row)));
+            let truth = nearest(&rows, query, 10, Distance::Euclidean, |row| kept[row]);
+            sum += recall(&found, &truth) / 40.0;
+        }
+        assert!(sum >= 0.93, "one in {part}: {sum}");
+    }
+}
+
 #[test]
 fn all_rows_within_a_radius_are_found() {
     let mut random = Random(7);
@@ -276,6 +316,7 @@ fn all_rows_within_a_radius_are_found() {
             assert!(found.iter().all(|one| one.distance <= radius));
             (expected, total) = (expected + inside, total + found.len());
         }
+        assert!(radius.is_finite() || total == expected);
         assert!(
             total as f64 >= 0.97 * expected as f64,
             "{radius}: {total} of {expected}"
