@@ -1,6 +1,6 @@
 //! Nearest neighbours among rows of `f32`: graphs in immutable segments, and the exact search beside them.
 //!
-//! Knows rows, keys and distances, no datoms, and does no IO: [`build`] makes the bytes of a segment of rows,
+//! Knows rows, keys and distances, no datoms, and does no IO but to read models of texts: [`build`] makes the bytes of a segment of rows,
 //! [`Segment::open`] reads bytes where they lie, mapped or not. The graph is that of HNSW (Malkov & Yashunin 2018),
 //! inserted in batches as in ParlayANN (Manohar et al. 2024), so that threads do not change it.
 //!

@@ -233,49 +233,15 @@ impl Asked {
             return Err(wrong());
         };
         let options = SearchOptions::read(function.name(), options)?;
-        let (name, vector) = match (function, vector) {
-            (NearestFunction::Semantic, Value::Str(text)) => text_vector(&db, name, text)?,
-            (NearestFunction::Semantic, other) => {
-                let message = format!("expects a text to be near to, got {other}");
-                return Err(refused(function.name(), message));
-            }
-            _ => {
-                let floats = vector.to_floats().ok_or_else(|| {
-                    let message =
-                        format!("expects a vector of numbers to be near to, got {vector}");
-                    refused(function.name(), message)
-                })?;
-                (name.clone(), floats.into_owned())
-            }
-        };
+        let (name, vector) = near_to(function, &db, name, vector)?;
         let space = Space::of(&db, &name, options.distance)?;
-        let reach = match function {
-            NearestFunction::Knn | NearestFunction::Semantic => {
-                let count = reach
-                    .as_long()
-                    .and_then(|count| usize::try_from(count).ok());
-                let count = count.ok_or_else(|| {
-                    refused(
-                        function.name(),
-                        format!("expects a number of neighbours, got {reach}"),
-                    )
-                })?;
-                Reach::Count(count)
-            }
-            NearestFunction::Within => {
-                let radius = reach.to_double().ok_or_else(|| {
-                    refused(function.name(), format!("expects a distance, got {reach}"))
-                })?;
-                Reach::Radius(radius as f32)
-            }
-        };
         let among = options.entities(&db)?;
         Ok(Asked {
             vector,
             among,
             db,
             space,
-            reach,
+            reach: reach_of(function, reach)?,
             ef: options.ef,
             exact: options.exact,
         })
@@ -299,6 +265,45 @@ impl Asked {
             among,
         };
         nearest(&self.db, &self.space, &wanted, &|| context.budget.check())
+    }
+}
+
+/// What is searched, and the vector to be near to.
+fn near_to(
+    function: NearestFunction,
+    db: &Db,
+    name: &Value,
+    vector: &Value,
+) -> Result<(Value, Vec<f32>)> {
+    let expects = |what: &str| {
+        let message = format!("expects {what} to be near to, got {vector}");
+        refused(function.name(), message)
+    };
+    match (function, vector) {
+        (NearestFunction::Semantic, Value::Str(text)) => text_vector(db, name, text),
+        (NearestFunction::Semantic, _) => Err(expects("a text")),
+        _ => {
+            let floats = vector.to_floats();
+            let floats = floats.ok_or_else(|| expects("a vector of numbers"))?;
+            Ok((name.clone(), floats.into_owned()))
+        }
+    }
+}
+
+fn reach_of(function: NearestFunction, reach: &Value) -> Result<Reach> {
+    let expects = |what: &str| refused(function.name(), format!("expects {what}, got {reach}"));
+    match function {
+        NearestFunction::Knn | NearestFunction::Semantic => {
+            let count = reach.as_long();
+            let count = count.and_then(|count| usize::try_from(count).ok());
+            count
+                .map(Reach::Count)
+                .ok_or_else(|| expects("a number of neighbours"))
+        }
+        NearestFunction::Within => {
+            let radius = reach.to_double().ok_or_else(|| expects("a distance"))?;
+            Ok(Reach::Radius(radius as f32))
+        }
     }
 }
 

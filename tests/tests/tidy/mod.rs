@@ -182,6 +182,8 @@ fn only_the_store_touches_files() {
         source.is_of_library()
             && (source.path.starts_with("vector") || source.path.starts_with("engine"))
             && !source.path.starts_with("engine/src/store")
+            // A model of texts is a directory of its own, outside of any store.
+            && !source.path.starts_with("vector/src/embed")
     }) {
         for (number, line) in source
             .code_lines()
