@@ -113,6 +113,36 @@ impl<B: AsRef<[u8]>> Segment<B> {
         Ok(known.map(move |row| (self.key_at(keys.start + KEY_BYTES * row as usize), Row(row))))
     }
 
+    /// Adds the rows whose keys begin with a number, in order of their keys.
+    ///
+    /// Checks the keys it meets. Cost: O(log len + rows added).
+    pub fn rows_of(&self, first: u64, out: &mut Vec<(Key, Row)>) -> Result<()> {
+        let (mut low, mut high) = (0, self.header.len);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.ranked(middle)?.0[0] < first {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        for rank in low..self.header.len {
+            let found = self.ranked(rank)?;
+            if found.0[0] != first {
+                break;
+            }
+            out.push(found);
+        }
+        Ok(())
+    }
+
+    /// The row of a key by the number of keys before it.
+    fn ranked(&self, rank: usize) -> Result<(Key, Row)> {
+        let start = self.layout.by_key.start + 4 * rank;
+        self.view().check(start, 4)?;
+        let row = Row(u32_at(self.bytes.as_ref(), start));
+        Ok((self.key(row)?, row))
+    }
+
     /// A row as it was given, to the bit. Fails beyond the last, and where its block is corrupt.
     pub fn vector(&self, row: Row) -> Result<Vec<f32>> {
         self.view().has(row)?;

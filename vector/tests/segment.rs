@@ -236,6 +236,9 @@ fn filters_answer_only_their_rows() {
             let mut filter = Bitmap::empty(count);
             let mut kept = vec![false; count];
             for (key, row) in segment.by_key().unwrap() {
+                let mut of_first = Vec::new();
+                segment.rows_of(key[0], &mut of_first).unwrap();
+                assert!(of_first.contains(&(key, row)));
                 if random.below(one_in) == 0 {
                     filter.insert(row);
                     kept[key[1] as usize / 3] = true;

@@ -20,8 +20,9 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Entities among which rows are looked at one by one rather than by a walk.
-const AMONG_FEW: usize = 1024;
+/// How many times as many rows as there are entities a graph has where each is looked up rather than
+/// all passed over.
+const FEW_OF: usize = 16;
 /// The part of a graph's rows that the view must show for hits to be checked one by one.
 const SHOWN_MOST: f64 = 0.75;
 /// How many times more hits are asked for when too many of those before are not shown.
@@ -39,8 +40,7 @@ pub(super) fn hits(
         return Ok(None);
     };
     let graphs: Vec<_> = db.graphs_of(index, attribute).collect();
-    let is_few = wanted.among.is_some_and(|among| among.len() <= AMONG_FEW);
-    let (Some(last), false) = (graphs.last(), is_few) else {
+    let Some(last) = graphs.last() else {
         return Ok(None);
     };
     let Some(run) = db.run(attribute, SortOrder::ByEntity) else {
@@ -204,6 +204,18 @@ impl Viewed<'_> {
     fn marked(&self, graph: &VectorGraph, rows: &[(i64, Cell)]) -> Result<Bitmap> {
         graph.read(|segment| {
             let mut marked = Bitmap::empty(segment.len());
+            if rows.len() < segment.len() / FEW_OF {
+                let mut found = Vec::new();
+                for &(e, cell) in rows {
+                    found.clear();
+                    segment.rows_of(e as u64, &mut found)?;
+                    let same = found.iter().filter(|(key, _)| row_of(*key).1 == cell);
+                    same.for_each(|(_, row)| {
+                        marked.insert(*row);
+                    });
+                }
+                return Ok(marked);
+            }
             let mut keys = segment.by_key()?.peekable();
             for same in rows.chunk_by(|a, b| a.0 == b.0) {
                 let e = same[0].0;

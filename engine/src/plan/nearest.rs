@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use super::estimate::{PREDICATE_KEEPS, Statistics, selectivity};
+use super::estimate::{PREDICATE_KEEPS, Statistics};
 use super::logical::unique;
 use super::order::{Order, Whose, is_insufficient, is_ready, predicate};
 use super::physical::{Among, Block, Op, Step, StepId};
@@ -138,7 +138,7 @@ impl Order<'_> {
             let rows = match first {
                 Ok(block) => {
                     let rows = block.steps.last().map_or(0.0, |step| step.estimate);
-                    rows * search.kept(self.statistics)
+                    rows * search.recounted()
                 }
                 Err(error) if is_insufficient(&error) => f64::INFINITY,
                 Err(error) => return Err(error),
@@ -287,30 +287,21 @@ impl Search<'_> {
         counts.next_back().unwrap_or(NEIGHBOURS)
     }
 
-    /// How many times as many rows the filters of values keep as a filter is taken to keep of which
-    /// nothing is known.
-    fn kept(&self, statistics: &dyn Statistics) -> f64 {
-        let filters: Vec<&CallGoal> = self
-            .deciding
-            .iter()
-            .filter_map(|goal| predicate(goal))
-            .collect();
-        let mut kept = 1.0;
-        for goal in &self.deciding {
-            let GoalKind::Pattern(pattern) = &goal.kind else {
-                continue;
-            };
-            let Some(value) = pattern.slots.get(2).and_then(Slot::var) else {
-                continue;
-            };
-            let about = |call: &&&CallGoal| call.vars().all(|var| var == value);
-            let count = filters.iter().filter(about).count();
-            if count > 0 {
-                let blind = PREDICATE_KEEPS.powi(count as i32);
-                kept *= selectivity(pattern, &filters, statistics) / blind;
-            }
-        }
-        kept
+    /// What the rows expected of the goals are to be multiplied by: filters of values count twice in
+    /// them, by what a sample tells and by what is taken to be so of any filter.
+    fn recounted(&self) -> f64 {
+        let values = self.deciding.iter().filter_map(|goal| match &goal.kind {
+            GoalKind::Pattern(pattern) => pattern.slots.get(2).and_then(Slot::var),
+            _ => None,
+        });
+        let values: Vec<VarId> = values.collect();
+        let filters = self.deciding.iter().filter_map(|goal| predicate(goal));
+        let on_value = |call: &&CallGoal| {
+            let mut vars = call.vars();
+            let first = vars.next();
+            first.is_some_and(|first| values.contains(&first) && vars.all(|var| var == first))
+        };
+        PREDICATE_KEEPS.powi(-(filters.filter(on_value).count() as i32))
     }
 
     /// Rows expected after it.

@@ -169,6 +169,7 @@ impl Order<'_> {
                 return Ok(Some((at, self.filter(goal, bound, rows)?, estimate)));
             }
         }
+        let filters: Vec<&CallGoal> = left.iter().filter_map(|goal| predicate(goal)).collect();
         let is_other =
             |goal: &&Goal| matches!(goal.kind, GoalKind::Or { .. } | GoalKind::Rule { .. });
         if let Some(planned) = planned
@@ -176,21 +177,16 @@ impl Order<'_> {
             && let Some(at) = left.iter().position(|goal| std::ptr::eq(*goal, planned))
             && let Some(op) = self.producer(planned, bound, rows, false)?
         {
-            let estimate = self.cost(planned, rows, bound);
+            let estimate = self.cost(planned, rows, bound) * self.kept(planned, &filters);
             return Ok(Some((at, op, estimate)));
         }
-        let filters: Vec<&CallGoal> = left.iter().filter_map(|goal| predicate(goal)).collect();
         let mut candidates: Vec<(Turn, f64, usize)> = Vec::new();
         for (at, goal) in left.iter().enumerate() {
             let is_later = |planned: &Goal| {
                 matches!(goal.kind, GoalKind::Pattern(_)) && !std::ptr::eq(*goal, planned)
             };
             if !is_filter(goal) && !planned.is_some_and(is_later) {
-                let kept = match &goal.kind {
-                    GoalKind::Pattern(pattern) => selectivity(pattern, &filters, self.statistics),
-                    _ => 1.0,
-                };
-                let cost = self.cost(goal, rows, bound) * kept;
+                let cost = self.cost(goal, rows, bound) * self.kept(goal, &filters);
                 candidates.push((turn(goal, bound, computed, cost > rows), cost, at));
             }
         }
@@ -219,6 +215,16 @@ impl Order<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The part of a pattern's rows that filters of its value keep.
+    fn kept(&self, goal: &Goal, filters: &[&CallGoal]) -> f64 {
+        match &goal.kind {
+            GoalKind::Pattern(pattern) if !filters.is_empty() => {
+                selectivity(pattern, filters, self.statistics)
+            }
+            _ => 1.0,
+        }
     }
 
     /// Rows after a goal.
