@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::conn::branch::BranchPoint;
 use crate::conn::gc::GcOptions;
-use crate::conn::{Config, Conn, create_database_at};
+use crate::conn::{Config, Conn, VerifyOptions, create_database_at, verify_at};
 use crate::datom::TxId;
 use crate::db::{Db, TimePoint};
 use crate::edn;
-use crate::error::Code;
+use crate::error::{Code, Result};
 use crate::nearest::{Reach, Space, Wanted, nearest};
-use crate::store::{MemoryStorage, Storage};
+use crate::store::{Fault, MemoryStorage, SimStorage, Storage, Times};
 use crate::transact::TxData;
 use crate::value::{Keyword, Value};
 
@@ -265,4 +265,80 @@ fn a_graph_that_would_miss_rows_is_not_taken() {
     );
     assert!(conn.db().unwrap().graphs().is_empty());
     assert_eq!(found(&conn.db().unwrap(), &late, 1, None), [(1500, 0.0)]);
+}
+
+/// The power is cut at every operation of a life in which graphs are built, merged and collected:
+/// what is opened then has every vector that was acknowledged, searches them right, and goes on.
+#[test]
+fn a_cut_while_graphs_are_built_costs_no_vector() {
+    let mut draw = Draw(13);
+    let vectors: Vec<Vec<f32>> = (0..60).map(|_| draw.vector()).collect();
+    let live = |sim: &Arc<SimStorage>, acknowledged: &mut Vec<i64>| -> Result<()> {
+        let storage: Arc<dyn Storage> = sim.clone();
+        create_database_at(&storage, &config())?;
+        let conn = Conn::connect_at(Arc::clone(&storage), &config())?;
+        let declare = "[{:db/ident :at :db/valueType :db.type/float-array :db/cardinality :db.cardinality/one}
+          {:db/ident :idx/at :db.secondary/type :hnsw :db.secondary/attrs [:at] :db.secondary/config {:dim 8}}]";
+        conn.transact(&TxData::from_value(&edn::read(declare)?)?)?;
+        for (part, first) in vectors.chunks(30).zip([1000, 1030]) {
+            let add = |(e, vector): (i64, &Vec<f32>)| {
+                let value = Value::FloatArray(vector.as_slice().into());
+                let head = [
+                    Value::keyword("db/add"),
+                    Value::Long(e),
+                    Value::keyword("at"),
+                ];
+                Value::vector(head.into_iter().chain([value]))
+            };
+            let forms = (first..).zip(part).map(add);
+            conn.transact(&TxData::new(Value::vector(forms)))?;
+            acknowledged.extend(first..first + part.len() as i64);
+            conn.build_graphs(GO)?;
+        }
+        conn.gc_storage(GcOptions {
+            min_age_ms: Some(0),
+        })
+        .map(drop)
+    };
+    let whole = Arc::new(SimStorage::seeded(0));
+    live(&whole, &mut Vec::new()).unwrap();
+    let mut went_on = 0;
+    for at in 0..whole.operations() {
+        let sim = Arc::new(match at % 2 {
+            0 => SimStorage::seeded(at),
+            _ => SimStorage::objects(at),
+        });
+        let fault = match at % 3 {
+            0 => Fault::After(Code::Storage),
+            _ => Fault::PowerCut,
+        };
+        sim.fail_at(at, Times::Once, fault);
+        let mut acknowledged = Vec::new();
+        let _ = live(&sim, &mut acknowledged);
+        let storage: Arc<dyn Storage> = Arc::new(sim.crash());
+        let Ok(conn) = Conn::connect_at(Arc::clone(&storage), &config()) else {
+            assert!(acknowledged.is_empty(), "operation {at}");
+            continue;
+        };
+        for e in &acknowledged {
+            let vector = &vectors[(e - 1000) as usize];
+            assert_eq!(
+                found(&conn.db().unwrap(), vector, 1, None),
+                [(*e, 0.0)],
+                "operation {at}"
+            );
+        }
+        if !acknowledged.is_empty() {
+            went_on += 1;
+            conn.build_graphs(GO).unwrap();
+            assert_eq!(
+                found(&conn.db().unwrap(), &vectors[3], 1, None),
+                [(1003, 0.0)]
+            );
+        }
+        conn.release();
+        let report = verify_at(&storage, &VerifyOptions::default()).unwrap();
+        assert!(report.is_ok(), "operation {at}: {:?}", report.errors);
+    }
+    assert!(went_on > 20, "{went_on} cuts came after something was acknowledged");
 }
