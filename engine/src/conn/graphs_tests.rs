@@ -64,6 +64,20 @@ fn set(conn: &Conn, e: i64, vector: &[f32]) -> i64 {
     conn.transact(&data).unwrap().db_after.max_tx().0
 }
 
+/// Vectors of entities one after the other, in one transaction.
+fn all_of(first: i64, vectors: &[Vec<f32>]) -> TxData {
+    let add = |(e, vector): (i64, &Vec<f32>)| {
+        let value = Value::FloatArray(vector.as_slice().into());
+        let head = [
+            Value::keyword("db/add"),
+            Value::Long(e),
+            Value::keyword("at"),
+        ];
+        Value::vector(head.into_iter().chain([value]))
+    };
+    TxData::new(Value::vector((first..).zip(vectors).map(add)))
+}
+
 fn store() -> (Arc<dyn Storage>, Conn) {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
     create_database_at(&storage, &config()).unwrap();
@@ -281,17 +295,7 @@ fn a_cut_while_graphs_are_built_costs_no_vector() {
           {:db/ident :idx/at :db.secondary/type :hnsw :db.secondary/attrs [:at] :db.secondary/config {:dim 8}}]";
         conn.transact(&TxData::from_value(&edn::read(declare)?)?)?;
         for (part, first) in vectors.chunks(30).zip([1000, 1030]) {
-            let add = |(e, vector): (i64, &Vec<f32>)| {
-                let value = Value::FloatArray(vector.as_slice().into());
-                let head = [
-                    Value::keyword("db/add"),
-                    Value::Long(e),
-                    Value::keyword("at"),
-                ];
-                Value::vector(head.into_iter().chain([value]))
-            };
-            let forms = (first..).zip(part).map(add);
-            conn.transact(&TxData::new(Value::vector(forms)))?;
+            conn.transact(&all_of(first, part))?;
             acknowledged.extend(first..first + part.len() as i64);
             conn.build_graphs(GO)?;
         }
@@ -340,5 +344,50 @@ fn a_cut_while_graphs_are_built_costs_no_vector() {
         let report = verify_at(&storage, &VerifyOptions::default()).unwrap();
         assert!(report.is_ok(), "operation {at}: {:?}", report.errors);
     }
-    assert!(went_on > 20, "{went_on} cuts came after something was acknowledged");
+    assert!(
+        went_on > 20,
+        "{went_on} cuts came after something was acknowledged"
+    );
+}
+
+/// An index over vectors that are there already says that it is being built until its graph stands;
+/// one that could not hold them is refused.
+#[test]
+fn an_index_declared_late_takes_in_what_is_there() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    create_database_at(&storage, &config()).unwrap();
+    let conn = Conn::connect_at(Arc::clone(&storage), &config()).unwrap();
+    transact(
+        &conn,
+        "[{:db/ident :at :db/valueType :db.type/float-array :db/cardinality :db.cardinality/one}]",
+    );
+    let mut draw = Draw(17);
+    let vectors: Vec<Vec<f32>> = (0..4200).map(|_| draw.vector()).collect();
+    conn.transact(&all_of(1000, &vectors)).unwrap();
+    let declare = |dim: usize| {
+        let text = format!(
+            "[{{:db/ident :idx/at :db.secondary/type :hnsw :db.secondary/attrs [:at] :db.secondary/config {{:dim {dim} :encoding :int8}}}}]"
+        );
+        conn.transact(&TxData::from_value(&edn::read(&text).unwrap()).unwrap())
+    };
+    let refused = declare(9).err().unwrap();
+    assert_eq!(refused.code(), Code::TransactSchema);
+    assert!(refused.message().contains("4200 vectors"), "{refused}");
+    let status = |db: &Db| {
+        let entry = db.schema().entry_of(&Keyword::new("idx/at")).unwrap();
+        entry[&Value::keyword("db.secondary/status")].to_string()
+    };
+    let declared = declare(8).unwrap().db_after;
+    assert_eq!(status(&declared), ":building");
+    let exactly = found(&declared, &vectors[77], 10, None);
+    assert_eq!(
+        exactly[0],
+        (1077, 0.0),
+        "it is searched from the first moment"
+    );
+    conn.build_graphs(GO).unwrap();
+    let db = conn.db().unwrap();
+    assert_eq!((status(&db).as_str(), db.graphs().len()), (":ready", 1));
+    assert_eq!(found(&db, &vectors[77], 10, None), exactly);
+    conn.release();
 }

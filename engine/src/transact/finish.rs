@@ -7,6 +7,7 @@ use super::{Transaction, show};
 use crate::datom::{AttrId, EntityId, TxId};
 use crate::db::{Db, Flexibility};
 use crate::error::{Code, Error, Result};
+use crate::index::Row;
 use crate::limits::GRAPH_ROWS_MIN;
 use crate::schema::{Attribute, Completeness, SecondaryIndex, Transition};
 use crate::value::{Map, Value};
@@ -144,12 +145,41 @@ impl State<'_> {
         let Some(index) = indexes.find(|index| index.entity == e) else {
             return Ok(());
         };
-        let Some(why) = self.schema.secondary_fault(index) else {
+        let fault = self.schema.secondary_fault(index);
+        let Some(why) = fault.or_else(|| self.misfit(index)) else {
             return Ok(());
         };
         let ident = Value::Keyword(index.ident.clone());
         let message = format!("Cannot declare the index {}: {why}", show(&ident));
         Err(Error::new(Code::TransactSchema, message).with("index", ident))
+    }
+
+    /// Why an index cannot hold the vectors that are there before it, if so.
+    fn misfit(&self, index: &SecondaryIndex) -> Option<String> {
+        let config = index.vectors()?;
+        let known = self.db.schema().secondary().iter();
+        if known.clone().any(|other| other.entity == index.entity) {
+            return None;
+        }
+        for ident in &index.attributes {
+            let rows = self.db.attribute_id(ident).and_then(|a| self.db.index(a));
+            let rows = rows.into_iter().flat_map(|index| index.current().rows());
+            let fits = |row: &Row| {
+                let value = self.db.value(row.v);
+                let floats = value.to_floats().unwrap_or_default();
+                floats.len() == config.dim && floats.iter().all(|x| x.is_finite())
+            };
+            let (count, example) = rows
+                .filter(|row| !fits(row))
+                .fold((0, None), |(n, first), row| (n + 1, first.or(Some(row.e))));
+            if let Some(e) = example {
+                return Some(format!(
+                    "{count} vectors of {ident} are not of {} finite numbers, that of entity {e} among them",
+                    config.dim
+                ));
+            }
+        }
+        None
     }
 
     fn is_used(&self, e: EntityId) -> bool {
