@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Config;
 use super::consistency;
+use super::graphs::Builder;
 use super::journal::{Journal, Settled, Waiting};
 use super::lineage::gone;
 use super::listen::Listeners;
@@ -39,7 +40,7 @@ pub(super) struct Database {
     /// The checkpoint at work, if there is one.
     merger: Mutex<Option<JoinHandle<()>>>,
     /// The building of graphs at work, if there is one.
-    builder: Mutex<Option<JoinHandle<()>>>,
+    builder: Mutex<Builder>,
     /// Whether it is about to end.
     closing: AtomicBool,
     keeps_segments: bool,
@@ -215,7 +216,7 @@ impl Database {
         &self.merger
     }
 
-    pub(super) fn builder(&self) -> &Mutex<Option<JoinHandle<()>>> {
+    pub(super) fn builder(&self) -> &Mutex<Builder> {
         &self.builder
     }
 

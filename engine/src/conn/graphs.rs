@@ -5,9 +5,10 @@
 //! searched one by one. What is cut short is garbage, and built by whoever writes next.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use super::database::Database;
 use super::embedding::embedded;
@@ -45,49 +46,43 @@ impl Database {
     /// nobody is at it.
     pub(super) fn keep_graphs(self: &Arc<Database>, report: &TxReport) {
         let db = &report.db_after;
-        let embedded = embedded(db);
-        let sources = embedded.iter().filter_map(|a| a.embedding.as_ref());
-        let sources = sources.filter_map(|embedding| db.attribute_id(&embedding.from));
-        let sources: Vec<Value> = sources.map(|a| db.attribute_value(a)).collect();
-        let has_texts = !sources.is_empty()
-            && embed::is_installed()
-            && report
-                .tx_data
-                .iter()
-                .any(|datom| sources.contains(&datom.a));
-        if !has_texts && due(db, GRAPH_ROWS_MIN).is_empty() {
+        if !has_texts(report) && due(db, GRAPH_ROWS_MIN).is_empty() {
             return;
         }
-        let mut builder = self
-            .builder()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if builder.as_ref().is_some_and(|thread| thread.is_finished()) {
-            // One that failed left everything as it was; the next may do better.
-            let _ = builder.take().map(thread::JoinHandle::join);
-        }
-        if builder.is_some() || self.is_closing().load(Ordering::Relaxed) {
+        let mut builder = hold(self.builder());
+        builder.is_asked = true;
+        if builder.is_at_work || self.is_closing().load(Ordering::Relaxed) {
             return;
+        }
+        if let Some(done) = builder.thread.take() {
+            // It has let go of the lock for the last time. One that failed left everything as it was.
+            let _ = done.join();
         }
         let database = Arc::clone(self);
         let started = thread::Builder::new()
             .name("datalith-graph".to_owned())
-            .spawn(move || {
-                let closing = database.is_closing();
-                let watch = || match closing.load(Ordering::Relaxed) {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                };
-                // What came while one was built may make the next due.
-                loop {
-                    let texts = database.embed_texts(&|_| watch()).unwrap_or(0);
-                    let graphs = database.build_graphs(GRAPH_ROWS_MIN, &|_| watch());
-                    if texts + graphs.unwrap_or(0) == 0 {
-                        break;
-                    }
-                }
-            });
-        *builder = started.ok();
+            .spawn(move || while database.builds_once() {});
+        builder.is_at_work = started.is_ok();
+        builder.thread = started.ok();
+    }
+
+    /// Makes what is due; false if nobody has asked for more meanwhile.
+    fn builds_once(&self) -> bool {
+        hold(self.builder()).is_asked = false;
+        let closing = self.is_closing();
+        let watch = || match closing.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        // What failed is tried again after the next transaction.
+        let work = || {
+            let _ = self.embed_texts(&|_| watch());
+            let _ = self.build_graphs(GRAPH_ROWS_MIN, &|_| watch());
+        };
+        let _ = catch_unwind(AssertUnwindSafe(work));
+        let mut builder = hold(self.builder());
+        builder.is_at_work = builder.is_asked && !closing.load(Ordering::Relaxed);
+        builder.is_at_work
     }
 
     /// Builds every graph of which at least `rows_min` rows lie in none; how many those were.
@@ -167,16 +162,42 @@ impl Database {
     /// Ends the building that is at work.
     pub(super) fn stop_building(&self) {
         self.is_closing().store(true, Ordering::Relaxed);
-        let mut builder = self
-            .builder()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(thread) = builder.take() else { return };
+        let thread = hold(self.builder()).thread.take();
+        let Some(thread) = thread else { return };
         // The builder itself may be the last to hold the database.
         if thread.thread().id() != thread::current().id() {
             let _ = thread.join();
         }
     }
+}
+
+/// The thread that makes what transactions have made due.
+#[derive(Default)]
+pub(super) struct Builder {
+    thread: Option<JoinHandle<()>>,
+    /// Whether it will look once more at what is due.
+    is_at_work: bool,
+    /// Whether somebody has asked since it last looked.
+    is_asked: bool,
+}
+
+fn hold(builder: &Mutex<Builder>) -> MutexGuard<'_, Builder> {
+    // What it guards is changed in one step, so a panic elsewhere leaves it whole.
+    builder.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a transaction changed texts that vectors are made of.
+fn has_texts(report: &TxReport) -> bool {
+    if !embed::is_installed() {
+        return false;
+    }
+    let db = &report.db_after;
+    let embedded = embedded(db);
+    let sources = embedded.iter().filter_map(|a| a.embedding.as_ref());
+    let sources = sources.filter_map(|embedding| db.attribute_id(&embedding.from));
+    let sources: Vec<Value> = sources.map(|a| db.attribute_value(a)).collect();
+    let mut datoms = report.tx_data.iter();
+    !sources.is_empty() && datoms.any(|datom| sources.contains(&datom.a))
 }
 
 impl Journal {

@@ -106,6 +106,9 @@ impl State<'_> {
     /// Says of indexes of vectors that were declared just now whether they are still to be built: of
     /// few rows no graph is made, they are searched one by one.
     fn say_status(&mut self) -> Result<()> {
+        if self.schema.secondary().is_empty() {
+            return Ok(());
+        }
         let status_key = Value::keyword("db.secondary/status");
         let known = self.db.schema().secondary();
         let is_new = |index: &&Arc<SecondaryIndex>| {
