@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -389,5 +390,28 @@ fn an_index_declared_late_takes_in_what_is_there() {
     let db = conn.db().unwrap();
     assert_eq!((status(&db).as_str(), db.graphs().len()), (":ready", 1));
     assert_eq!(found(&db, &vectors[77], 10, None), exactly);
+    conn.release();
+}
+
+/// Nobody asks for a graph, and still there is one, which a root names.
+#[test]
+fn graphs_are_built_in_the_background() {
+    let (storage, conn) = store();
+    let mut draw = Draw(19);
+    let vectors: Vec<Vec<f32>> = (0..4200).map(|_| draw.vector()).collect();
+    conn.transact(&all_of(1000, &vectors)).unwrap();
+    let began = Instant::now();
+    while Conn::connect_at(Arc::clone(&storage), &config())
+        .unwrap()
+        .db()
+        .unwrap()
+        .graphs()
+        .is_empty()
+    {
+        assert!(began.elapsed() < Duration::from_secs(60), "no graph came");
+        std::thread::yield_now();
+    }
+    let db = conn.db().unwrap();
+    assert_eq!(found(&db, &vectors[5], 1, None), [(1005, 0.0)]);
     conn.release();
 }
