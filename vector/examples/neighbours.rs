@@ -1,15 +1,18 @@
 //! Builds and searches segments of rows in NumPy files, told what by lines on stdin: our side of `tests/peers/vectors`.
 //!
 //! ```text
-//! rows PATH                                  the rows, f32 or f16
-//! queries PATH                               the queries
-//! build DISTANCE ENCODING M EF SEED THREADS  answers: CPU seconds, wall seconds, bytes
-//! save PATH                                  writes the segment
-//! open PATH                                  reads it again, first query included; answers: CPU ms, wall ms
-//! verify                                     checks all; answers: CPU ms
-//! filter PATH|-                              the rows that may be found, one byte each
-//! search K EF OUT                            one thread; answers: CPU seconds, wall seconds; ids as i32 into OUT
+//! rows PATH                                         the rows, f32 or f16
+//! queries PATH                                      the queries
+//! build ENGINE DISTANCE ENCODING M EF SEED THREADS  answers: CPU seconds, wall seconds, bytes
+//! save PATH                                         writes the segment
+//! open PATH                                         reads it again, first query included; answers: CPU ms, wall ms
+//! verify                                            checks all; answers: CPU ms
+//! filter PATH|-                                     the rows that may be found, one byte each
+//! search K EF OUT                                   one thread; answers: CPU seconds, wall seconds; ids as i32 into OUT
 //! ```
+//!
+//! Engines are `datalith` and, with the feature `hnsw-rs`, `datalith-by-hnsw_rs`, whose links the crate makes, and
+//! `hnsw_rs`, the crate alone with its own distances: it is built and searched, and knows nothing of the other lines.
 
 use std::fs;
 use std::io::{self, BufRead, Read, Write};
@@ -59,6 +62,13 @@ struct State {
     segment: Option<Segment<Aligned>>,
     filter: Option<Bitmap>,
     scratch: Scratch,
+    peer: Option<Peer>,
+}
+
+/// The search of a graph that is no segment.
+struct Peer {
+    search: Search,
+    queries: Vec<f32>,
 }
 
 fn main() -> Result<(), Failure> {
@@ -87,7 +97,7 @@ impl State {
                     self.queries.dim
                 ))
             }
-            ["build", distance, encoding, m, ef, seed, threads] => {
+            ["build", engine, distance, encoding, m, ef, seed, threads] => {
                 let parameters = Parameters {
                     dim: self.rows.dim,
                     distance: distance_of(distance)?,
@@ -96,7 +106,14 @@ impl State {
                     ef_construction: ef.parse()?,
                     seed: seed.parse()?,
                 };
-                self.build(&parameters, threads.parse()?)
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads.parse()?)
+                    .build()?;
+                (self.segment, self.peer) = (None, None);
+                match *engine {
+                    "hnsw_rs" => self.build_peer(&parameters, &pool),
+                    name => self.build(builder_of(name)?, &parameters, &pool),
+                }
             }
             ["save", path] => {
                 let segment = self.segment.as_ref().ok_or("no segment")?;
@@ -126,12 +143,14 @@ impl State {
         }
     }
 
-    fn build(&mut self, parameters: &Parameters, threads: usize) -> Result<String, Failure> {
+    fn build(
+        &mut self,
+        build: Builder,
+        parameters: &Parameters,
+        pool: &rayon::ThreadPool,
+    ) -> Result<String, Failure> {
         let count = self.rows.numbers.len() / self.rows.dim;
         let keys: Vec<Key> = (0..count as u64).map(|row| [0, row]).collect();
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()?;
         let clock = Clock::start();
         let go_on = |_| ControlFlow::Continue(());
         let bytes = pool.install(|| build(&self.rows.numbers, &keys, parameters, &go_on))?;
@@ -141,6 +160,20 @@ impl State {
         segment.verify()?;
         self.segment = Some(segment);
         Ok(format!("{cpu} {wall} {size}"))
+    }
+
+    fn build_peer(
+        &mut self,
+        parameters: &Parameters,
+        pool: &rayon::ThreadPool,
+    ) -> Result<String, Failure> {
+        let rows = scaled(&self.rows, parameters.distance);
+        let queries = scaled(&self.queries, parameters.distance);
+        let clock = Clock::start();
+        let search = peer(&rows, parameters, pool)?;
+        let (cpu, wall) = clock.seconds();
+        self.peer = Some(Peer { search, queries });
+        Ok(format!("{cpu} {wall} 0"))
     }
 
     fn filter(&mut self, path: &str) -> Result<String, Failure> {
@@ -162,6 +195,16 @@ impl State {
     }
 
     fn search(&mut self, k: usize, ef: usize, out: &str) -> Result<String, Failure> {
+        if let Some(peer) = &self.peer {
+            let queries = peer.queries.chunks_exact(self.queries.dim);
+            let clock = Clock::start();
+            let found: Vec<Vec<i32>> = queries.map(|query| (peer.search)(query, k, ef)).collect();
+            let (cpu, wall) = clock.seconds();
+            let ids = found.iter().flat_map(|ids| (0..k).map(|i| ids.get(i)));
+            let bytes = ids.flat_map(|id| id.unwrap_or(&-1).to_le_bytes());
+            fs::write(out, bytes.collect::<Vec<u8>>())?;
+            return Ok(format!("{cpu} {wall}"));
+        }
         let segment = self.segment.as_ref().ok_or("no segment")?;
         let ask = Ask {
             k,
@@ -186,6 +229,77 @@ impl State {
         }
         fs::write(out, ids)?;
         Ok(format!("{cpu} {wall}"))
+    }
+}
+
+/// Rows of length one where the distance is that of angles.
+fn scaled(rows: &Matrix, distance: Distance) -> Vec<f32> {
+    let mut numbers = rows.numbers.clone();
+    if distance == Distance::Cosine {
+        for row in numbers.chunks_exact_mut(rows.dim) {
+            let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            row.iter_mut().for_each(|x| *x /= norm.max(1e-30));
+        }
+    }
+    numbers
+}
+
+type Builder = fn(
+    &[f32],
+    &[Key],
+    &Parameters,
+    &(dyn Fn(usize) -> ControlFlow<()> + Sync),
+) -> datalith_vector::Result<Vec<u8>>;
+
+fn builder_of(engine: &str) -> Result<Builder, Failure> {
+    match engine {
+        "datalith" => Ok(build),
+        #[cfg(feature = "hnsw-rs")]
+        "datalith-by-hnsw_rs" => Ok(datalith_vector::build_by_hnsw_rs),
+        _ => Err(format!("no engine: {engine}").into()),
+    }
+}
+
+/// Answers the nearest of a query, by `k` and `ef`.
+type Search = Box<dyn Fn(&[f32], usize, usize) -> Vec<i32>>;
+
+#[cfg(not(feature = "hnsw-rs"))]
+fn peer(_: &[f32], _: &Parameters, _: &rayon::ThreadPool) -> Result<Search, Failure> {
+    Err("built without the feature hnsw-rs".into())
+}
+
+/// The search of the graph that the crate hnsw_rs makes of rows.
+#[cfg(feature = "hnsw-rs")]
+fn peer(
+    rows: &[f32],
+    parameters: &Parameters,
+    pool: &rayon::ThreadPool,
+) -> Result<Search, Failure> {
+    use hnsw_rs::anndists::dist::distances as theirs;
+
+    fn linked<D>(
+        rows: &[f32],
+        parameters: &Parameters,
+        pool: &rayon::ThreadPool,
+        distance: D,
+    ) -> Search
+    where
+        D: theirs::Distance<f32> + Send + Sync + 'static,
+    {
+        let given: Vec<(&[f32], usize)> = rows.chunks_exact(parameters.dim).zip(0..).collect();
+        let (m, ef) = (parameters.m, parameters.ef_construction);
+        let mut graph = hnsw_rs::hnsw::Hnsw::new(m, given.len(), 16, ef, distance);
+        pool.install(|| graph.parallel_insert_slice(&given));
+        graph.set_searching_mode(true);
+        Box::new(move |query, k, ef| {
+            let found = graph.search(query, k, ef);
+            found.iter().map(|one| one.d_id as i32).collect()
+        })
+    }
+    match parameters.distance {
+        Distance::Euclidean => Ok(linked(rows, parameters, pool, theirs::DistL2)),
+        Distance::Cosine => Ok(linked(rows, parameters, pool, theirs::DistDot)),
+        Distance::InnerProduct => Err("hnsw_rs has no inner product".into()),
     }
 }
 

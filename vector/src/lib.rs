@@ -41,6 +41,8 @@ mod walk;
 pub use ask::{Ask, DIM_MAX, Encoding, Key, Neighbour, Parameters, ROWS_MAX, Row};
 pub use bitmap::Bitmap;
 pub use build::build;
+#[cfg(feature = "hnsw-rs")]
+pub use build::build_by_hnsw_rs;
 pub use distance::{Distance, nearest};
 pub use error::{Error, Result};
 pub use scratch::Scratch;

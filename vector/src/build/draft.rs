@@ -11,6 +11,8 @@ use super::pack::{Codes, FromRow};
 use super::select::Selector;
 use crate::ask::Parameters;
 use crate::scratch::Scratch;
+#[cfg(feature = "hnsw-rs")]
+use crate::walk::Measure;
 use crate::walk::Walk;
 
 /// A batch has at most this part of the rows inserted before it: the rest of their neighbours is there to be found.
@@ -88,6 +90,35 @@ impl Draft {
             self.layers[change.layer].set(change.row, &change.links);
         }
         end
+    }
+
+    /// Takes links that were made elsewhere instead of inserting rows.
+    ///
+    /// - `lists`: the neighbours of a row on each of its layers, from the lowest up; at most as many as a list holds.
+    #[cfg(feature = "hnsw-rs")]
+    pub(crate) fn take_links(&mut self, lists: impl Fn(u32) -> Vec<Vec<u32>> + Sync) {
+        for start in (0..self.len).step_by(BATCH_ROWS_MAX) {
+            let end = self.len.min(start + BATCH_ROWS_MAX);
+            let rows: Vec<u32> = (start as u32..end as u32).collect();
+            let taken = self.each(&rows, |row, memory, out| {
+                let Scratch { products, code, .. } = &mut memory.scratch;
+                let mut measure = FromRow::new(&self.codes, *row, code, products);
+                let mut apart = Vec::new();
+                for (layer, list) in lists(*row).into_iter().enumerate() {
+                    let measured = measure.measure(&list, &mut apart);
+                    measured.expect("codes in memory are not corrupt");
+                    let links = list.into_iter().zip(apart.iter().copied()).collect();
+                    out.push(Change {
+                        row: *row,
+                        layer,
+                        links,
+                    });
+                }
+            });
+            for change in taken {
+                self.layers[change.layer].set(change.row, &change.links);
+            }
+        }
     }
 
     /// Prunes lists to what they hold in the end, and connects the lowest layer.

@@ -4,6 +4,8 @@
 //! all links of the batch are made (Manohar et al. 2024, "prefix doubling"). Threads share the work of a batch and
 //! change nothing about it.
 
+#[cfg(feature = "hnsw-rs")]
+mod by_hnsw_rs;
 mod connect;
 mod draft;
 mod freeze;
@@ -16,6 +18,8 @@ use std::ops::ControlFlow;
 
 use crate::ask::{Key, Parameters, ROWS_MAX};
 use crate::error::{Error, Result};
+#[cfg(feature = "hnsw-rs")]
+pub use by_hnsw_rs::build_by_hnsw_rs;
 use draft::Draft;
 use order::Order;
 

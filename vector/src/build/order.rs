@@ -36,20 +36,29 @@ impl Order {
             })
             .collect();
         drawn.sort_unstable();
-        let levels = drawn.first().map_or(0, |(level, ..)| u8::MAX - level);
-        let count = |layer| drawn.partition_point(|(level, ..)| u8::MAX - level >= layer) as u32;
+        let rows = drawn
+            .into_iter()
+            .map(|(level, _, row)| (row, u8::MAX - level));
+        Order::of_levels(&rows.collect::<Vec<_>>(), &copies)
+    }
+
+    /// - `levelled`: rows that are inserted, with the highest layer that each is on; those of higher layers first.
+    /// - `copies`: the others, as `(original, copy)`.
+    pub(crate) fn of_levels(levelled: &[(u32, u8)], copies: &[(u32, u32)]) -> Order {
+        let levels = levelled.first().map_or(0, |(_, level)| *level);
+        let count = |layer| levelled.partition_point(|(_, level)| *level >= layer) as u32;
         let counts = (1..=levels).map(count).collect();
-        let mut order: Vec<u32> = drawn.into_iter().map(|(_, _, row)| row).collect();
-        let mut places = vec![0; rows.len() / parameters.dim];
-        for (place, row) in order.iter().enumerate() {
+        let mut rows: Vec<u32> = levelled.iter().map(|(row, _)| *row).collect();
+        let mut places = vec![0; levelled.len() + copies.len()];
+        for (place, row) in rows.iter().enumerate() {
             places[*row as usize] = place as u32;
         }
-        let place = |(original, copy): (u32, u32)| (places[original as usize], copy);
-        let mut placed: Vec<(u32, u32)> = copies.into_iter().map(place).collect();
+        let place = |(original, copy): &(u32, u32)| (places[*original as usize], *copy);
+        let mut placed: Vec<(u32, u32)> = copies.iter().map(place).collect();
         placed.sort_unstable();
-        order.extend(placed.iter().map(|(_, copy)| *copy));
+        rows.extend(placed.iter().map(|(_, copy)| *copy));
         Order {
-            rows: order,
+            rows,
             counts,
             originals: placed.into_iter().map(|(original, _)| original).collect(),
         }
@@ -75,7 +84,7 @@ impl Order {
 }
 
 /// The first of each set of rows that are equal to the bit, and the others as `(first, other)`.
-fn unlike(rows: &[f32], dim: usize) -> (Vec<u32>, Vec<(u32, u32)>) {
+pub(crate) fn unlike(rows: &[f32], dim: usize) -> (Vec<u32>, Vec<(u32, u32)>) {
     let bytes = |row: u32| simd::bytes_of(&rows[dim * row as usize..][..dim]);
     let hashes = (0..(rows.len() / dim) as u32).into_par_iter();
     let mut hashed: Vec<(u64, u32)> = hashes.map(|row| (xxh3_64(bytes(row)), row)).collect();
