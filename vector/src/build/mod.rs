@@ -49,7 +49,6 @@ pub fn build(
         inserted = draft.insert_batch(inserted);
     }
     draft.finish(&order);
-    draft.finish(&order);
     freeze::freeze(rows, keys, parameters, &order, &draft)
 }
 
