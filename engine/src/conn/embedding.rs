@@ -15,7 +15,7 @@ use crate::db::Db;
 use crate::embed::TextModel;
 use crate::error::{Code, Error, Result};
 use crate::fork;
-use crate::index::{Row, SortOrder};
+use crate::index::{Kind, SortOrder};
 use crate::limits::EMBED_TEXTS;
 use crate::nearest::model_of;
 use crate::schema::Attribute;
@@ -81,7 +81,8 @@ impl Database {
         }
         let threads = self.current().options().threads;
         let mut done = 0;
-        for batch in to_do.texts.chunks(EMBED_TEXTS) {
+        for entities in to_do.texts.chunks(EMBED_TEXTS) {
+            let batch = texts_of(&self.current(), attribute, entities);
             let texts: Vec<&str> = batch.iter().map(|(_, text)| &**text).collect();
             let heard = |now: usize| {
                 watch(EmbedProgress {
@@ -95,11 +96,11 @@ impl Database {
                 let message = format!("{} vectors were made of {} texts", rows.len(), texts.len());
                 return Err(Error::new(Code::EmbedModel, message));
             }
-            if !self.keep(attribute, batch, &rows, model.dim())? {
+            if !self.keep(attribute, &batch, &rows, model.dim())? {
                 // A text has changed: what there is to do is worked out again.
                 return Ok(done);
             }
-            done += batch.len();
+            done += entities.len();
         }
         self.say_identity(attribute, &*model)?;
         Ok(done)
@@ -177,11 +178,29 @@ pub(super) fn embedded(db: &Db) -> Vec<Arc<Attribute>> {
     embedded
 }
 
-/// What an attribute lacks.
+/// The texts of some entities, those that still have one; several of one entity as lines.
+fn texts_of(db: &Db, attribute: &Attribute, entities: &[i64]) -> Vec<(i64, String)> {
+    let from = attribute.embedding.as_ref();
+    let Some(from) = from.and_then(|embedding| db.attribute_id(&embedding.from)) else {
+        return Vec::new();
+    };
+    let text = |&e: &i64| {
+        let rows = db.rows_of(EntityId(e), from).into_iter();
+        let texts = rows.filter_map(|row| match db.value(row.v) {
+            Value::Str(text) => Some(text.to_string()),
+            _ => None,
+        });
+        let texts: Vec<String> = texts.collect();
+        (!texts.is_empty()).then(|| (e, texts.join("\n")))
+    };
+    entities.iter().filter_map(text).collect()
+}
+
+/// What an attribute lacks, by entity: the texts themselves are read by the batch.
 #[derive(Default)]
 struct ToDo {
-    /// Texts without a vector that is as young, by entity.
-    texts: Vec<(i64, String)>,
+    /// Entities with a text and no vector that is as young.
+    texts: Vec<i64>,
     /// Entities that have a vector and no text.
     gone: Vec<i64>,
     /// Whether there are no vectors yet.
@@ -190,23 +209,27 @@ struct ToDo {
 
 impl ToDo {
     fn of(db: &Db, attribute: &Attribute) -> ToDo {
-        let rows = |ident: &Value| -> Vec<Row> {
-            let run = db
-                .attribute_id(ident)
-                .and_then(|a| db.run(a, SortOrder::ByEntity));
-            run.map_or_else(Vec::new, |run| run.rows().collect())
+        let run = |ident: &Value| {
+            let a = db.attribute_id(ident);
+            a.and_then(|a| db.run(a, SortOrder::ByEntity))
         };
         let Some(embedding) = &attribute.embedding else {
             return ToDo::default();
         };
-        let (texts, vectors) = (rows(&embedding.from), rows(&attribute.ident));
+        let (texts, vectors) = (run(&embedding.from), run(&attribute.ident));
+        let texts = texts.iter().flat_map(|run| run.rows());
+        let texts = texts.filter(|row| row.v.kind == Kind::Str);
+        let mut texts = texts.peekable();
+        let mut vectors = vectors.iter().flat_map(|run| run.rows()).peekable();
         let mut to_do = ToDo {
-            is_first: vectors.is_empty(),
+            is_first: vectors.peek().is_none(),
             ..ToDo::default()
         };
-        let mut vectors = vectors.into_iter().peekable();
-        for of_entity in texts.chunk_by(|a, b| a.e == b.e) {
-            let e = of_entity[0].e;
+        while let Some(text) = texts.next() {
+            let (e, mut said) = (text.e, text.tx);
+            while let Some(more) = texts.next_if(|row| row.e == e) {
+                said = said.max(more.tx);
+            }
             while let Some(row) = vectors.next_if(|row| row.e < e) {
                 to_do.gone.push(row.e);
             }
@@ -214,18 +237,9 @@ impl ToDo {
             while let Some(row) = vectors.next_if(|row| row.e == e) {
                 made = made.max(Some(row.tx));
             }
-            let said = of_entity.iter().map(|row| row.tx).max();
             // Where no model is known to have made them, none has.
-            if made >= said && made.is_some() && embedding.identity.is_some() {
-                continue;
-            }
-            let texts = of_entity.iter().filter_map(|row| match db.value(row.v) {
-                Value::Str(text) => Some(text.to_string()),
-                _ => None,
-            });
-            let texts: Vec<String> = texts.collect();
-            if !texts.is_empty() {
-                to_do.texts.push((e, texts.join("\n")));
+            if made < Some(said) || embedding.identity.is_none() {
+                to_do.texts.push(e);
             }
         }
         to_do.gone.extend(vectors.map(|row| row.e));

@@ -45,35 +45,24 @@ pub(super) fn search(
         let asked = Asked::of(context, call, &args, row, &step.form)
             .map_err(|error| error.with("form", step.form.clone()))?;
         let members = || members(relation, &args, row, context.budget);
-        match among {
-            Among::All => {
-                let hits = asked.hits(context, None, asked.reach)?;
-                add(
-                    &mut tuples,
-                    row as u32,
-                    bind,
-                    &asked,
-                    &hits,
-                    &mut context.interner,
-                )?;
-            }
-            Among::Bound => {
-                let among = entities(&members()?, *entity);
-                let hits = asked.hits(context, Some(&among), asked.reach)?;
-                add(
-                    &mut tuples,
-                    row as u32,
-                    bind,
-                    &asked,
-                    &hits,
-                    &mut context.interner,
-                )?;
-            }
-            Among::Passing(block) => {
-                let seed = members()?.project(inputs).distinct();
-                passed.push(passing(context, (block, *entity, bind), &seed, &asked)?);
-            }
+        if let Among::Passing(block) = among {
+            let seed = members()?.project(inputs).distinct();
+            passed.push(passing(context, (block, *entity, bind), &seed, &asked)?);
+            continue;
         }
+        let bound = match among {
+            Among::Bound => Some(entities(&members()?, *entity)),
+            _ => None,
+        };
+        let hits = asked.hits(context, bound.as_deref(), asked.reach)?;
+        add(
+            &mut tuples,
+            row as u32,
+            bind,
+            &asked,
+            &hits,
+            &mut context.interner,
+        )?;
         context
             .budget
             .check_rows(tuples.left.len(), vars.len() + 2)?;

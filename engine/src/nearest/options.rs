@@ -9,7 +9,7 @@ use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::function::distance_of;
 use crate::limits::VECTOR_EF_MAX;
-use crate::value::{Keyword, Value};
+use crate::value::{Keyword, Value, option_pairs};
 
 /// What may be said of how to search.
 #[derive(Clone, Debug, Default)]
@@ -27,17 +27,14 @@ pub struct SearchOptions {
 impl SearchOptions {
     /// Of one map, or of keys and values; `name` is what errors call the search.
     pub fn read(name: &str, options: &[Value]) -> Result<SearchOptions> {
-        let pairs: Vec<(&Value, &Value)> = match options {
-            [] | [Value::Nil] => Vec::new(),
-            [Value::Map(map)] => map.iter().collect(),
-            _ if options.len().is_multiple_of(2) => {
-                options.chunks(2).map(|pair| (&pair[0], &pair[1])).collect()
-            }
-            _ => {
-                let message = "takes options as one map, or as keys and values".to_owned();
-                return Err(refused(name, message));
-            }
+        let options = match options {
+            [Value::Nil] => &[],
+            options => options,
         };
+        let pairs = option_pairs(options).ok_or_else(|| {
+            let message = "takes options as one map, or as keys and values".to_owned();
+            refused(name, message)
+        })?;
         let mut read = SearchOptions::default();
         for (key, value) in pairs {
             read.take(name, key, value)?;

@@ -1,7 +1,9 @@
 //! Search by graphs, and row by row for what came after them.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use datalith_vector::{Ask, Bitmap, Neighbour, Scratch, Segment};
 
@@ -47,8 +49,8 @@ pub(super) fn hits(
         return Ok(Some(Vec::new()));
     };
     let fresh = fresh_rows(db, &run, attribute, last.cover().upto)?;
-    let looked_at: Vec<(i64, Cell)> = match wanted.among {
-        None => fresh.to_vec(),
+    let looked_at: Cow<'_, [(i64, Cell)]> = match wanted.among {
+        None => Cow::Borrowed(&fresh),
         Some(among) => {
             let is_wanted = |(e, _): &&(i64, Cell)| among.binary_search(e).is_ok();
             fresh.iter().filter(is_wanted).copied().collect()
@@ -114,21 +116,22 @@ struct Viewed<'d> {
 impl Viewed<'_> {
     fn search(&self, graph: &VectorGraph, wanted: &Wanted<'_>, ef: usize) -> Result<Vec<Hit>> {
         let filter = match wanted.among {
-            Some(among) => Some(self.among(graph, among)?),
+            Some(among) => Some(Arc::new(self.among(graph, among)?)),
             None if self.shown < SHOWN_MOST => {
-                let shown = self.db.shown_rows(graph.cover(), || self.shown_by(graph))?;
-                Some((*shown).clone())
+                let made = || self.shown_by(graph);
+                Some(self.db.shown_rows(graph.cover(), made)?)
             }
             None => None,
         };
+        let filter = filter.as_deref();
         match wanted.reach {
             Reach::Radius(radius) => {
                 let found = walk(graph, |segment, scratch| {
-                    segment.within(wanted.vector, radius, filter.as_ref(), scratch)
+                    segment.within(wanted.vector, radius, filter, scratch)
                 })?;
                 self.shown_hits(graph, &found, filter.is_some())
             }
-            Reach::Count(count) => self.nearest(graph, wanted.vector, count, ef, filter.as_ref()),
+            Reach::Count(count) => self.nearest(graph, wanted.vector, count, ef, filter),
         }
     }
 

@@ -1,10 +1,21 @@
-//! Arrays of floats, from what clients without arrays send for them.
+//! What callers send for what EDN has no word for: vectors for arrays, keys and values for options.
 
 use std::borrow::Cow;
 
 use num_traits::ToPrimitive;
 
 use super::Value;
+
+/// The options of a call: one map, or keys and values; none where a key has no value.
+pub fn option_pairs(options: &[Value]) -> Option<Vec<(&Value, &Value)>> {
+    match options {
+        [Value::Map(map)] => Some(map.iter().collect()),
+        _ if options.len().is_multiple_of(2) => {
+            Some(options.chunks(2).map(|pair| (&pair[0], &pair[1])).collect())
+        }
+        _ => None,
+    }
+}
 
 impl Value {
     /// As a vector of `f32`: an array of floats or doubles, or a vector or list of numbers.

@@ -10,6 +10,7 @@ mod hash;
 mod name;
 mod stable;
 
+pub use array::option_pairs;
 pub use compare::{Order, compare};
 pub use equal::is_same_form;
 pub use hash::{clojure_hash, ordered, set_position};

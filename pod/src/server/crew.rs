@@ -6,11 +6,10 @@
 //! reading, and calls queue up for whoever becomes free. So long queries stop neither the reading
 //! nor what is read without a thread of the crew, as transactions are.
 
-use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use crate::limits::{QUEUE_BYTES, QUEUE_CALLS};
 use crate::lock::hold;
+use crate::server::waiting::Waiting;
 
 /// What a free thread does next.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,8 +30,7 @@ pub(crate) struct Crew<I, J> {
 
 struct State<I, J> {
     input: Option<I>,
-    jobs: VecDeque<(usize, J)>,
-    held_bytes: usize,
+    jobs: Waiting<J>,
     free_count: usize,
     closed: bool,
 }
@@ -41,8 +39,7 @@ impl<I, J> Crew<I, J> {
     pub(crate) fn new() -> Crew<I, J> {
         let state = State {
             input: None,
-            jobs: VecDeque::new(),
-            held_bytes: 0,
+            jobs: Waiting::new(),
             free_count: 0,
             closed: false,
         };
@@ -71,8 +68,7 @@ impl<I, J> Crew<I, J> {
         if let Some(input) = state.input.take() {
             return Some(Turn::Lead(input));
         }
-        let (size_bytes, job) = state.jobs.pop_front()?;
-        state.held_bytes -= size_bytes;
+        let job = state.jobs.pop()?;
         self.taken.notify_one();
         Some(Turn::Answer(job))
     }
@@ -93,14 +89,13 @@ impl<I, J> Crew<I, J> {
             self.arrived.notify_one();
             return Turn::Answer(job);
         }
-        let full = |state: &mut State<I, J>| !state.closed && !state.has_room(size_bytes);
+        let full = |state: &mut State<I, J>| !state.closed && !state.jobs.has_room(size_bytes);
         let mut state = self
             .taken
             .wait_while(state, full)
             .unwrap_or_else(PoisonError::into_inner);
         if !state.closed {
-            state.held_bytes += size_bytes;
-            state.jobs.push_back((size_bytes, job));
+            state.jobs.push(size_bytes, job);
             self.arrived.notify_one();
         }
         Turn::Lead(input)
@@ -110,19 +105,11 @@ impl<I, J> Crew<I, J> {
     pub(crate) fn close(&self) {
         let mut state = hold(&self.state);
         state.closed = true;
-        let dropped = (state.input.take(), std::mem::take(&mut state.jobs));
+        let dropped = (state.input.take(), state.jobs.take());
         drop(state);
         drop(dropped);
         self.arrived.notify_all();
         self.taken.notify_all();
-    }
-}
-
-impl<I, J> State<I, J> {
-    fn has_room(&self, size_bytes: usize) -> bool {
-        // One call always fits: its own limit is the message's.
-        self.jobs.is_empty()
-            || (self.jobs.len() < QUEUE_CALLS && self.held_bytes + size_bytes <= QUEUE_BYTES)
     }
 }
 
@@ -132,6 +119,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::limits::QUEUE_BYTES;
 
     #[test]
     fn the_last_free_thread_goes_on_reading() {

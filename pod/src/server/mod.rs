@@ -12,6 +12,7 @@ mod reader;
 mod service;
 mod signals;
 mod transport;
+mod waiting;
 mod work;
 
 pub use output::{Output, ReplyTo};

@@ -1,10 +1,9 @@
 //! A bounded queue between the thread that reads and the threads that work.
 
-use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use crate::limits::{QUEUE_BYTES, QUEUE_CALLS};
 use crate::lock::hold;
+use crate::server::waiting::Waiting;
 
 /// First in, first out; bounded in number and in bytes, so a fast client waits instead of filling
 /// the memory.
@@ -15,16 +14,14 @@ pub(crate) struct Queue<T> {
 }
 
 struct State<T> {
-    items: VecDeque<(usize, T)>,
-    held_bytes: usize,
+    items: Waiting<T>,
     closed: bool,
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Queue<T> {
         let state = State {
-            items: VecDeque::new(),
-            held_bytes: 0,
+            items: Waiting::new(),
             closed: false,
         };
         Queue {
@@ -36,14 +33,13 @@ impl<T> Queue<T> {
 
     /// Adds an item of this size when there is room; drops it if the queue is closed.
     pub(crate) fn push(&self, size_bytes: usize, item: T) {
-        let full = |state: &mut State<T>| !state.closed && !state.has_room(size_bytes);
+        let full = |state: &mut State<T>| !state.closed && !state.items.has_room(size_bytes);
         let mut state = self
             .taken
             .wait_while(hold(&self.state), full)
             .unwrap_or_else(PoisonError::into_inner);
         if !state.closed {
-            state.held_bytes += size_bytes;
-            state.items.push_back((size_bytes, item));
+            state.items.push(size_bytes, item);
             self.arrived.notify_one();
         }
     }
@@ -55,8 +51,7 @@ impl<T> Queue<T> {
             .arrived
             .wait_while(hold(&self.state), empty)
             .unwrap_or_else(PoisonError::into_inner);
-        let (size_bytes, item) = state.items.pop_front()?;
-        state.held_bytes -= size_bytes;
+        let item = state.items.pop()?;
         // All, because waiters differ in the room they need.
         self.taken.notify_all();
         Some(item)
@@ -66,19 +61,11 @@ impl<T> Queue<T> {
     pub(crate) fn close(&self) {
         let mut state = hold(&self.state);
         state.closed = true;
-        let dropped = std::mem::take(&mut state.items);
+        let dropped = state.items.take();
         drop(state);
         drop(dropped);
         self.arrived.notify_all();
         self.taken.notify_all();
-    }
-}
-
-impl<T> State<T> {
-    fn has_room(&self, size_bytes: usize) -> bool {
-        // One item always fits: its own limit is the message's.
-        self.items.is_empty()
-            || (self.items.len() < QUEUE_CALLS && self.held_bytes + size_bytes <= QUEUE_BYTES)
     }
 }
 
@@ -88,6 +75,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::limits::QUEUE_BYTES;
 
     #[test]
     fn waits_for_room_and_keeps_the_order() {

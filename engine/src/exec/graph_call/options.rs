@@ -1,10 +1,8 @@
 //! The options after a call's graph and nodes: one map, or keys and values.
 
-use num_traits::ToPrimitive;
-
 use crate::error::{Code, Error, Result};
 use crate::graph::GraphFunction;
-use crate::value::Value;
+use crate::value::{Value, option_pairs};
 
 /// One option.
 pub(super) struct Entry<'v> {
@@ -16,16 +14,10 @@ pub(super) struct Entry<'v> {
 
 /// The options of a call.
 pub(super) fn entries(function: GraphFunction, options: &[Value]) -> Result<Vec<Entry<'_>>> {
-    let pairs: Vec<(&Value, &Value)> = match options {
-        [Value::Map(map)] => map.iter().collect(),
-        _ if options.len().is_multiple_of(2) => {
-            options.chunks(2).map(|pair| (&pair[0], &pair[1])).collect()
-        }
-        _ => {
-            let message = "takes options as one map, or as keys and values".to_owned();
-            return Err(refused(function, message));
-        }
-    };
+    let pairs = option_pairs(options).ok_or_else(|| {
+        let message = "takes options as one map, or as keys and values".to_owned();
+        refused(function, message)
+    })?;
     let entry = |(key, value)| Entry::new(function, key, value);
     pairs.into_iter().map(entry).collect()
 }
@@ -59,12 +51,7 @@ impl<'v> Entry<'v> {
 
     /// The value as a number that is not negative.
     pub(super) fn number(&self) -> Result<f64> {
-        let number = match self.value {
-            Value::Long(number) => number.to_f64(),
-            Value::Double(number) => Some(*number),
-            Value::Ratio(number) => number.to_f64(),
-            _ => None,
-        };
+        let number = self.value.to_double();
         let number = number.filter(|number| number.is_finite() && *number >= 0.0);
         number.ok_or_else(|| self.expects("a number that is not negative"))
     }
