@@ -1,0 +1,32 @@
+//! Every bound of a script, with its unit and its default.
+
+/// Longest string, in bytes, alone or within an array or map.
+pub const STRING_BYTES: usize = 16 << 20;
+/// Most items of an array, nested ones included.
+pub const ARRAY_ITEMS: usize = 1_000_000;
+/// Most entries of a map, nested ones included.
+pub const MAP_ENTRIES: usize = 1_000_000;
+/// Deepest calls of functions that scripts define.
+pub const CALL_LEVELS: usize = 128;
+/// Deepest nesting of an expression.
+pub const EXPRESSION_DEPTH: usize = 128;
+/// Deepest nesting of an expression within a function.
+pub const FUNCTION_EXPRESSION_DEPTH: usize = 64;
+/// Most variables alive at once.
+pub const VARIABLES: usize = 4_096;
+/// Most functions of one script.
+pub const FUNCTIONS: usize = 4_096;
+/// Most modules that one script imports.
+pub const MODULES: usize = 64;
+/// Longest text of a script, in bytes.
+pub const SCRIPT_BYTES: usize = 16 << 20;
+/// Most operations of a script; 0 is any number.
+pub const OPERATIONS: u64 = 0;
+/// How much the process may grow while a script runs, in bytes.
+pub const MEMORY_BYTES: usize = 2 << 30;
+/// Most bytes that one script prints.
+pub const PRINT_BYTES: usize = 64 << 20;
+/// Rows of a table that are shown to a person.
+pub const ROWS_SHOWN: usize = 40;
+/// Most rows of a table that an operation makes.
+pub const TABLE_ROWS: usize = 1 << 31;
