@@ -5,5 +5,7 @@ pub mod fault;
 pub mod files;
 pub mod limits;
 pub mod meter;
+pub mod sandbox;
+pub mod source;
 pub mod table;
 pub mod value;
