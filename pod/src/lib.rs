@@ -6,6 +6,7 @@
 
 pub mod bencode;
 pub mod cli;
+mod console;
 pub mod limits;
 mod lock;
 #[cfg(feature = "embed")]

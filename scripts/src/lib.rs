@@ -1,11 +1,25 @@
 //! The rhai host: scripts, console and notebook kernel over the engine's doors.
+//!
+//! In: the text of a script. Out: values, what was printed, or a [`fault::Fault`] with its place. A
+//! [`host::Host`] is one session; everything a script can do is registered in [`database`], [`table`] and
+//! [`chart`], and listed in [`reference`]. What it may spend is kept by a [`meter::Meter`], which files it
+//! may touch by [`files::Grants`].
 
 pub mod chart;
+pub mod completion;
+pub mod database;
 pub mod fault;
 pub mod files;
+pub mod host;
 pub mod limits;
 pub mod meter;
+pub mod reference;
 pub mod sandbox;
+pub mod shown;
 pub mod source;
 pub mod table;
 pub mod value;
+
+pub use fault::Fault;
+pub use host::{Host, Settings, Sink};
+pub use rhai::Dynamic;

@@ -29,6 +29,8 @@ struct State {
     memory_bytes: AtomicUsize,
     /// Bytes of the process when the script began.
     began_bytes: AtomicUsize,
+    /// Bytes that were printed when that became too much; else 0.
+    printed_bytes: AtomicUsize,
 }
 
 /// Why a script has to end.
@@ -40,6 +42,8 @@ pub enum Spent {
     Time(u64),
     /// The process grew more than it may, in bytes.
     Memory(usize),
+    /// It printed more than it may, in bytes.
+    Print(usize),
 }
 
 impl std::fmt::Display for Spent {
@@ -47,6 +51,11 @@ impl std::fmt::Display for Spent {
         match self {
             Spent::Cancelled => f.write_str("Script was cancelled"),
             Spent::Time(ms) => write!(f, "Script took longer than {ms} ms"),
+            Spent::Print(bytes) => write!(
+                f,
+                "Script printed more than its limit of {} MiB",
+                bytes >> 20
+            ),
             Spent::Memory(bytes) => {
                 write!(
                     f,
@@ -68,6 +77,7 @@ impl Default for Meter {
             weighed: AtomicU64::new(0),
             memory_bytes: AtomicUsize::new(MEMORY_BYTES),
             began_bytes: AtomicUsize::new(0),
+            printed_bytes: AtomicUsize::new(0),
         }))
     }
 }
@@ -83,7 +93,13 @@ impl Meter {
         state.timeout_ms.store(timeout_ms, Ordering::Relaxed);
         state.weighed.store(micros(now), Ordering::Relaxed);
         state.began_bytes.store(process_bytes(), Ordering::Relaxed);
+        state.printed_bytes.store(0, Ordering::Relaxed);
         state.cancelled.store(false, Ordering::Relaxed);
+    }
+
+    /// Ends the script because it printed more than so many bytes.
+    pub fn end_printing(&self, limit_bytes: usize) {
+        self.0.printed_bytes.store(limit_bytes, Ordering::Relaxed);
     }
 
     /// How much the process may grow while a script runs, in bytes.
@@ -141,6 +157,10 @@ impl Meter {
     }
 
     fn weigh(&self, more_bytes: usize) -> Result<(), Spent> {
+        match self.0.printed_bytes.load(Ordering::Relaxed) {
+            0 => {}
+            limit => return Err(Spent::Print(limit)),
+        }
         let limit = self.memory_bytes();
         let grown = process_bytes().saturating_sub(self.0.began_bytes.load(Ordering::Relaxed));
         match grown.saturating_add(more_bytes) > limit {

@@ -23,6 +23,12 @@ pub(crate) fn connect_to(place: &str, branch: Option<&str>) -> Result<Conn, Faul
     Ok(Conn::connect(&config)?)
 }
 
+/// Connects to a database for somebody who explores: made first where there is none.
+pub(crate) fn connect_for_console(place: &str, branch: Option<&str>) -> Result<Conn, Fault> {
+    create_if_missing(&config(place, &[])?)?;
+    connect_to(place, branch)
+}
+
 /// The name of a branch as an argument gives it, with or without its colon.
 pub(crate) fn branch_name(text: &str) -> Result<Keyword, Fault> {
     let name = text.strip_prefix(':').unwrap_or(text);

@@ -3,7 +3,7 @@
 //! Input: the arguments, standard input and files. Output: results on standard output and nothing
 //! else there; everything said about them goes to standard error. Arguments become a call of the
 //! engine in [`ask`], [`change`], [`read`], [`import`], [`branch`], [`log`], [`difference`],
-//! [`search`] and [`upkeep`]; what comes back is a [`listing`], which
+//! [`search`], [`script`] and [`upkeep`]; what comes back is a [`listing`], which
 //! [`output`] writes as a table or as data.
 
 mod arguments;
@@ -16,6 +16,7 @@ mod difference;
 mod fault;
 mod import;
 mod input;
+mod interrupt;
 mod json;
 mod listing;
 mod log;
@@ -23,9 +24,18 @@ mod output;
 mod paint;
 mod pretty;
 mod read;
+mod script;
 mod search;
 mod table;
 mod upkeep;
+
+pub(crate) use arguments::Console;
+pub(crate) use database::connect_for_console;
+pub(crate) use fault::Fault;
+pub(crate) use interrupt::Interrupt;
+pub(crate) use output::duration_text;
+pub(crate) use paint::Paint;
+pub(crate) use script::{Terminal, drawn, settings, width};
 
 use std::process::ExitCode;
 
@@ -33,7 +43,6 @@ use clap::Parser;
 use datalith_engine::conn::{Leave, leave};
 
 use arguments::{Command, CommandLine};
-use fault::Fault;
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
@@ -49,13 +58,15 @@ pub fn run() -> ExitCode {
     let performed = performed.unwrap_or_else(|error| Err(error.into()));
     leave(Leave::Tidy);
     match performed {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(fault) => fault.report(),
     }
 }
 
-fn perform(command: &Command) -> Result<(), Fault> {
+fn perform(command: &Command) -> Result<ExitCode, Fault> {
     match command {
+        Command::Console(arguments) => return crate::console::run(arguments),
+        Command::Run(arguments) => return script::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Q(arguments) => ask::q(arguments),
         Command::Explain(arguments) => ask::explain(arguments),
@@ -78,4 +89,5 @@ fn perform(command: &Command) -> Result<(), Fault> {
         Command::ImportDump(arguments) => upkeep::import_dump(arguments),
         Command::Backup(arguments) => upkeep::backup(arguments),
     }
+    .map(|()| ExitCode::SUCCESS)
 }

@@ -17,6 +17,11 @@ impl Paint {
         Paint(stream.is_terminal() && !refused && !is_dumb)
     }
 
+    /// Whether anything is painted.
+    pub(crate) fn is_on(self) -> bool {
+        self.0
+    }
+
     /// Less prominent.
     pub(crate) fn dim(self, text: &str) -> String {
         self.with("2", text)
