@@ -185,10 +185,7 @@ fn members(host: &Host, receiver: &str, word: &str) -> Vec<Candidate> {
         .filter(|entry| entry.name.starts_with(word));
     let mut items: Vec<Candidate> = entries.map(candidate).collect();
     if let Some(table) = value.as_ref().and_then(|value| value.read_lock::<Table>()) {
-        let columns = table
-            .columns()
-            .into_iter()
-            .filter(|name| name.starts_with(word));
+        let columns = table.names().iter().filter(|name| name.starts_with(word));
         items.extend(columns.map(|name| Candidate {
             text: name.clone(),
             note: "column".to_owned(),

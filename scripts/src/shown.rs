@@ -39,7 +39,7 @@ pub fn show(value: &Dynamic, width: Option<usize>) -> Option<Shown> {
         });
     }
     if let Some(column) = value.read_lock::<Column>() {
-        let table = Table::of_column("value", &column);
+        let table = Table::of_columns(vec!["value".to_owned()], vec![column.clone()], column.len());
         return Some(Shown {
             text: table.to_text(width, ROWS_SHOWN),
             html: Some(table.to_html(ROWS_SHOWN)),

@@ -9,7 +9,7 @@ use rhai::{Array, Dynamic, Engine, Map};
 use super::connection::ScriptConn;
 use super::value::{ScriptDb, datom_table};
 use crate::fault::{Done, refused, thrown};
-use crate::table::Table;
+use crate::table::{Column, Kind, Table};
 use crate::value::{Edn, key_of, to_dynamic, to_value};
 
 /// Rows of a table that are transacted together.
@@ -109,7 +109,7 @@ fn import(conn: &Conn, table: &Table, options: &Map) -> Done<i64> {
         Some(namespace) if !name.contains('/') => key_of(format!("{namespace}/{name}")),
         _ => key_of(name),
     };
-    let names = table.columns();
+    let names = table.names();
     if let Some(unique) = unique.as_ref().filter(|unique| !names.contains(unique)) {
         return Err(refused(format!(
             "no column {unique}; there are {}",
@@ -146,22 +146,45 @@ fn declare(conn: &Conn, table: &Table, attributes: &[Value], unique: Option<usiz
         .map(|at| {
             let entries = [
                 (Value::keyword("db/ident"), attributes[at].clone()),
-                keyed("db/valueType", &format!("db.type/{}", table.value_type(at))),
+                keyed(
+                    "db/valueType",
+                    value_type(&table.names()[at], &table.columns()[at])?,
+                ),
                 keyed("db/cardinality", "db.cardinality/one"),
             ];
             let identity = keyed("db/unique", "db.unique/identity");
-            Value::map(
-                entries
-                    .into_iter()
-                    .chain((unique == Some(at)).then_some(identity)),
-            )
+            let identity = (unique == Some(at)).then_some(identity);
+            Ok(Value::map(entries.into_iter().chain(identity)))
         })
-        .collect();
+        .collect::<Done<_>>()?;
     if !declared.is_empty() {
         conn.transact(&TxData::new(Value::from(declared)))
             .map_err(thrown)?;
     }
     Ok(())
+}
+
+/// What attribute holds the values of a column.
+fn value_type(name: &str, column: &Column) -> Done<&'static str> {
+    let first = (0..column.len()).find(|&row| !column.is_null(row));
+    Ok(match (column.kind(), first.map(|row| column.value(row))) {
+        (Kind::Long, _) => "db.type/long",
+        (Kind::Double, _) => "db.type/double",
+        (Kind::Bool, _) => "db.type/boolean",
+        (Kind::Str, _) => "db.type/string",
+        (Kind::Keyword, _) => "db.type/keyword",
+        (Kind::Instant, _) => "db.type/instant",
+        (Kind::Any, Some(Value::Uuid(_))) => "db.type/uuid",
+        (Kind::Any, Some(Value::FloatArray(_))) => "db.type/float-array",
+        (Kind::Any, Some(Value::BigDec(_))) => "db.type/bigdec",
+        (Kind::Any, Some(Value::BigInt(_))) => "db.type/bigint",
+        (Kind::Any, None) => "db.type/string",
+        (Kind::Any, Some(_)) => {
+            let message =
+                format!("the kind of column {name} is not clear: declare its attribute first");
+            return Err(refused(message));
+        }
+    })
 }
 
 pub(super) fn register(engine: &mut Engine) {

@@ -22,7 +22,7 @@ struct Parts {
 
 impl Table {
     /// A table of columns of one length, their names unique.
-    pub(super) fn of_columns(names: Vec<String>, columns: Vec<Column>, rows: usize) -> Table {
+    pub(crate) fn of_columns(names: Vec<String>, columns: Vec<Column>, rows: usize) -> Table {
         assert!(columns.iter().all(|column| column.len() == rows));
         assert_eq!(names.len(), columns.len());
         Table(Arc::new(Parts {
