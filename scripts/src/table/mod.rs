@@ -16,6 +16,11 @@ mod measure;
 mod order;
 mod summary;
 
+mod batch;
+mod read;
+mod write;
+
+mod formats;
 mod functions;
 mod show;
 mod verbs;
@@ -39,9 +44,10 @@ use crate::meter::Meter;
 const ASKED_BYTES: usize = 64 << 10;
 
 /// Gives scripts tables, columns, and the files they were granted.
-pub fn register(engine: &mut Engine, meter: &Meter, _files: &Grants) {
+pub fn register(engine: &mut Engine, meter: &Meter, files: &Grants) {
     verbs::register(engine, meter);
     functions::register(engine, meter);
+    formats::register(engine, meter, files);
 }
 
 /// A table or a column as the database takes it: rows as vectors, a column as a vector.
