@@ -29,8 +29,10 @@ mod verbs;
 mod tests;
 
 pub use column::{Column, Kind};
+pub(crate) use measure::numbers;
 pub use rows::Table;
-pub(crate) use show::{escaped, grouped, rounded, visible};
+pub(crate) use show::{grouped, plain, rounded, visible};
+pub(crate) use verbs::{check_options, text, texts};
 
 use arrow_schema::ArrowError;
 use datalith_engine::Value;

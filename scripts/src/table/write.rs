@@ -129,7 +129,7 @@ fn json_row(table: &Table, row: usize, out: &mut impl Write) -> io::Result<()> {
 
 /// A value as JSON: what JSON has as itself, all else as the text a person would write. Keywords lose
 /// their colon, sets become arrays.
-pub(crate) fn json_value(value: &Value) -> serde_json::Value {
+fn json_value(value: &Value) -> serde_json::Value {
     use serde_json::Value as Json;
     match value {
         Value::Nil => Json::Null,
