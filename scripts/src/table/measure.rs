@@ -86,7 +86,7 @@ fn sum(column: &Column) -> Done<Value> {
 }
 
 /// The cells as doubles; true is 1 and false is 0.
-pub(super) fn numbers(column: &Column, verb: &str) -> Done<Float64Array> {
+pub(crate) fn numbers(column: &Column, verb: &str) -> Done<Float64Array> {
     match column {
         Column::Double(cells) => Ok(cells.clone()),
         Column::Long(cells) => Ok(doubles(cells)),

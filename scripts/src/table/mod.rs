@@ -16,6 +16,11 @@ mod measure;
 mod order;
 mod summary;
 
+mod batch;
+mod read;
+mod write;
+
+mod formats;
 mod functions;
 mod show;
 mod verbs;
@@ -24,8 +29,10 @@ mod verbs;
 mod tests;
 
 pub use column::{Column, Kind};
+pub(crate) use measure::numbers;
 pub use rows::Table;
-pub(crate) use show::{escaped, grouped, rounded, visible};
+pub(crate) use show::{grouped, plain, rounded, visible};
+pub(crate) use verbs::{check_options, text, texts};
 
 use arrow_schema::ArrowError;
 use datalith_engine::Value;
@@ -39,9 +46,10 @@ use crate::meter::Meter;
 const ASKED_BYTES: usize = 64 << 10;
 
 /// Gives scripts tables, columns, and the files they were granted.
-pub fn register(engine: &mut Engine, meter: &Meter, _files: &Grants) {
+pub fn register(engine: &mut Engine, meter: &Meter, files: &Grants) {
     verbs::register(engine, meter);
     functions::register(engine, meter);
+    formats::register(engine, meter, files);
 }
 
 /// A table or a column as the database takes it: rows as vectors, a column as a vector.

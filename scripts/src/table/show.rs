@@ -243,8 +243,8 @@ pub(crate) fn visible(text: &str) -> String {
     shown
 }
 
-/// Text within HTML or SVG.
-pub(crate) fn escaped(text: &str) -> String {
+/// Text within HTML.
+fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

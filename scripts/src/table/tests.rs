@@ -377,6 +377,264 @@ fn tables_are_joined() {
     ]);
 }
 
+#[test]
+fn tables_become_text_and_come_back() {
+    check(&[
+        (
+            "trips.to_csv()",
+            "from,to,miles,price\nOSL,JFK,3660,420.5\nOSL,LHR,750,99.0\nLHR,JFK,3450,\nJFK,SFO,2580,250.0",
+        ),
+        (
+            "trips.head(2).to_json()",
+            r#"[{"from":"OSL","to":"JFK","miles":3660,"price":420.5},
+               {"from":"OSL","to":"LHR","miles":750,"price":99.0}]"#,
+        ),
+        (
+            "trips.tail(2).head(1).to_jsonl()",
+            r#"{"from":"LHR","to":"JFK","miles":3450,"price":null}"#,
+        ),
+        (
+            "table([#{a: \"x|y\", n: 1}]).select([\"a\", \"n\"]).to_markdown()",
+            "| a | n |\n| --- | ---: |\n| x\\|y | 1 |",
+        ),
+        (
+            "table([#{a: \"<b>\", n: 1}]).select([\"a\", \"n\"]).to_html()",
+            r#"<table class="datalith">
+            <thead><tr><th title="string" style="text-align: left">a</th><th title="long" style="text-align: right">n</th></tr></thead>
+            <tbody>
+            <tr><td style="text-align: left">&lt;b&gt;</td><td style="text-align: right">1</td></tr>
+            </tbody>
+            </table>
+            <p class="datalith-shape">1 row × 2 columns</p>"#,
+        ),
+        (
+            "parse_csv(trips.to_csv()).to_csv() == trips.to_csv()",
+            "true",
+        ),
+        (
+            r#"parse_csv("n;x;b;day;zip\n1;1;true;2026-01-31;007\n;2.5;false;2026-01-31 12:00;\n", #{delimiter: ";"})"#,
+            "n     x   b       day                             zip
+            ─── ───── ─────── ─────────────────────────────── ─────
+              1   1.0   true    2026-01-31T00:00:00.000-00:00   007
+                  2.5   false   2026-01-31T12:00:00.000-00:00",
+        ),
+        (
+            r#"parse_csv("1,2\n3,4", #{header: false}).columns"#,
+            r#"["column_1", "column_2"]"#,
+        ),
+        (
+            r#"parse_csv("a,b\n1,2\n3\n")"#,
+            "line 3: 1 fields where 2 are expected",
+        ),
+        (r#"parse_csv("a,b\n")"#, "a   b\n─── ───\nno rows"),
+        (r#"parse_csv("")"#, "no rows"),
+        (
+            r#"parse_csv("a\nx", #{header: 1})"#,
+            "header is true or false, not i64",
+        ),
+        (
+            r#"parse_csv("a\nx", #{separator: ","})"#,
+            "read_csv has no option separator; there are delimiter, header",
+        ),
+        (
+            r#"read_csv("/etc/hostname")"#,
+            "scripts may not read /etc/hostname: allow it with --allow-read /etc",
+        ),
+        (
+            r#"trips.to_csv("/tmp/trips.csv")"#,
+            "scripts may not write /tmp/trips.csv: allow it with --allow-write /tmp",
+        ),
+    ]);
+}
+
+#[test]
+fn tables_become_files_and_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Grants::new(&[], &[folder.path().into()]).unwrap();
+    let (engine, _) = engine(&files);
+    let mut given = asked(
+        &["?n", "?x", "?k"],
+        "[[1 2.5 :a/b] [nil nil nil] [3 -0.5 :c]]",
+    );
+    let values = ["nil", "[1 {:a #{2}}]", "\"text\""].map(|text| edn::read(text).unwrap());
+    given = given
+        .with("any", Column::from_values(values.to_vec()))
+        .unwrap();
+    for (suffix, keeps_kinds) in [
+        ("parquet", true),
+        ("arrow", true),
+        ("json", false),
+        ("csv", false),
+    ] {
+        let path = folder.path().join(format!("deep/table.{suffix}"));
+        let path = path.to_str().unwrap();
+        let mut scope = rhai::Scope::new();
+        scope.push("given", given.clone());
+        let script = format!("given.to_{suffix}({path:?}); read_{suffix}({path:?})");
+        let read = engine
+            .eval_with_scope::<Table>(&mut scope, &script)
+            .unwrap();
+        assert_eq!(read.names(), given.names(), "{suffix}");
+        match keeps_kinds {
+            true => assert_eq!(read.to_value(), given.to_value(), "{suffix}"),
+            false => assert_eq!(
+                read.select(&["n".into(), "x".into()]).unwrap().to_value(),
+                given.select(&["n".into(), "x".into()]).unwrap().to_value(),
+                "{suffix}"
+            ),
+        }
+    }
+    std::fs::write(
+        folder.path().join("lines.json"),
+        "{\"b\": 1, \"a\": [1.5]}\n{\"a\": null}\n",
+    )
+    .unwrap();
+    let path = folder.path().join("lines.json");
+    let read: Table = engine.eval(&format!("read_json({path:?})")).unwrap();
+    assert_eq!(read.names(), ["b", "a"]);
+    assert_eq!(read.to_value(), edn::read("[[1 [1.5]] [nil nil]]").unwrap());
+    std::fs::write(&path, "{\"a\": 1}\n{\"a\" 2}\n").unwrap();
+    let error = engine
+        .eval::<Table>(&format!("read_json({path:?})"))
+        .unwrap_err();
+    assert!(error.to_string().contains("line 2"), "{error}");
+}
+
+#[test]
+fn tables_without_rows_or_values_work() {
+    check(&[
+        (
+            "let t = trips.head(0); t.filter(t.miles > 1).sort(\"miles\").distinct().len()",
+            "0",
+        ),
+        (
+            "trips.head(0).group_by(\"from\", #{n: \"count\"}).len()",
+            "0",
+        ),
+        ("trips.head(0).group_by([], #{n: \"count\"}).len()", "0"),
+        ("trips.head(0).join(trips, \"from\").len()", "0"),
+        (
+            "trips.join(trips.head(0), #{on: \"from\", how: \"anti\"}).len()",
+            "4",
+        ),
+        (
+            "trips.join(trips.head(0), #{on: \"from\", how: \"left\"}).price_2",
+            "[(), (), (), ()]",
+        ),
+        ("trips.head(0).miles.sum()", "0"),
+        ("trips.head(0).miles.mean()", ""),
+        ("trips.head(0).miles.median()", ""),
+        ("trips.head(0).describe().len()", "4"),
+        (
+            "trips.head(0).pivot(#{rows: \"from\", columns: \"to\", values: \"miles\"}).columns",
+            r#"["from"]"#,
+        ),
+        ("trips.head(1).miles.std()", ""),
+        (
+            "let c = column([(), ()]); [c + 1, c.sum(), c.max(), c.fill(3), c > 1, c.count_distinct()].map(|x| `${x}`)",
+            r#"["[(), ()]", "0", "", "[3, 3]", "[(), ()]", "0"]"#,
+        ),
+        (
+            "table([#{a: ()}, #{a: ()}]).sort(\"a\").distinct().len()",
+            "1",
+        ),
+        ("column([1, \"a\", ()]).sort()", "[1, a, ()]"),
+        ("column([1, \"a\", ()]) == 1", "[true, false, ()]"),
+        (
+            "column([1, \"a\"]) + 1",
+            "cannot add any and long: a column of kind any has values of several kinds, cast(\"double\") makes numbers of it",
+        ),
+    ]);
+}
+
+/// A number that looks random, the same on each run.
+fn next(state: &mut u64) -> u64 {
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    *state >> 33
+}
+
+#[test]
+fn kernels_agree_with_a_plain_loop() {
+    let mut state = 7;
+    let mut cells = |rows: usize| -> Vec<Option<i64>> {
+        let mut cell = || (next(&mut state) % 4 > 0).then(|| next(&mut state) as i64 % 7 - 3);
+        (0..rows).map(|_| cell()).collect()
+    };
+    for rows in [0, 1, 2, 5, 63, 64, 65, 200] {
+        let (a, b) = (cells(rows), cells(rows));
+        let value = |cell: &Option<i64>| cell.map_or(Value::Nil, Value::Long);
+        let both: Vec<Vec<Value>> = a
+            .iter()
+            .zip(&b)
+            .map(|(a, b)| vec![value(a), value(b)])
+            .collect();
+        let table = Table::from_rows(vec!["a".into(), "b".into()], both);
+        let run = |script: &str| -> Value {
+            let (engine, _) = engine(&Grants::default());
+            let mut scope = rhai::Scope::new();
+            scope.push("t", table.clone());
+            crate::value::to_value(&engine.eval_with_scope(&mut scope, script).unwrap()).unwrap()
+        };
+        let each = |cell: &dyn Fn(i64, i64) -> Value| {
+            let pairs = a.iter().zip(&b);
+            Value::vector(pairs.map(|(a, b)| a.zip(*b).map_or(Value::Nil, |(a, b)| cell(a, b))))
+        };
+        assert_eq!(run("t.a * t.b - 2"), each(&|a, b| Value::Long(a * b - 2)));
+        assert_eq!(
+            run("t.a / (t.b * t.b + 1)"),
+            each(&|a, b| Value::Long(a / (b * b + 1)))
+        );
+        assert_eq!(run("t.a <= t.b"), each(&|a, b| Value::Bool(a <= b)));
+        let known: Vec<i64> = a.iter().copied().flatten().collect();
+        assert_eq!(run("t.a.sum()"), Value::Long(known.iter().sum()));
+        assert_eq!(
+            run("t.a.max()"),
+            known.iter().max().map_or(Value::Nil, |n| Value::Long(*n))
+        );
+        let mut sorted = known.clone();
+        sorted.sort_unstable();
+        let padded = sorted.iter().map(|n| Value::Long(*n));
+        let padded = padded.chain(std::iter::repeat_n(Value::Nil, rows - known.len()));
+        assert_eq!(run("t.a.sort()"), Value::vector(padded));
+        let pairs = |left: &Option<i64>| {
+            b.iter()
+                .filter(|right| left.is_some() && left == *right)
+                .count()
+        };
+        let joined: usize = a.iter().map(pairs).sum();
+        let join = r#"t.join(t, #{left: "a", right: "b"}).len()"#;
+        assert_eq!(run(join), Value::from(joined));
+        let (left, anti) = (r#"how: "left""#, r#"how: "anti""#);
+        let alone = a.iter().filter(|left| pairs(left) == 0).count();
+        for (how, expected) in [(left, joined + alone), (anti, alone)] {
+            let join = format!(r#"t.join(t, #{{left: "a", right: "b", {how}}}).len()"#);
+            assert_eq!(run(&join), Value::from(expected));
+        }
+        let distinct: std::collections::HashSet<_> = a.iter().zip(&b).collect();
+        assert_eq!(run("t.distinct().len()"), Value::from(distinct.len()));
+        let groups = r#"t.group_by("a", #{sum: ["sum", "b"]}).sum.sum()"#;
+        assert_eq!(run(groups), Value::Long(b.iter().flatten().sum()));
+    }
+}
+
+#[test]
+fn what_is_too_large_is_refused_before_it_is_made() {
+    let (mut engine, meter) = (Engine::new(), Meter::default());
+    super::register(&mut engine, &meter, &Grants::default());
+    meter.set_memory_bytes(64 << 20);
+    meter.begin(None);
+    let rows = "let t = table(#{x: [1, 1, 1, 1, 1, 1, 1, 1]});";
+    let squared = "t = t.join(t, \"x\");";
+    let script = [rows, &squared.repeat(5)].concat();
+    let error = engine.eval::<Table>(&(script + " t")).unwrap_err();
+    assert!(
+        matches!(*error, rhai::EvalAltResult::ErrorTerminated(..)),
+        "{error}"
+    );
+}
+
 /// The table of a query over rows, its columns called as the find says.
 fn asked(find: &[&str], rows: &str) -> Table {
     let query = format!("[:find {} :in [[?n ?x ?k]]]", find.join(" "));

@@ -157,7 +157,7 @@ fn pivot_of(options: &Map) -> Done<Pivot> {
 }
 
 /// Fails for an option that a verb does not know.
-pub(super) fn check_options(options: &Map, verb: &str, known: &[&str]) -> Done<()> {
+pub(crate) fn check_options(options: &Map, verb: &str, known: &[&str]) -> Done<()> {
     match options.keys().find(|name| !known.contains(&name.as_str())) {
         Some(name) => Err(refused(format!(
             "{verb} has no option {name}; there are {}",
@@ -286,7 +286,7 @@ fn kept(context: &NativeCallContext, table: &Table, test: &FnPtr) -> Done<Boolea
 }
 
 /// One text, or an array of texts.
-pub(super) fn texts(given: &Dynamic, verb: &str) -> Done<Vec<String>> {
+pub(crate) fn texts(given: &Dynamic, verb: &str) -> Done<Vec<String>> {
     match given.read_lock::<Array>() {
         Some(items) => items.iter().map(|item| text(item, verb)).collect(),
         None => Ok(vec![text(given, verb)?]),
@@ -294,7 +294,7 @@ pub(super) fn texts(given: &Dynamic, verb: &str) -> Done<Vec<String>> {
 }
 
 /// A text that a verb was given.
-pub(super) fn text(given: &Dynamic, verb: &str) -> Done<String> {
+pub(crate) fn text(given: &Dynamic, verb: &str) -> Done<String> {
     let found = given.as_immutable_string_ref().map(|text| text.to_string());
     found.map_err(|kind| refused(format!("{verb} takes names as strings, not {kind}")))
 }
