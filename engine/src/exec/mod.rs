@@ -42,6 +42,7 @@ mod prepared;
 mod query;
 mod relation;
 mod scan;
+mod scripted;
 mod shared;
 mod source;
 mod stretch;

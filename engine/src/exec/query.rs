@@ -300,6 +300,7 @@ impl<'q> Run<'q> {
     fn run<'a>(self, budget: &'a Budget, trace: Option<&'a mut Trace>) -> Result<Answer> {
         let mut context = Context {
             program: Arc::clone(&self.program),
+            functions: self.sources.functions(),
             sources: self.sources,
             interner: self.interner,
             budget,
@@ -330,16 +331,13 @@ pub(super) fn planned(
     let missing = missing_rules(&query.clauses, &parsed_rules)?;
     parsed_rules.extend(missing);
     let (bound, needed) = (bound_vars(values), answer::needed_vars(query));
-    let default = sources
-        .names
-        .iter()
-        .position(|name| name.0.as_str() == "$")
-        .unwrap_or(0);
+    let functions = sources.functions();
     let outline = Outline {
         clauses: &query.clauses,
         rules: &parsed_rules,
         sources: &sources.names,
-        default_source: default,
+        default_source: sources.default(),
+        functions: &functions,
         inputs: &bound,
         input_rows: input_rows(values),
         needed: &needed,
@@ -349,6 +347,7 @@ pub(super) fn planned(
         key: PlanKey::new(sources, rules, values),
         program: Arc::new(program),
         scope: Arc::new(scope),
+        functions: functions.found_so_far(),
     })
 }
 
