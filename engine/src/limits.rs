@@ -79,6 +79,8 @@ pub const FUNCTION_WORK: usize = 32_000_000;
 pub const FUNCTION_SOURCE_BYTES: usize = 1 << 20;
 /// Most functions that users write and are kept compiled.
 pub const FUNCTIONS_COMPILED: usize = 1_024;
+/// Most queries that functions ask within one another.
+pub const FUNCTION_QUERY_DEPTH: usize = 16;
 /// Wall time of the functions that one transaction calls, all together, in milliseconds.
 pub const TX_FUNCTION_TIMEOUT_MS: u64 = 10_000;
 /// Most bytes that a function called by a transaction may hold.

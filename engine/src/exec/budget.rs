@@ -16,6 +16,11 @@ impl Budget {
     /// Rows that an operator handles between two checks.
     pub const CHECK_ROWS: usize = 4096;
 
+    /// That of a query within other work.
+    pub(super) fn within(allowance: Allowance) -> Budget {
+        Budget { allowance }
+    }
+
     /// Ends the query after that many milliseconds from now.
     #[must_use]
     pub fn with_timeout_ms(self, timeout_ms: u64) -> Budget {

@@ -23,6 +23,7 @@ use crate::limits;
 use crate::plan::{self, Bind, Outline, Program, VarId};
 use crate::query::ast::{self, Query, RuleBranch, SourceName, Var};
 use crate::query::{override_modifiers, parse, parse_rules};
+use crate::script::Allowance;
 use crate::value::{Symbol, Value};
 
 /// What a caller passes for one element of `:in`.
@@ -67,6 +68,21 @@ pub fn q(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Answ
     let query = read(query, options)?;
     on_threads(inputs, options, || {
         Run::new(&query, inputs, 0, None)?.answer(options, None)
+    })
+}
+
+/// As [`q`], for a function that was given a database: within what the work that called it may spend.
+///
+/// Errors: those of [`q`], and [`Code::Limit`] where functions and queries nest too deep.
+pub fn q_within(query: &Value, inputs: &[Input], allowance: &Allowance) -> Result<Answer> {
+    let options = QueryOptions::default();
+    let query = read(query, &options)?;
+    let mut budget = Budget::within(allowance.nested()?);
+    if let Some(ms) = query.timeout_ms.filter(|ms| *ms > 0) {
+        budget = budget.with_timeout_ms(ms);
+    }
+    on_threads(inputs, &options, || {
+        Run::new(&query, inputs, 0, None)?.run(&budget, None)
     })
 }
 

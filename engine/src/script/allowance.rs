@@ -14,6 +14,8 @@ pub struct Allowance {
     timeout: Option<(Duration, Instant)>,
     memory_bytes: usize,
     cancelled: Option<Arc<AtomicBool>>,
+    /// How many queries of functions are around the work.
+    depth: usize,
 }
 
 /// Whose time it is.
@@ -30,6 +32,7 @@ impl Default for Allowance {
             timeout: None,
             memory_bytes: limits::QUERY_MEMORY_BYTES,
             cancelled: None,
+            depth: 0,
         }
     }
 }
@@ -45,13 +48,30 @@ impl Allowance {
         allowance.with_timeout_ms(limits::TX_FUNCTION_TIMEOUT_MS)
     }
 
-    /// Ends the work after that many milliseconds from now.
+    /// That of a query that a function asks, within its own.
+    ///
+    /// Errors: [`Code::Limit`] where functions and queries nest too deep.
+    pub fn nested(&self) -> Result<Allowance> {
+        let limit = limits::FUNCTION_QUERY_DEPTH;
+        if self.depth >= limit {
+            let message =
+                format!("Functions ask queries that call functions: {limit} deep at most");
+            return Err(Error::new(Code::Limit, message).with("limit", limit));
+        }
+        Ok(Allowance {
+            depth: self.depth + 1,
+            ..self.clone()
+        })
+    }
+
+    /// Ends the work after that many milliseconds from now, unless it ends before.
     #[must_use]
     pub fn with_timeout_ms(mut self, timeout_ms: u64) -> Allowance {
         let timeout = Duration::from_millis(timeout_ms);
-        self.timeout = Instant::now()
-            .checked_add(timeout)
-            .map(|deadline| (timeout, deadline));
+        let later = Instant::now().checked_add(timeout);
+        let later = later.map(|deadline| (timeout, deadline));
+        let ends = self.timeout.into_iter().chain(later);
+        self.timeout = ends.min_by_key(|(_, deadline)| *deadline);
         self
     }
 

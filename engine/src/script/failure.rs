@@ -25,7 +25,7 @@ pub fn failure(message: impl Into<String>, place: Option<Place>) -> Error {
 fn placed(error: Error, place: Option<Place>) -> Error {
     match place {
         None => error,
-        Some(Place { line, column }) if column == 0 => error.with("line", line),
+        Some(Place { line, column: 0 }) => error.with("line", line),
         Some(Place { line, column }) => error.with("line", line).with("column", column),
     }
 }

@@ -113,7 +113,7 @@ pub fn is_installed() -> bool {
 /// Refuses a source that cannot be compiled; passes any where no language is installed.
 ///
 /// Errors: as [`Language::compile`], and [`Code::Limit`].
-pub fn check_source(name: &str, source: &Arc<str>) -> Result<()> {
+pub(crate) fn check_source(name: &str, source: &Arc<str>) -> Result<()> {
     match is_installed() {
         true => compiled(name, source).map(|_| ()),
         false => check_length(source),

@@ -12,6 +12,5 @@ mod language;
 pub use allowance::Allowance;
 pub use failure::{Place, failure, syntax_error};
 pub use find::{Callee, Finder, find, register, unregister};
-pub use language::{
-    Language, Script, ScriptColumn, ScriptResult, check_source, install, is_installed,
-};
+pub(crate) use language::check_source;
+pub use language::{Language, Script, ScriptColumn, ScriptResult, install, is_installed};
