@@ -398,11 +398,6 @@ fn what_is_no_function_is_unknown_as_ever() {
             &[],
             "QueryWhere Unknown aggregate 'my/none in (my/none ?n)",
         ),
-        (
-            "[:find (inc ?n) :where [_ :n ?n]]",
-            &[],
-            "QueryWhere Unknown aggregate 'inc (a function, but no aggregate) in (inc ?n)",
-        ),
     ] {
         check(&db, query, more, expected);
     }

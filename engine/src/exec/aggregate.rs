@@ -262,11 +262,8 @@ impl Numbers {
     }
 }
 
-/// The function that users wrote under a name, unless it is one of the table.
+/// The function that users wrote under a name.
 fn script(name: &str, context: &Context<'_>, form: &Value) -> Result<Callee> {
-    if function::lookup(name).is_some() {
-        return Err(unknown(name, form));
-    }
     let found = context.functions.find(&Symbol::new(name));
     let found = found.map_err(|error| error.with("form", form.clone()))?;
     found.ok_or_else(|| unknown(name, form))
