@@ -297,12 +297,6 @@ enum Target {
     Named(Column),
 }
 
-/// What a name in a column stands for.
-enum Named {
-    Builtin(Builtin),
-    Script(Callee),
-}
-
 enum ArgColumn<'a> {
     Column(&'a Column),
     Const(&'a Value),
@@ -357,74 +351,41 @@ impl<'a> Caller<'a> {
 
     /// The call of a function that changes nothing of the query: all but the executor's own.
     pub(super) fn call_shared(&mut self, shared: Shared<'_>, row: usize) -> Result<Value> {
-        let named = match &self.target {
-            Target::Builtin(builtin) => Named::Builtin(*builtin),
-            Target::Script(callee) => Named::Script(callee.clone()),
-            Target::Named(column) => self.named(shared, column.cell(row))?,
-            Target::Special(_) => {
-                let message = format!("{} reads more than its arguments", self.form);
-                return Err(Error::new(Code::Internal, message));
+        let named;
+        let target = match &self.target {
+            Target::Named(column) => {
+                named = self.named(shared, column.cell(row))?;
+                &named
             }
+            other => other,
         };
-        match named {
-            Named::Builtin(builtin) => {
-                self.decode(shared.interner, row)?;
-                builtin.call(&self.values)
+        let (args, values) = (&self.args[..], &mut self.values);
+        match target {
+            Target::Builtin(builtin) => {
+                decode(args, shared.interner, (row, self.form), values)?;
+                builtin.call(values)
             }
-            Named::Script(callee) => self.call_script(shared, &callee, row),
+            Target::Script(callee) => call_script(shared, callee, args, (row, self.form), values),
+            Target::Special(_) | Target::Named(_) => {
+                let message = format!("{} reads more than its arguments", self.form);
+                Err(Error::new(Code::Internal, message))
+            }
         }
     }
 
     /// What a name in a column stands for.
-    fn named(&self, shared: Shared<'_>, cell: Cell) -> Result<Named> {
+    fn named(&self, shared: Shared<'_>, cell: Cell) -> Result<Target> {
         let name = shared.interner.value(cell);
         if let Value::Symbol(symbol) = &name {
             if let Some(builtin) = function::lookup(symbol.as_str()) {
-                return Ok(Named::Builtin(builtin));
+                return Ok(Target::Builtin(builtin));
             }
             if let Some(callee) = shared.functions.find(symbol)? {
-                return Ok(Named::Script(callee));
+                return Ok(Target::Script(callee));
             }
         }
         let message = format!("Unknown function {name} in {}", self.form);
         Err(Error::new(Code::QueryWhere, message).with("form", self.form.clone()))
-    }
-
-    /// The call of a function that users wrote; a source as first argument is its database.
-    fn call_script(&mut self, shared: Shared<'_>, callee: &Callee, row: usize) -> Result<Value> {
-        let allowance = shared.budget.allowance();
-        let source = match self.args.first() {
-            Some(ArgColumn::Source(at)) => Some(*at),
-            _ => None,
-        };
-        let Some(at) = source else {
-            self.decode(shared.interner, row)?;
-            return callee.call(&self.values, allowance);
-        };
-        let db = &shared.sources.db(at, self.form)?.db;
-        self.decode_from(1, shared.interner, row)?;
-        callee.call_with_db(db, &self.values, allowance)
-    }
-
-    fn decode(&mut self, interner: &Interner, row: usize) -> Result<()> {
-        self.decode_from(0, interner, row)
-    }
-
-    /// The values of the arguments from one on.
-    fn decode_from(&mut self, first: usize, interner: &Interner, row: usize) -> Result<()> {
-        self.values.clear();
-        for arg in &self.args[first..] {
-            self.values.push(match arg {
-                ArgColumn::Column(column) => interner.value(column.cell(row)),
-                ArgColumn::Const(value) => (*value).clone(),
-                ArgColumn::Source(_) | ArgColumn::Rules => {
-                    let message =
-                        format!("A source is no argument of this function in {}", self.form);
-                    return Err(Error::new(Code::QueryWhere, message));
-                }
-            });
-        }
-        Ok(())
     }
 
     fn value(&self, context: &Context<'_>, at: usize, row: usize) -> Result<Value> {
@@ -525,6 +486,45 @@ impl<'a> Caller<'a> {
         }
         nested(context, &query, &inputs)
     }
+}
+
+/// The call of a function that users wrote; a source as first argument is its database.
+fn call_script(
+    shared: Shared<'_>,
+    callee: &Callee,
+    args: &[ArgColumn<'_>],
+    (row, form): (usize, &Value),
+    values: &mut Vec<Value>,
+) -> Result<Value> {
+    let allowance = shared.budget.allowance();
+    if let [ArgColumn::Source(at), rest @ ..] = args {
+        let db = &shared.sources.db(*at, form)?.db;
+        decode(rest, shared.interner, (row, form), values)?;
+        return callee.call_with_db(db, values, allowance);
+    }
+    decode(args, shared.interner, (row, form), values)?;
+    callee.call(values, allowance)
+}
+
+/// The values of arguments for a row.
+fn decode(
+    args: &[ArgColumn<'_>],
+    interner: &Interner,
+    (row, form): (usize, &Value),
+    values: &mut Vec<Value>,
+) -> Result<()> {
+    values.clear();
+    for arg in args {
+        values.push(match arg {
+            ArgColumn::Column(column) => interner.value(column.cell(row)),
+            ArgColumn::Const(value) => (*value).clone(),
+            ArgColumn::Source(_) | ArgColumn::Rules => {
+                let message = format!("A source is no argument of this function in {form}");
+                return Err(Error::new(Code::QueryWhere, message));
+            }
+        });
+    }
+    Ok(())
 }
 
 /// The first entity that refers to `e` by an attribute: what `:_attribute` asks for.
