@@ -204,6 +204,12 @@ codes! {
     QueryMemory "query/memory" busy;
     /// A function of a query applied to what it does not take.
     QueryFunction "query/function" incorrect;
+    /// The source of a function that users write, and that cannot be compiled.
+    FunctionSyntax "function/syntax" incorrect;
+    /// A function that users wrote failed.
+    FunctionFailed "function/failed" incorrect;
+    /// A function of a database is called where no language is installed.
+    FunctionLanguage "function/language" unsupported;
     /// Transaction data of a wrong form.
     TransactSyntax "transact/syntax" incorrect;
     /// Transaction data that the schema refuses.
@@ -225,6 +231,10 @@ codes! {
     /// A vector of another dimension than an index of its attribute has, or with a number that is not
     /// finite.
     TransactVector "transact/vector" incorrect;
+    /// A function that a database cannot keep, or one that answered no transaction data.
+    TransactFn "transact/fn" incorrect;
+    /// Functions of a transaction that took too long.
+    TransactTimeout "transact/timeout" busy;
     /// A purge that cannot be done.
     TransactPurge "transact/purge" incorrect;
     /// A valid-time window that is empty.

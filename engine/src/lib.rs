@@ -21,6 +21,7 @@ pub mod pull;
 pub mod query;
 pub mod root;
 pub mod schema;
+pub mod script;
 pub mod segment;
 pub mod store;
 pub mod transact;

@@ -75,6 +75,20 @@ pub const FUNCTION_DECIMAL_SCALE: i64 = 10_000;
 pub const FUNCTION_CALL_DEPTH: usize = 64;
 /// Most items that the calls within one function make, all together.
 pub const FUNCTION_WORK: usize = 32_000_000;
+/// Longest source of a function that users write, in bytes.
+pub const FUNCTION_SOURCE_BYTES: usize = 1 << 20;
+/// Most functions that users write and are kept compiled.
+pub const FUNCTIONS_COMPILED: usize = 1_024;
+/// Most queries that functions ask within one another.
+pub const FUNCTION_QUERY_DEPTH: usize = 16;
+/// Wall time of the functions that one transaction calls, all together, in milliseconds.
+pub const TX_FUNCTION_TIMEOUT_MS: u64 = 10_000;
+/// Most bytes that a function called by a transaction may hold.
+pub const TX_FUNCTION_MEMORY_BYTES: usize = 256 << 20;
+/// Most functions of a transaction that call one another: forms whose answer has such forms.
+pub const TX_FUNCTION_DEPTH: usize = 64;
+/// Most forms that the functions of one transaction answer, all together.
+pub const TX_FUNCTION_FORMS: usize = 1_000_000;
 /// Bytes of payloads after which a group of transactions is appended without waiting for the rest.
 pub const GROUP_BYTES: usize = 64 << 20;
 /// How long a writer with more to do keeps other processes waiting, in milliseconds.

@@ -45,6 +45,8 @@ mod refer;
 mod reference;
 mod registry;
 mod replay;
+#[cfg(test)]
+mod script_tests;
 mod settings;
 #[cfg(test)]
 mod tests;

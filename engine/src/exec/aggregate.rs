@@ -14,7 +14,8 @@ use crate::function::{self, Aggregate};
 use crate::index::{Column, Kind};
 use crate::plan::VarId;
 use crate::query::ast::{Arg, FindElement, FunctionName, Var};
-use crate::value::Value;
+use crate::script::Callee;
+use crate::value::{Symbol, Value};
 
 /// The columns of the find, one row per group, in order of each group's first tuple.
 pub(super) fn aggregate(
@@ -90,8 +91,16 @@ impl Groups {
     }
 }
 
+/// What makes one value of a group's values.
+enum Combine {
+    /// An aggregate of the table.
+    Aggregate(Aggregate),
+    /// A function that users wrote: its last argument is the vector of the values.
+    Script(Callee),
+}
+
 struct AggregateCall<'a> {
-    aggregate: Aggregate,
+    aggregate: Combine,
     constants: Vec<Value>,
     column: &'a Column,
     form: &'a Value,
@@ -118,7 +127,10 @@ impl<'a> AggregateCall<'a> {
                 other => return Err(unknown(&other.to_string(), form)),
             },
         };
-        let aggregate = Aggregate::lookup(&name).ok_or_else(|| unknown(&name, form))?;
+        let aggregate = match Aggregate::lookup(&name) {
+            Some(aggregate) => Combine::Aggregate(aggregate),
+            None => Combine::Script(script(&name, context, form)?),
+        };
         let Some((Arg::Var(last), constants)) = args.split_last() else {
             let message = format!("The last argument of an aggregate is a variable: {form}");
             return Err(Error::new(Code::ParserFind, message).with("form", form.clone()));
@@ -142,25 +154,57 @@ impl<'a> AggregateCall<'a> {
 
     /// An aggregate of several answers to a group may not make more than a relation may hold.
     fn check_answers(&self, groups: usize, context: &Context<'_>) -> Result<()> {
-        let answers = match (self.aggregate, &self.constants[..]) {
-            (Aggregate::Quantiles, [parts]) => parts.as_sequential().map_or(1, <[Value]>::len),
+        let answers = match (&self.aggregate, &self.constants[..]) {
+            (Combine::Aggregate(Aggregate::Quantiles), [parts]) => {
+                parts.as_sequential().map_or(1, <[Value]>::len)
+            }
             _ => 1,
         };
         context.budget.check_rows(groups.saturating_mul(answers), 1)
     }
 
     fn apply(&self, groups: &Groups, context: &Context<'_>) -> Result<Vec<Value>> {
-        let in_form = |error: Error| error.with("form", self.form.clone());
+        match &self.aggregate {
+            Combine::Aggregate(aggregate) => self.apply_aggregate(*aggregate, groups, context),
+            Combine::Script(callee) => self.apply_script(callee, groups, context),
+        }
+        .map_err(|error| error.with("form", self.form.clone()))
+    }
+
+    fn apply_script(
+        &self,
+        callee: &Callee,
+        groups: &Groups,
+        context: &Context<'_>,
+    ) -> Result<Vec<Value>> {
+        let (rows, starts) = groups.sorted();
+        let mut out = Vec::with_capacity(groups.firsts.len());
+        for bounds in starts.windows(2) {
+            context.budget.check()?;
+            let values = self.values(&rows[bounds[0]..bounds[1]], context);
+            let mut args = self.constants.clone();
+            args.push(Value::from(values));
+            out.push(callee.call(&args, context.budget.allowance())?);
+        }
+        Ok(out)
+    }
+
+    fn apply_aggregate(
+        &self,
+        aggregate: Aggregate,
+        groups: &Groups,
+        context: &Context<'_>,
+    ) -> Result<Vec<Value>> {
         let tally = Tally {
             column: self.column,
             of_row: &groups.of_row,
             groups: groups.firsts.len(),
         };
         if self.constants.is_empty() {
-            if let Some(values) = tally.one_pass(self.aggregate) {
+            if let Some(values) = tally.one_pass(aggregate) {
                 return Ok(values);
             }
-            if self.aggregate == Aggregate::Distinct
+            if aggregate == Aggregate::Distinct
                 && let Some(values) = tally.distinct_values(&context.interner)
             {
                 return Ok(values.into_iter().map(Value::set).collect());
@@ -176,24 +220,27 @@ impl<'a> AggregateCall<'a> {
             let typed = match &mut numbers {
                 Some(Numbers::Longs(longs)) => {
                     let group = &mut longs[bounds[0]..bounds[1]];
-                    self.aggregate.of_longs(&self.constants, group)
+                    aggregate.of_longs(&self.constants, group)
                 }
                 Some(Numbers::Doubles(doubles)) => {
                     let group = &mut doubles[bounds[0]..bounds[1]];
-                    self.aggregate.of_doubles(&self.constants, group)
+                    aggregate.of_doubles(&self.constants, group)
                 }
                 None => None,
             };
             let value = typed.unwrap_or_else(|| {
-                let rows = rows[bounds[0]..bounds[1]].iter();
-                let values: Vec<Value> = rows
-                    .map(|&row| context.interner.value(self.column.cell(row as usize)))
-                    .collect();
-                self.aggregate.apply(&self.constants, &values)
+                let values = self.values(&rows[bounds[0]..bounds[1]], context);
+                aggregate.apply(&self.constants, &values)
             });
-            out.push(value.map_err(in_form)?);
+            out.push(value?);
         }
         Ok(out)
+    }
+
+    fn values(&self, rows: &[u32], context: &Context<'_>) -> Vec<Value> {
+        rows.iter()
+            .map(|&row| context.interner.value(self.column.cell(row as usize)))
+            .collect()
     }
 }
 
@@ -213,6 +260,13 @@ impl Numbers {
             _ => return None,
         })
     }
+}
+
+/// The function that users wrote under a name.
+fn script(name: &str, context: &Context<'_>, form: &Value) -> Result<Callee> {
+    let found = context.functions.find(&Symbol::new(name));
+    let found = found.map_err(|error| error.with("form", form.clone()))?;
+    found.ok_or_else(|| unknown(name, form))
 }
 
 fn unknown(name: &str, form: &Value) -> Error {

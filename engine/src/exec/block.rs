@@ -21,6 +21,7 @@ use super::trace::Trace;
 use crate::error::{Error, Result};
 use crate::index::Interner;
 use crate::plan::{Block, Op, Program, Step, StepId, VarId};
+use crate::script::Finder;
 use crate::value::Value;
 
 /// Everything a running query reads and the dictionary it adds to.
@@ -29,6 +30,8 @@ pub(super) struct Context<'a> {
     pub(super) sources: Sources,
     pub(super) interner: Interner,
     pub(super) budget: &'a Budget,
+    /// Functions that users wrote, by names that come up on the way.
+    pub(super) functions: Finder,
     /// The rules as given, for nested queries.
     pub(super) rules: Value,
     /// The graphs that functions walked so far.
@@ -48,6 +51,7 @@ impl Context<'_> {
             sources: &self.sources,
             interner: &self.interner,
             budget: self.budget,
+            functions: &self.functions,
         }
     }
 

@@ -1,78 +1,58 @@
 //! What a query may spend: time and memory, and whether somebody cancelled it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{Code, Error, Result};
-use crate::limits;
+use crate::script::Allowance;
 
 /// Limits of one query; checked between operators and every few thousand rows within them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Budget {
-    timeout: Option<(Duration, Instant)>,
-    memory_bytes: usize,
-    cancelled: Option<Arc<AtomicBool>>,
-}
-
-impl Default for Budget {
-    fn default() -> Budget {
-        Budget {
-            timeout: None,
-            memory_bytes: limits::QUERY_MEMORY_BYTES,
-            cancelled: None,
-        }
-    }
+    allowance: Allowance,
 }
 
 impl Budget {
     /// Rows that an operator handles between two checks.
     pub const CHECK_ROWS: usize = 4096;
 
+    /// That of a query within other work.
+    pub(super) fn within(allowance: Allowance) -> Budget {
+        Budget { allowance }
+    }
+
     /// Ends the query after that many milliseconds from now.
     #[must_use]
-    pub fn with_timeout_ms(mut self, timeout_ms: u64) -> Budget {
-        let timeout = Duration::from_millis(timeout_ms);
-        self.timeout = Instant::now()
-            .checked_add(timeout)
-            .map(|deadline| (timeout, deadline));
-        self
+    pub fn with_timeout_ms(self, timeout_ms: u64) -> Budget {
+        Budget {
+            allowance: self.allowance.with_timeout_ms(timeout_ms),
+        }
     }
 
     /// Lets one relation of the query hold at most that many bytes.
     #[must_use]
-    pub fn with_memory_bytes(mut self, memory_bytes: usize) -> Budget {
-        self.memory_bytes = memory_bytes;
-        self
+    pub fn with_memory_bytes(self, memory_bytes: usize) -> Budget {
+        Budget {
+            allowance: self.allowance.with_memory_bytes(memory_bytes),
+        }
     }
 
     /// Ends the query soon after the flag is set.
     #[must_use]
-    pub fn with_cancel(mut self, cancelled: Arc<AtomicBool>) -> Budget {
-        self.cancelled = Some(cancelled);
-        self
+    pub fn with_cancel(self, cancelled: Arc<AtomicBool>) -> Budget {
+        Budget {
+            allowance: self.allowance.with_cancel(cancelled),
+        }
+    }
+
+    /// What functions that users wrote may spend: what the query may.
+    pub fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     /// Fails if time is up or the query was cancelled.
     pub fn check(&self) -> Result<()> {
-        if self
-            .cancelled
-            .as_ref()
-            .is_some_and(|flag| flag.load(Ordering::Relaxed))
-        {
-            return Err(Error::new(Code::QueryCanceled, "Query was cancelled"));
-        }
-        match self.timeout {
-            Some((timeout, deadline)) if Instant::now() >= deadline => {
-                let ms = timeout.as_millis();
-                Err(Error::new(
-                    Code::QueryTimeout,
-                    format!("Query took longer than {ms} ms"),
-                )
-                .with("timeout", ms as i64))
-            }
-            _ => Ok(()),
-        }
+        self.allowance.check()
     }
 
     /// Fails if that many rows of that many columns are more than one relation may hold.
@@ -87,10 +67,10 @@ impl Budget {
     /// Fails if tuples take more bytes than one relation may.
     pub fn check_bytes(&self, bytes: usize, rows: usize) -> Result<()> {
         self.check()?;
-        if bytes <= self.memory_bytes && rows < u32::MAX as usize {
+        let limit = self.allowance.memory_bytes();
+        if bytes <= limit && rows < u32::MAX as usize {
             return Ok(());
         }
-        let limit = self.memory_bytes;
         Err(Error::new(
             Code::QueryMemory,
             format!("Query needs {bytes} bytes for {rows} tuples, over its limit of {limit} bytes"),
@@ -101,6 +81,8 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
 
     #[test]

@@ -9,6 +9,7 @@ use super::input::TupleBuilder;
 use super::nearest;
 use super::query::nested;
 use super::relation::Relation;
+use super::scripted;
 use super::shared::Shared;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
@@ -16,6 +17,7 @@ use crate::fork;
 use crate::function::{self, Builtin};
 use crate::index::{Cell, Column, Extra, Interner, Kind, Row, SortOrder};
 use crate::plan::{ArgSlot, Bind, CallGoal, Callable, Special};
+use crate::script::Callee;
 use crate::value::{Keyword, Value};
 
 /// Keeps the rows for which the function is true. What the function cannot take is not true.
@@ -31,7 +33,7 @@ pub(super) fn filter(
     if let Callable::Nearest(function) = call.callable {
         return Err(nearest::unbound(function, form));
     }
-    if let Callable::Builtin(_) = call.callable {
+    if let Callable::Builtin(_) | Callable::Script(_) = call.callable {
         return filter_rows(context.shared(), call, relation, form);
     }
     let mut keep = Vec::new();
@@ -47,13 +49,16 @@ pub(super) fn filter(
     Ok(kept(relation, &keep))
 }
 
-/// As [`filter`], for a function of the table.
+/// As [`filter`], for a function of the table or one that users wrote.
 pub(super) fn filter_rows(
     shared: Shared<'_>,
     call: &CallGoal,
     relation: &Relation,
     form: &Value,
 ) -> Result<Relation> {
+    if let Callable::Script(callee) = &call.callable {
+        return scripted::filter(shared, (callee, call), relation, form);
+    }
     if let Some(keep) = compare_columns(call, relation) {
         return Ok(relation.select(&keep));
     }
@@ -70,7 +75,7 @@ pub(super) fn filter_rows(
         let holds = match known {
             Some(known) => known,
             None => {
-                let holds = is_true(caller.call_builtin(shared.interner, row), form)?;
+                let holds = is_true(caller.call_shared(shared, row), form)?;
                 if let Some(key) = key {
                     results.insert(key, holds);
                 }
@@ -93,7 +98,7 @@ fn is_true(result: Result<Value>, form: &Value) -> Result<bool> {
     }
 }
 
-fn kept(relation: &Relation, rows: &[u32]) -> Relation {
+pub(super) fn kept(relation: &Relation, rows: &[u32]) -> Relation {
     if rows.len() == relation.len() {
         relation.clone()
     } else {
@@ -111,6 +116,9 @@ pub(super) fn compute(
 ) -> Result<Relation> {
     if let Callable::Graph(function) = call.callable {
         return graph_call::compute(context, (function, call), bind, relation, form);
+    }
+    if let (Callable::Script(callee), Bind::Scalar(_)) = (&call.callable, bind) {
+        return scripted::compute(context, (callee, call), bind, relation, form);
     }
     let mut tuples = TupleBuilder::new(bind);
     let mut caller = Caller::new(call, relation, form)?;
@@ -135,9 +143,12 @@ pub(super) fn compute(
 pub(super) fn bound(relation: &Relation, tuples: TupleBuilder) -> Relation {
     let (found, left) = tuples.finish();
     let is_once = left.windows(2).all(|pair| pair[0] < pair[1]);
-    let mut out = relation
-        .gather(&left)
-        .known_set(relation.is_set() && is_once);
+    let mut out = match is_once && left.len() == relation.len() {
+        true => relation.clone(),
+        false => relation
+            .gather(&left)
+            .known_set(relation.is_set() && is_once),
+    };
     let mut keep: Option<Vec<bool>> = None;
     for (&var, column) in found.vars().iter().zip(found.columns()) {
         match out.column(var) {
@@ -158,7 +169,7 @@ pub(super) fn bound(relation: &Relation, tuples: TupleBuilder) -> Relation {
 }
 
 /// The only column the arguments read, if there is just one.
-fn single_column<'r>(call: &CallGoal, relation: &'r Relation) -> Option<&'r Column> {
+pub(super) fn single_column<'r>(call: &CallGoal, relation: &'r Relation) -> Option<&'r Column> {
     let mut vars = call.vars();
     let var = vars.next()?;
     vars.next()
@@ -171,6 +182,7 @@ fn single_column<'r>(call: &CallGoal, relation: &'r Relation) -> Option<&'r Colu
 pub(super) fn is_pure(call: &CallGoal) -> bool {
     match call.callable {
         Callable::Builtin(builtin) => !builtin.name().starts_with("rand"),
+        Callable::Script(_) => true,
         _ => false,
     }
 }
@@ -270,7 +282,7 @@ fn fixed<'a>(arg: &ArgSlot, relation: &'a Relation) -> Option<Fixed<'a>> {
 }
 
 /// A call ready to be made row by row.
-struct Caller<'a> {
+pub(super) struct Caller<'a> {
     target: Target,
     args: Vec<ArgColumn<'a>>,
     values: Vec<Value>,
@@ -280,6 +292,7 @@ struct Caller<'a> {
 enum Target {
     Builtin(Builtin),
     Special(Special),
+    Script(Callee),
     /// Named by a column.
     Named(Column),
 }
@@ -292,18 +305,25 @@ enum ArgColumn<'a> {
 }
 
 impl<'a> Caller<'a> {
-    fn new(call: &'a CallGoal, relation: &'a Relation, form: &'a Value) -> Result<Caller<'a>> {
+    pub(super) fn new(
+        call: &'a CallGoal,
+        relation: &'a Relation,
+        form: &'a Value,
+    ) -> Result<Caller<'a>> {
         let unbound = || {
             Error::new(Code::QueryWhere, format!("Insufficient bindings in {form}"))
                 .with("form", form.clone())
         };
-        let target = match call.callable {
-            Callable::Builtin(builtin) => Target::Builtin(builtin),
-            Callable::Special(special) => Target::Special(special),
+        let target = match &call.callable {
+            Callable::Builtin(builtin) => Target::Builtin(*builtin),
+            Callable::Special(special) => Target::Special(*special),
+            Callable::Script(callee) => Target::Script(callee.clone()),
             Callable::Graph(_) | Callable::Nearest(_) => {
                 unreachable!("such calls are made for all rows together")
             }
-            Callable::Var(var) => Target::Named(relation.column(var).cloned().ok_or_else(unbound)?),
+            Callable::Var(var) => {
+                Target::Named(relation.column(*var).cloned().ok_or_else(unbound)?)
+            }
         };
         let mut args = Vec::with_capacity(call.args.len());
         for arg in &call.args {
@@ -323,52 +343,49 @@ impl<'a> Caller<'a> {
     }
 
     fn call(&mut self, context: &mut Context<'_>, row: usize) -> Result<Value> {
-        match &self.target {
-            Target::Special(special) => self.call_special(context, *special, row),
-            Target::Builtin(_) => self.call_builtin(&context.interner, row),
+        match self.target {
+            Target::Special(special) => self.call_special(context, special, row),
+            _ => self.call_shared(context.shared(), row),
+        }
+    }
+
+    /// The call of a function that changes nothing of the query: all but the executor's own.
+    pub(super) fn call_shared(&mut self, shared: Shared<'_>, row: usize) -> Result<Value> {
+        let named;
+        let target = match &self.target {
             Target::Named(column) => {
-                let name = context.interner.value(column.cell(row));
-                let builtin = match &name {
-                    Value::Symbol(symbol) => function::lookup(symbol.as_str()),
-                    _ => None,
-                };
-                let builtin = builtin.ok_or_else(|| {
-                    Error::new(
-                        Code::QueryWhere,
-                        format!("Unknown function {name} in {}", self.form),
-                    )
-                    .with("form", self.form.clone())
-                })?;
-                self.decode(&context.interner, row)?;
-                builtin.call(&self.values)
+                named = self.named(shared, column.cell(row))?;
+                &named
+            }
+            other => other,
+        };
+        let (args, values) = (&self.args[..], &mut self.values);
+        match target {
+            Target::Builtin(builtin) => {
+                decode(args, shared.interner, (row, self.form), values)?;
+                builtin.call(values)
+            }
+            Target::Script(callee) => call_script(shared, callee, args, (row, self.form), values),
+            Target::Special(_) | Target::Named(_) => {
+                let message = format!("{} reads more than its arguments", self.form);
+                Err(Error::new(Code::Internal, message))
             }
         }
     }
 
-    /// The call of a function of the table, which changes nothing of the query.
-    fn call_builtin(&mut self, interner: &Interner, row: usize) -> Result<Value> {
-        let Target::Builtin(builtin) = self.target else {
-            let message = format!("{} is no call of a function by its name", self.form);
-            return Err(Error::new(Code::Internal, message));
-        };
-        self.decode(interner, row)?;
-        builtin.call(&self.values)
-    }
-
-    fn decode(&mut self, interner: &Interner, row: usize) -> Result<()> {
-        self.values.clear();
-        for arg in &self.args {
-            self.values.push(match arg {
-                ArgColumn::Column(column) => interner.value(column.cell(row)),
-                ArgColumn::Const(value) => (*value).clone(),
-                ArgColumn::Source(_) | ArgColumn::Rules => {
-                    let message =
-                        format!("A source is no argument of this function in {}", self.form);
-                    return Err(Error::new(Code::QueryWhere, message));
-                }
-            });
+    /// What a name in a column stands for.
+    fn named(&self, shared: Shared<'_>, cell: Cell) -> Result<Target> {
+        let name = shared.interner.value(cell);
+        if let Value::Symbol(symbol) = &name {
+            if let Some(builtin) = function::lookup(symbol.as_str()) {
+                return Ok(Target::Builtin(builtin));
+            }
+            if let Some(callee) = shared.functions.find(symbol)? {
+                return Ok(Target::Script(callee));
+            }
         }
-        Ok(())
+        let message = format!("Unknown function {name} in {}", self.form);
+        Err(Error::new(Code::QueryWhere, message).with("form", self.form.clone()))
     }
 
     fn value(&self, context: &Context<'_>, at: usize, row: usize) -> Result<Value> {
@@ -469,6 +486,45 @@ impl<'a> Caller<'a> {
         }
         nested(context, &query, &inputs)
     }
+}
+
+/// The call of a function that users wrote; a source as first argument is its database.
+fn call_script(
+    shared: Shared<'_>,
+    callee: &Callee,
+    args: &[ArgColumn<'_>],
+    (row, form): (usize, &Value),
+    values: &mut Vec<Value>,
+) -> Result<Value> {
+    let allowance = shared.budget.allowance();
+    if let [ArgColumn::Source(at), rest @ ..] = args {
+        let db = &shared.sources.db(*at, form)?.db;
+        decode(rest, shared.interner, (row, form), values)?;
+        return callee.call_with_db(db, values, allowance);
+    }
+    decode(args, shared.interner, (row, form), values)?;
+    callee.call(values, allowance)
+}
+
+/// The values of arguments for a row.
+fn decode(
+    args: &[ArgColumn<'_>],
+    interner: &Interner,
+    (row, form): (usize, &Value),
+    values: &mut Vec<Value>,
+) -> Result<()> {
+    values.clear();
+    for arg in args {
+        values.push(match arg {
+            ArgColumn::Column(column) => interner.value(column.cell(row)),
+            ArgColumn::Const(value) => (*value).clone(),
+            ArgColumn::Source(_) | ArgColumn::Rules => {
+                let message = format!("A source is no argument of this function in {form}");
+                return Err(Error::new(Code::QueryWhere, message));
+            }
+        });
+    }
+    Ok(())
 }
 
 /// The first entity that refers to `e` by an attribute: what `:_attribute` asks for.

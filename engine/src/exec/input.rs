@@ -1,5 +1,7 @@
 //! Values taken apart into variables: the inputs of a query and the results of functions.
 
+use std::ops::Range;
+
 use super::budget::Budget;
 use super::join::natural_join;
 use super::relation::Relation;
@@ -86,6 +88,14 @@ impl TupleBuilder {
             }
         }
         self.left.extend(std::iter::repeat_n(row, rows));
+    }
+
+    /// Takes a value for each of some neighbouring rows; the binding form is one variable.
+    pub(super) fn extend_rows(&mut self, rows: Range<u32>, column: &Column) {
+        self.builders
+            .iter_mut()
+            .for_each(|builder| builder.extend(column));
+        self.left.extend(rows);
     }
 
     /// The tuples, and the rows they belong to.

@@ -42,6 +42,7 @@ mod prepared;
 mod query;
 mod relation;
 mod scan;
+mod scripted;
 mod shared;
 mod source;
 mod stretch;
@@ -55,7 +56,7 @@ pub use answer::{Answer, AnswerColumn, Shape};
 pub use budget::Budget;
 pub use drawing::Tone;
 pub use explain::{Explanation, explain, query_stats};
-pub use query::{Input, Prepared, QueryOptions, q};
+pub use query::{Input, Prepared, QueryOptions, q, q_within};
 pub use relation::Relation;
 
 #[cfg(test)]

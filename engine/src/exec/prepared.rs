@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::plan::{Program, VarId};
 use crate::query::ast::{Binding, Query, Var};
 use crate::schema::Schema;
+use crate::script::Callee;
 use crate::value::{Value, is_same_form};
 
 /// Which variable each name of a query is.
@@ -19,6 +20,16 @@ pub(super) struct Planned {
     pub(super) key: PlanKey,
     pub(super) program: Arc<Program>,
     pub(super) scope: Arc<Scope>,
+    /// The functions that users wrote and it calls.
+    pub(super) functions: Vec<Callee>,
+}
+
+impl Planned {
+    /// Whether it may be used for these: what it calls is still what the names stand for.
+    fn fits(&self, sources: &Sources, rules: &Value, values: &[(&Binding, &Value)]) -> bool {
+        self.key.fits(sources, rules, values)
+            && (self.functions.is_empty() || sources.functions().finds_all(&self.functions))
+    }
 }
 
 /// What a plan of a query hangs on. It is right for any inputs; it is good while these are the same.
@@ -118,7 +129,7 @@ impl KeptPlan {
     ) -> Result<Arc<Planned>> {
         let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let last = kept().clone();
-        if let Some(last) = last.filter(|last| last.key.fits(sources, rules, values)) {
+        if let Some(last) = last.filter(|last| last.fits(sources, rules, values)) {
             return Ok(last);
         }
         let new = Arc::new(planned(query, sources, rules, values)?);

@@ -23,6 +23,7 @@ use crate::limits;
 use crate::plan::{self, Bind, Outline, Program, VarId};
 use crate::query::ast::{self, Query, RuleBranch, SourceName, Var};
 use crate::query::{override_modifiers, parse, parse_rules};
+use crate::script::Allowance;
 use crate::value::{Symbol, Value};
 
 /// What a caller passes for one element of `:in`.
@@ -67,6 +68,21 @@ pub fn q(query: &Value, inputs: &[Input], options: &QueryOptions) -> Result<Answ
     let query = read(query, options)?;
     on_threads(inputs, options, || {
         Run::new(&query, inputs, 0, None)?.answer(options, None)
+    })
+}
+
+/// As [`q`], for a function that was given a database: within what the work that called it may spend.
+///
+/// Errors: those of [`q`], and [`Code::Limit`] where functions and queries nest too deep.
+pub fn q_within(query: &Value, inputs: &[Input], allowance: &Allowance) -> Result<Answer> {
+    let options = QueryOptions::default();
+    let query = read(query, &options)?;
+    let mut budget = Budget::within(allowance.nested()?);
+    if let Some(ms) = query.timeout_ms.filter(|ms| *ms > 0) {
+        budget = budget.with_timeout_ms(ms);
+    }
+    on_threads(inputs, &options, || {
+        Run::new(&query, inputs, 0, None)?.run(&budget, None)
     })
 }
 
@@ -300,6 +316,7 @@ impl<'q> Run<'q> {
     fn run<'a>(self, budget: &'a Budget, trace: Option<&'a mut Trace>) -> Result<Answer> {
         let mut context = Context {
             program: Arc::clone(&self.program),
+            functions: self.sources.functions(),
             sources: self.sources,
             interner: self.interner,
             budget,
@@ -330,16 +347,13 @@ pub(super) fn planned(
     let missing = missing_rules(&query.clauses, &parsed_rules)?;
     parsed_rules.extend(missing);
     let (bound, needed) = (bound_vars(values), answer::needed_vars(query));
-    let default = sources
-        .names
-        .iter()
-        .position(|name| name.0.as_str() == "$")
-        .unwrap_or(0);
+    let functions = sources.functions();
     let outline = Outline {
         clauses: &query.clauses,
         rules: &parsed_rules,
         sources: &sources.names,
-        default_source: default,
+        default_source: sources.default(),
+        functions: &functions,
         inputs: &bound,
         input_rows: input_rows(values),
         needed: &needed,
@@ -349,6 +363,7 @@ pub(super) fn planned(
         key: PlanKey::new(sources, rules, values),
         program: Arc::new(program),
         scope: Arc::new(scope),
+        functions: functions.found_so_far(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What steps read while many threads run them: sources, dictionary, budget; nothing of it changes.
+//! What steps read while many threads run them: sources, dictionary, budget, names of functions; nothing of it changes.
 
 use std::collections::HashMap;
 
@@ -12,6 +12,7 @@ use crate::db::Db;
 use crate::error::Result;
 use crate::index::{Cell, Column, Interner, Kind};
 use crate::plan::Slot;
+use crate::script::Finder;
 use crate::value::Value;
 
 /// A running query, as steps that change nothing of it see it.
@@ -20,6 +21,7 @@ pub(super) struct Shared<'a> {
     pub(super) sources: &'a Sources,
     pub(super) interner: &'a Interner,
     pub(super) budget: &'a Budget,
+    pub(super) functions: &'a Finder,
 }
 
 impl Shared<'_> {

@@ -8,6 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::index::{Cell, Column, Interner, Kinds};
 use crate::plan::Statistics;
 use crate::query::ast::SourceName;
+use crate::script::Finder;
 use crate::value::Value;
 
 /// One source of a query.
@@ -117,6 +118,19 @@ impl Sources {
 }
 
 impl Sources {
+    /// The position of what `$` means.
+    pub(super) fn default(&self) -> usize {
+        let mut names = self.names.iter();
+        names
+            .position(|name| name.0.as_str() == "$")
+            .unwrap_or_default()
+    }
+
+    /// Where functions that users wrote are found: in what `$` means.
+    pub(super) fn functions(&self) -> Finder {
+        Finder::new(self.db_at(self.default()).cloned())
+    }
+
     /// The database at a position, if it is one.
     pub(super) fn db_at(&self, at: usize) -> Option<&Db> {
         Statistics::db(self, at)

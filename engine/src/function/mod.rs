@@ -30,6 +30,7 @@ mod vector;
 
 pub use aggregate::{AGGREGATES, Aggregate};
 pub use failure::{Cause, is_swallowed};
+pub use seq::check_result;
 pub use table::{Arity, Entry, absence, table};
 pub use vector::distance_of;
 

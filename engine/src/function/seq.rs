@@ -103,7 +103,7 @@ pub(super) fn check_count(count: usize) -> Result<()> {
 }
 
 /// An error if a result nests too deep, holds too many items or is too long a text.
-pub(super) fn check_result(value: &Value) -> Result<()> {
+pub fn check_result(value: &Value) -> Result<()> {
     match value {
         Value::Str(text) if text.len() > limits::FUNCTION_TEXT_BYTES => Err(over_limit(
             "function-text-bytes",

@@ -225,7 +225,7 @@ impl Cell {
     }
 }
 
-fn float_bits(x: f64) -> u64 {
+pub(super) fn float_bits(x: f64) -> u64 {
     if x.is_nan() {
         f64::NAN.to_bits()
     } else {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use arrow_buffer::ScalarBuffer;
 
+use super::cell::float_bits;
 use super::{Cell, Kind};
 use crate::fork;
 
@@ -47,6 +48,12 @@ impl Column {
             Kind::Long,
             longs.iter().map(|&n| n as u64).collect::<Vec<_>>(),
         )
+    }
+
+    /// A column of floats.
+    pub fn doubles(doubles: &[f64]) -> Column {
+        let bits = doubles.iter().map(|&x| float_bits(x));
+        Column::uniform(Kind::Double, bits.collect::<Vec<_>>())
     }
 
     /// The same cell `len` times.

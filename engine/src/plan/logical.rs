@@ -8,6 +8,7 @@ use crate::error::{Code, Error, Result, Span};
 use crate::function::{self, Builtin};
 use crate::graph::GraphFunction;
 use crate::query::ast::{Arg, Binding, Clause, ClauseKind, FunctionName, SourceName, Term, Var};
+use crate::script::{Callee, Finder};
 use crate::value::{Symbol, Value};
 
 /// A variable of one scope, by number.
@@ -152,6 +153,8 @@ pub enum Callable {
     Graph(GraphFunction),
     /// A search for near vectors.
     Nearest(NearestFunction),
+    /// A function that users wrote.
+    Script(Callee),
     /// A variable that holds the name of a function.
     Var(VarId),
 }
@@ -287,6 +290,8 @@ pub(super) struct Resolver<'a> {
     pub sources: &'a [SourceName],
     /// Position of what `$` means here.
     pub default_source: usize,
+    /// Where functions that users wrote are found.
+    pub functions: &'a Finder,
 }
 
 impl Resolver<'_> {
@@ -483,19 +488,10 @@ impl Resolver<'_> {
     ) -> Result<CallGoal> {
         let callable = match function {
             FunctionName::Var(name) => Callable::Var(self.var(scope, name)),
-            FunctionName::Named(name) => callable(name).ok_or_else(|| {
-                let what = match clause.kind {
-                    ClauseKind::Predicate { .. } => "predicate",
-                    _ => "function",
-                };
-                Error::new(
-                    Code::QueryWhere,
-                    format!("Unknown {what} '{name} in {}", clause.form),
-                )
-                .at(clause.span)
-                .with("form", clause.form.clone())
-                .with("var", name.clone())
-            })?,
+            FunctionName::Named(name) => match callable(name) {
+                Some(callable) => callable,
+                None => self.script(name, clause)?,
+            },
         };
         let mut slots = Vec::with_capacity(args.len() + 1);
         let is_source = |arg: &Arg| matches!(arg, Arg::Source(_));
@@ -514,6 +510,20 @@ impl Resolver<'_> {
             callable,
             args: slots,
         })
+    }
+
+    /// The function that users wrote under a name, or the error that there is none.
+    fn script(&self, name: &Symbol, clause: &Clause) -> Result<Callable> {
+        let placed = |error: Error| error.at(clause.span).with("form", clause.form.clone());
+        if let Some(callee) = self.functions.find(name).map_err(placed)? {
+            return Ok(Callable::Script(callee));
+        }
+        let what = match clause.kind {
+            ClauseKind::Predicate { .. } => "predicate",
+            _ => "function",
+        };
+        let message = format!("Unknown {what} '{name} in {}", clause.form);
+        Err(placed(Error::new(Code::QueryWhere, message)).with("var", name.clone()))
     }
 }
 

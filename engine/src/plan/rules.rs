@@ -16,6 +16,7 @@ use super::{Slot, VarId, Vars};
 use crate::error::{Code, Error, Result};
 use crate::limits;
 use crate::query::ast::{Clause, RuleBranch, SourceName, Var};
+use crate::script::Finder;
 use crate::value::{Symbol, Value};
 
 /// A query's clauses and what surrounds them.
@@ -28,12 +29,26 @@ pub struct Outline<'a> {
     pub sources: &'a [SourceName],
     /// What `$` means.
     pub default_source: usize,
+    /// Where functions that users wrote are found.
+    pub functions: &'a Finder,
     /// Variables that the inputs bind.
     pub inputs: &'a [Var],
     /// Rows the inputs make.
     pub input_rows: usize,
     /// Variables the result needs.
     pub needed: &'a [Var],
+}
+
+impl Outline<'_> {
+    /// Resolves clauses in which `$` means the source at a position.
+    fn resolver<'r>(&'r self, vars: &'r mut Vars, default_source: usize) -> Resolver<'r> {
+        Resolver {
+            vars,
+            sources: self.sources,
+            default_source,
+            functions: self.functions,
+        }
+    }
 }
 
 /// Most plans tried: each learns of rules that cannot run where the one before took them to.
@@ -74,11 +89,7 @@ fn attempt(
 ) -> Result<Attempt> {
     let mut vars = Vars::default();
     let mut scope = Scope::default();
-    let mut resolver = Resolver {
-        vars: &mut vars,
-        sources: outline.sources,
-        default_source: outline.default_source,
-    };
+    let mut resolver = outline.resolver(&mut vars, outline.default_source);
     let bound: HashSet<VarId> = outline
         .inputs
         .iter()
@@ -324,11 +335,7 @@ impl<'a> RulePlanner<'a> {
                 let error = Error::new(Code::QueryWhere, message);
                 return Err(error.at(goal.span).with("form", goal.form.clone()));
             }
-            let mut resolver = Resolver {
-                vars: &mut self.vars,
-                sources: self.outline.sources,
-                default_source: key.source,
-            };
+            let mut resolver = self.outline.resolver(&mut self.vars, key.source);
             let mut scope = Scope::default();
             let head: Vec<VarId> = branch
                 .head()
@@ -390,11 +397,7 @@ impl<'a> RulePlanner<'a> {
     fn plan_key(&mut self, id: usize, key: &Key, goal: &Goal) -> Result<()> {
         let mut branches = self.branches(key, goal)?;
         for (_, goals) in &mut branches {
-            let mut resolver = Resolver {
-                vars: &mut self.vars,
-                sources: self.outline.sources,
-                default_source: key.source,
-            };
+            let mut resolver = self.outline.resolver(&mut self.vars, key.source);
             *goals = self.rules.inline(std::mem::take(goals), &mut resolver)?;
         }
         if let Some(closure) = self.closure(key, &branches)? {

@@ -32,7 +32,7 @@ fn is_refused(key: &str, old: &Value, new: &Value, entry: &Map) -> bool {
         "db/ensure" | "db.secondary/building-since-tx" => false,
         "db.attr/preds" | "db.entity/attrs" | "db.entity/preds" => false,
         "db.embed/from" | "db.embed/identity" | "db.embed/model" => false,
-        "db/ident" => false,
+        "db/ident" | "db/fn" => false,
         "db/cardinality" => {
             *new == Value::keyword("db.cardinality/many") && get("db/unique").is_some()
         }

@@ -18,6 +18,8 @@ pub enum Purpose {
     Transaction,
     /// Refers to another database.
     Reference,
+    /// Is the source of a function.
+    Function,
 }
 
 /// A built-in attribute: usable without a declaration.
@@ -113,6 +115,7 @@ pub const BUILT_IN: &[BuiltIn] = &[
     built_in("dh.ref/value", Purpose::Reference, ValueType::String),
     built_in("dh.ref/temporal", Purpose::Reference, ValueType::String),
     built_in("dh.ref/type", Purpose::Reference, ValueType::Keyword),
+    built_in("db/fn", Purpose::Function, ValueType::String),
 ];
 
 /// The built-in attributes of a keyword database that are more than single, unindexed values.

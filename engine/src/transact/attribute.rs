@@ -90,6 +90,12 @@ impl Known {
         )
     }
 
+    /// Whether its values are the sources of functions.
+    pub(super) fn is_source(&self) -> bool {
+        self.built_in
+            .is_some_and(|known| known.purpose == Purpose::Function)
+    }
+
     pub(super) fn is_spec(&self) -> bool {
         self.built_in
             .is_some_and(|known| known.purpose == Purpose::Spec)
@@ -162,7 +168,9 @@ impl State<'_> {
         if declared.is_none() && built_in.is_none() && write && !self.is_reverse_of_known(ident) {
             return None;
         }
-        if self.options.attribute_refs && declared.is_none() {
+        // No entity stands for `:db/fn`: the first entity of a user has its number by now.
+        let is_source = built_in.is_some_and(|known| known.purpose == Purpose::Function);
+        if self.options.attribute_refs && declared.is_none() && !is_source {
             return None;
         }
         let declared = match declared {

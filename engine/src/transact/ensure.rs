@@ -6,10 +6,12 @@ use super::attribute::{Check, Known};
 use super::form::Step;
 use super::show;
 use super::state::State;
+use crate::datom::EntityId;
 use crate::db::Flexibility;
 use crate::error::{Code, Error, Result};
 use crate::function;
 use crate::schema::{ValueType, describe, value_matches};
+use crate::script::{self, Callee};
 use crate::value::{Map, Symbol, Value};
 
 impl State<'_> {
@@ -136,14 +138,18 @@ impl State<'_> {
     }
 
     fn check_predicate(&self, attribute: &Known, name: &Symbol, value: &Value) -> Result<()> {
-        let Some(satisfied) = call_predicate(name, value) else {
-            let message = format!(
-                "Cannot resolve :db.attr/preds predicate {name} for {}: it is none of the built-in functions",
-                show(&attribute.ident)
-            );
-            return Err(Error::new(Code::TransactAttrPredUnresolved, message)
+        let placed = |error: Error| {
+            error
                 .with("attribute", attribute.ident.clone())
-                .with("pred", name.clone()));
+                .with("value", value.clone())
+                .with("pred", name.clone())
+        };
+        let satisfied = match call_predicate(name, value) {
+            Some(satisfied) => satisfied,
+            None => match self.functions.finder.find(name).map_err(placed)? {
+                Some(callee) => self.ask(&callee, value).map_err(placed)?,
+                None => return Err(unresolved(attribute, name)),
+            },
         };
         if satisfied == Value::Bool(true) {
             return Ok(());
@@ -152,10 +158,18 @@ impl State<'_> {
             "Value for {} failed :db.attr/preds predicate {name}",
             show(&attribute.ident)
         );
-        Err(Error::new(Code::TransactAttrPred, message)
-            .with("attribute", attribute.ident.clone())
-            .with("value", value.clone())
-            .with("pred", name.clone()))
+        Err(placed(Error::new(Code::TransactAttrPred, message)))
+    }
+
+    /// What a function that users wrote says of a value; one of two parameters is given the
+    /// database before the transaction too.
+    fn ask(&self, callee: &Callee, value: &Value) -> Result<Value> {
+        let (args, allowance) = (std::slice::from_ref(value), &self.functions.allowance);
+        allowance.check()?;
+        match callee.arity() {
+            2 => callee.call_with_db(&self.functions.db, args, allowance),
+            _ => callee.call(args, allowance),
+        }
     }
 
     /// `:db/ensure spec` of a map: what the spec asks of its entity.
@@ -224,10 +238,14 @@ impl State<'_> {
         let entity = self.entity_value(e);
         let mut failed = Vec::new();
         for name in predicates.as_sequential().unwrap_or(&[]) {
-            let satisfied = name
-                .as_symbol()
-                .and_then(|symbol| call_predicate(symbol, &entity));
-            if !satisfied.is_some_and(|satisfied| satisfied.is_truthy()) {
+            let satisfied = match name.as_symbol() {
+                Some(symbol) => self.satisfies(symbol, &entity).map_err(|error| {
+                    let error = error.with("pred", name.clone());
+                    error.with("tx-data", form.clone())
+                })?,
+                None => false,
+            };
+            if !satisfied {
                 failed.push(name.clone());
             }
         }
@@ -243,6 +261,34 @@ impl State<'_> {
             .with("operation", Value::keyword("db.ensure/preds"))
             .with("tx-data", form.clone())
             .into())
+    }
+
+    /// Whether an entity is as a predicate asks; not if there is no such function.
+    fn satisfies(&self, name: &Symbol, entity: &Value) -> Result<bool> {
+        if let Some(satisfied) = call_predicate(name, entity) {
+            return Ok(satisfied.is_truthy());
+        }
+        match self.functions.finder.find(name)? {
+            Some(callee) => Ok(self.ask(&callee, entity)?.is_truthy()),
+            None => Ok(false),
+        }
+    }
+
+    /// Refuses sources of functions that cannot be compiled.
+    pub(super) fn check_sources(&mut self) -> Result<()> {
+        for (e, source) in std::mem::take(&mut self.sources) {
+            let name = match self.schema.ident_of(EntityId(e)) {
+                Some(ident) => ident.as_str().to_owned(),
+                None => e.to_string(),
+            };
+            let refuse = |error: Error| refused_source(&name, &error).with("entity-id", e);
+            let Value::Str(source) = source else {
+                let message = format!("expected its source as text, got {}", show(&source));
+                return Err(refuse(Error::new(Code::TransactFn, message)));
+            };
+            script::check_source(&name, &source).map_err(refuse)?;
+        }
+        Ok(())
     }
 
     /// An entity as a map, as it is at this point of the transaction.
@@ -264,6 +310,26 @@ impl State<'_> {
         }
         Value::from(map)
     }
+}
+
+fn unresolved(attribute: &Known, name: &Symbol) -> Error {
+    let message = format!(
+        "Cannot resolve :db.attr/preds predicate {name} for {}: it is none of the built-in functions",
+        show(&attribute.ident)
+    );
+    Error::new(Code::TransactAttrPredUnresolved, message)
+        .with("attribute", attribute.ident.clone())
+        .with("pred", name.clone())
+}
+
+/// The error of a source that a database does not take, with what its language says.
+fn refused_source(name: &str, error: &Error) -> Error {
+    let message = format!("Cannot keep the function {name}: {error}");
+    let data = error.data().iter().cloned();
+    data.filter(|(key, _)| *key != "function").fold(
+        Error::new(Code::TransactFn, message).with("function", Symbol::new(name)),
+        |refused, (key, value)| refused.with(key, value),
+    )
 }
 
 /// Refuses a vector that an index of its attribute cannot hold.

@@ -31,6 +31,7 @@ impl State<'_> {
     pub(super) fn finish(mut self, meta: Map) -> Result<Transaction> {
         self.check_retimed()?;
         self.say_status()?;
+        self.check_sources()?;
         let pending = self.check_schema()?;
         self.tempids
             .insert(Value::keyword("db/current-tx"), Value::Long(self.tx));

@@ -184,6 +184,9 @@ impl State<'_> {
         if attribute.is_valid_time() && e >= crate::datom::TX0 && e != self.tx {
             self.retimed.push(e);
         }
+        if attribute.is_source() {
+            self.sources.push((e, value.clone()));
+        }
         self.assert(e, attribute, cell, tx)?;
         Ok(())
     }

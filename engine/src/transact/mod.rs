@@ -1,12 +1,13 @@
 //! Transactions: from a database value and transaction data to the next database value.
 //!
-//! Pure: nothing is stored here. Forms are taken one after the other, as Datahike does: each sees
+//! Pure: nothing is stored here. Functions that users wrote are called first. Forms are taken one after the other, as Datahike does: each sees
 //! what those before it did. Input: values as clients write them. Output: datoms as the indexes
 //! take them, in the order of their effects, and the database value after them.
 
 mod attribute;
 mod ensure;
 mod entity;
+mod expand;
 mod finish;
 mod form;
 mod meta;
@@ -27,6 +28,7 @@ use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::fault;
 use crate::value::{Map, Value};
+use expand::Functions;
 use state::State;
 
 /// Most attempts at one transaction, and most forms they may read together. Each attempt starts
@@ -59,11 +61,13 @@ fn work_out(db: &Db, tx: &TxData, now_ms: i64) -> Result<Transaction> {
             return Err(Error::new(Code::TransactSyntax, message).with("tx-data", other.clone()));
         }
     };
+    let functions = Functions::new(db);
+    let forms = &*functions.expand(forms)?;
     let meta = meta::transaction_meta(db, tx.meta.as_ref(), now_ms)?;
     let mut tempids = Map::default();
     let attempts = (ATTEMPTED_FORMS_MAX / forms.len().max(1)).clamp(16, ATTEMPTS_MAX);
     for _ in 0..attempts {
-        let mut state = State::new(db, tempids.clone());
+        let mut state = State::new(db, tempids.clone(), &functions);
         match attempt(&mut state, forms, &meta) {
             Ok(()) => return state.finish(meta),
             Err(Stop::Error(error)) => return Err(*error),

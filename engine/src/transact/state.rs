@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use super::attribute::Known;
+use super::expand::Functions;
 use super::overlay::Overlay;
 use super::show;
 use crate::datom::{AttrId, EntityId, Op, TX0, TxId};
@@ -27,6 +28,8 @@ pub(super) struct Keys {
 /// taken for starts a new one.
 pub(super) struct State<'a> {
     pub(super) db: &'a Db,
+    /// The functions that users wrote.
+    pub(super) functions: &'a Functions,
     pub(super) keys: Keys,
     pub(super) options: Arc<Options>,
     pub(super) schema: Arc<Schema>,
@@ -42,6 +45,8 @@ pub(super) struct State<'a> {
     pub(super) stale_tuples: indexmap::IndexMap<(i64, AttrId), Vec<Value>, FixedState>,
     /// Earlier transactions whose valid time this one changes.
     pub(super) retimed: Vec<i64>,
+    /// Entities with the sources of functions that were asserted of them.
+    pub(super) sources: Vec<(i64, Value)>,
     /// Entities of which the schema learned something.
     pub(super) schema_entities: indexmap::IndexSet<EntityId, FixedState>,
     /// The attributes that refer to entities, once asked for.
@@ -49,9 +54,10 @@ pub(super) struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    pub(super) fn new(db: &'a Db, tempids: Map) -> State<'a> {
+    pub(super) fn new(db: &'a Db, tempids: Map, functions: &'a Functions) -> State<'a> {
         State {
             db,
+            functions,
             keys: Keys {
                 id: Value::keyword("db/id"),
                 ensure: Value::keyword("db/ensure"),
@@ -69,6 +75,7 @@ impl<'a> State<'a> {
             max_eid: db.max_eid(),
             stale_tuples: indexmap::IndexMap::default(),
             retimed: Vec::new(),
+            sources: Vec::new(),
             schema_entities: indexmap::IndexSet::default(),
             refs: None,
         }

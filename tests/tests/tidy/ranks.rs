@@ -11,6 +11,7 @@ const RANKS: &[&[&str]] = &[
     &["schema", "index"],
     &["segment"],
     &["db"],
+    &["script"],
     &["nearest", "query"],
     &["plan"],
     &["pull", "transact"],
