@@ -12,6 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     #[cfg(feature = "embed")]
     datalith::models::install();
+    datalith_scripts::function::install();
     if env::var_os("BABASHKA_POD").is_some_and(|value| value == "true") {
         let code = datalith::server::run(Arc::new(datalith::ops::Session::default()));
         leave(Leave::Promptly);

@@ -13,7 +13,7 @@ use crate::fault::{Done, Fault, FaultKind, ended, refused, thrown};
 use crate::files::Grants;
 use crate::meter::{Meter, Spent};
 use crate::shown::{self, Shown};
-use crate::{chart, limits, sandbox, source, table};
+use crate::{chart, function, limits, sandbox, source, table};
 
 /// Bytes of the stack that a script runs on: deep enough for [`limits::CALL_LEVELS`].
 const STACK_BYTES: usize = 256 << 20;
@@ -60,6 +60,7 @@ impl Host {
         database::register(&mut engine, &meter, &settings.grants, &connections);
         table::register(&mut engine, &meter, &settings.grants);
         chart::register(&mut engine, &settings.grants);
+        function::register(&mut engine);
         let printed = Arc::new(AtomicUsize::new(0));
         printing(&mut engine, &meter, sink, &printed);
         if settings.grants.readable().next().is_some() {

@@ -10,6 +10,7 @@ pub mod completion;
 pub mod database;
 pub mod fault;
 pub mod files;
+pub mod function;
 pub mod host;
 pub mod limits;
 pub mod meter;

@@ -11,7 +11,15 @@ pub const CALL_LEVELS: usize = 128;
 /// Deepest nesting of an expression.
 pub const EXPRESSION_DEPTH: usize = 128;
 /// Deepest nesting of an expression within a function.
-pub const FUNCTION_EXPRESSION_DEPTH: usize = 64;
+pub const FUNCTION_EXPRESSION_DEPTH: usize = 48;
+/// Deepest calls within a function of a query, which runs on the stack of the query's threads.
+pub const FUNCTION_CALL_LEVELS: usize = 24;
+/// Most variables alive at once in a function of a query.
+pub const FUNCTION_VARIABLES: usize = 256;
+/// Longest string in a function of a query, in bytes.
+pub const FUNCTION_STRING_BYTES: usize = 1 << 20;
+/// Most items of an array or a map in a function of a query.
+pub const FUNCTION_ITEMS: usize = 1 << 17;
 /// Most variables alive at once.
 pub const VARIABLES: usize = 4_096;
 /// Most functions of one script.

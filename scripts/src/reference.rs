@@ -83,6 +83,8 @@ entries! {
         "read_arrow" "read_arrow(path)" "A table from an Arrow file.";
         "read_text" "read_text(path)" "A file as text.";
         "write_text" "write_text(path, text)" "Writes a text into a file.";
+        "define" "define(\"my/score\", |x| x * 2)" "A function that queries and transactions of this process may call.";
+        "undefine" "undefine(\"my/score\")" "Takes such a function away.";
         "plot" "plot(table, #{kind: \"bar\", x: \"a\", y: \"b\"})" "A chart of a table.";
         "show" "show(value)" "Shows a value as the console or the notebook shows results.";
         "print" "print(value)" "Prints a value on a line.";

@@ -2,7 +2,8 @@
 //!
 //! rhai reads its own tokens, in which EDN's spaces and names do not survive. So before rhai sees a
 //! script, the braces of such a block become back-ticks, and the text between them a literal of which
-//! every character stays where it was: errors point to the right place.
+//! every character stays where it was: errors point to the right place. Back-ticks and dollars within
+//! would mean something there, so control characters stand for them until [`restored`] is asked.
 
 use std::fmt;
 
@@ -37,6 +38,18 @@ pub fn prepare(script: &str) -> Result<String, BadBlock> {
     scan.code(Until::End)?;
     // Only ASCII took the place of ASCII.
     Ok(String::from_utf8(out).unwrap_or_else(|_| script.to_owned()))
+}
+
+/// What stands for a back-tick within a block.
+const BACK_TICK: u8 = 1;
+/// What stands for a dollar within a block.
+const DOLLAR: u8 = 2;
+
+/// The text of a block as it was written.
+pub fn restored(literal: &str) -> String {
+    literal
+        .replace(char::from(BACK_TICK), "`")
+        .replace(char::from(DOLLAR), "$")
 }
 
 /// Where a piece of code ends.
@@ -189,41 +202,21 @@ impl Scan<'_> {
     /// From one brace to the other, as EDN nests.
     fn block(&mut self) -> Result<(), BadBlock> {
         let began = self.at;
-        let bad = |at, message: &str| BadBlock {
-            message: message.to_owned(),
-            at,
-            is_incomplete: false,
-        };
         let mut depth = 0_usize;
         while self.at < self.text.len() {
-            match (self.peek(0), self.peek(1)) {
-                (b'`', _) | (b'$', b'{') => {
-                    let message = "no back-tick and no ${ within a block: pass values as inputs, or use a string";
-                    return Err(bad(self.at, message));
-                }
-                (b'"', _) => {
-                    let at = self.at;
-                    self.quoted(b'"');
-                    let string = &self.text[at..self.at.min(self.text.len())];
-                    if string.contains(&b'`') || string.windows(2).any(|pair| pair == b"${") {
-                        return Err(bad(
-                            at,
-                            "no back-tick and no ${ within a block: pass values as inputs",
-                        ));
-                    }
-                }
-                (b'\\', _) => self.at += 2,
-                (b';', _) => self.line(),
-                (b'{', _) => {
+            match self.peek(0) {
+                b'"' => self.quoted(b'"'),
+                b'\\' => self.at += 2,
+                b';' => self.line(),
+                b'{' => {
                     depth += 1;
                     self.at += 1;
                 }
-                (b'}', _) => {
+                b'}' => {
                     depth -= 1;
                     self.at += 1;
                     if depth == 0 {
-                        self.out[began] = b'`';
-                        self.out[self.at - 1] = b'`';
+                        self.literal(began, self.at - 1);
                         return Ok(());
                     }
                 }
@@ -235,6 +228,18 @@ impl Scan<'_> {
             at: began,
             is_incomplete: true,
         })
+    }
+
+    /// Makes a literal of what stands between two braces.
+    fn literal(&mut self, open: usize, close: usize) {
+        (self.out[open], self.out[close]) = (b'`', b'`');
+        for byte in &mut self.out[open + 1..close] {
+            match byte {
+                b'`' => *byte = BACK_TICK,
+                b'$' => *byte = DOLLAR,
+                _ => {}
+            }
+        }
     }
 }
 
@@ -289,12 +294,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_over_is_refused() {
+    fn text_that_means_something_to_rhai_comes_back() {
+        let block = "edn { \"`${x}` {\" }";
+        let prepared = prepare(block).unwrap();
+        assert_eq!(prepared.len(), block.len());
+        assert_eq!(prepared.matches(['`', '$']).count(), 2);
+        assert!(restored(&prepared).ends_with(" \"`${x}` {\" `"));
+    }
+
+    #[test]
+    fn what_is_not_closed_waits_for_more() {
         check("edn { {:a 1}", "a block is not closed: } is missing at 4");
-        check(
-            "edn { a ` }",
-            "no back-tick and no ${ within a block: pass values as inputs, or use a string at 8",
-        );
-        assert!(prepare("edn { \"${x}\" }").is_err());
+        assert!(prepare("edn { \"}").is_err_and(|bad| bad.is_incomplete));
     }
 }

@@ -89,6 +89,11 @@ impl Allowance {
         self
     }
 
+    /// Whether it is a transaction that calls: what is answered is transaction data, or a verdict on it.
+    pub fn is_of_transaction(&self) -> bool {
+        matches!(self.work, Work::Transaction)
+    }
+
     /// Most bytes to hold at a time.
     pub fn memory_bytes(&self) -> usize {
         self.memory_bytes

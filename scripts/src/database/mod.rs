@@ -9,6 +9,7 @@ mod value;
 pub(crate) use connection::open_path;
 pub use connection::{Connections, ScriptConn};
 pub use query::Query;
+pub(crate) use transaction::named;
 pub use value::ScriptDb;
 pub(crate) use value::{attributes, time_point};
 
@@ -17,10 +18,15 @@ use rhai::Engine;
 use crate::files::Grants;
 use crate::meter::Meter;
 
-/// Gives scripts the doors of the engine.
-pub(crate) fn register(engine: &mut Engine, meter: &Meter, files: &Grants, open: &Connections) {
+/// Gives scripts database values and queries, and nothing that could change or open anything.
+pub(crate) fn register_values(engine: &mut Engine, meter: &Meter) {
     query::register(engine, meter);
     value::register(engine, meter);
+}
+
+/// Gives scripts the doors of the engine.
+pub(crate) fn register(engine: &mut Engine, meter: &Meter, files: &Grants, open: &Connections) {
+    register_values(engine, meter);
     connection::register(engine, files, open);
     transaction::register(engine);
 }

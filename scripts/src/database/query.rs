@@ -136,8 +136,11 @@ fn ask_of_inputs(meter: &Meter, query: &Dynamic, args: &[Dynamic]) -> Done<Dynam
 
 fn answer(meter: &Meter, query: &Query, parsed: &ast::Query, inputs: &[Input]) -> Done<Dynamic> {
     meter.check(0).map_err(crate::fault::ended)?;
-    let answer =
-        exec::q(&query.form(), inputs, &options(meter)).map_err(|error| query.fault(error))?;
+    let answer = match crate::function::allowance() {
+        Some(allowance) => exec::q_within(&query.form(), inputs, &allowance),
+        None => exec::q(&query.form(), inputs, &options(meter)),
+    };
+    let answer = answer.map_err(|error| query.fault(error))?;
     Ok(shaped(&answer, parsed))
 }
 
@@ -194,7 +197,7 @@ pub(super) fn register(engine: &mut Engine, meter: &Meter) {
 fn block(engine: &mut Engine, word: &str, read: fn(&str, Position) -> Done<Dynamic>) {
     let registered = engine.register_custom_syntax([word, "$string$"], false, move |_, inputs| {
         let text = inputs[0].get_string_value().unwrap_or_default();
-        read(text, inputs[0].position())
+        read(&crate::source::restored(text), inputs[0].position())
     });
     assert!(
         registered.is_ok(),

@@ -27,11 +27,15 @@ fn data_of(given: &Dynamic) -> Done<TxData> {
         Some(map) if !map.contains_key("tx-data") => Value::vector([to_value(given)?]),
         _ => to_value(given)?,
     };
-    let named = match &value {
+    TxData::from_value(&named(&value)).map_err(thrown)
+}
+
+/// Forms with the names in them as keywords.
+pub(crate) fn named(forms: &Value) -> Value {
+    match forms {
         Value::Vector(forms) => Value::vector(forms.iter().map(named_form)),
         other => other.clone(),
-    };
-    TxData::from_value(&named).map_err(thrown)
+    }
 }
 
 /// A form with the names in it as keywords.
