@@ -111,7 +111,7 @@ fn errors_name_the_function_and_the_place() {
     );
     check(
         "db.q(datalog { [:find ?y . :in $ ?x :where [(my/score ?x 9223372036854775807) ?y]] }, 3)",
-        "Multiplication overflow: 3 * 9223372036854775807 (function my/score, line 1, column 20) at 1:45",
+        "Multiplication overflow: 3 * 9223372036854775807 (function my/score, line 1, column 21) at 1:44",
     );
 }
 

@@ -1,0 +1,178 @@
+//! The console as a person has it: a real process on a pseudo-terminal.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::pty::{Winsize, openpty};
+
+use crate::run::datalith;
+
+/// Longest wait for something to be seen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A console and what it has said so far.
+struct Console {
+    child: Child,
+    keys: File,
+    said: Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Console {
+    fn start(folder: &std::path::Path, arguments: &[&str]) -> Console {
+        let size = Winsize {
+            ws_row: 40,
+            ws_col: 100,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let pty = openpty(Some(&size), None).unwrap();
+        let stdio = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
+        let binary = datalith();
+        // The terminal of a session of its own: Ctrl-C then comes from there, as from a keyboard.
+        let child = Command::new("setsid")
+            .args(["--ctty", "--wait"])
+            .arg(binary.get_program())
+            .arg("console")
+            .args(arguments)
+            .env_remove("BABASHKA_POD")
+            .env("TERM", "xterm-256color")
+            .env("NO_COLOR", "1")
+            .env("HOME", folder)
+            .env_remove("XDG_STATE_HOME")
+            .current_dir(folder)
+            .stdin(stdio(&pty.slave))
+            .stdout(stdio(&pty.slave))
+            .stderr(stdio(&pty.slave))
+            .spawn()
+            .unwrap();
+        drop(pty.slave);
+        let mut screen = File::from(pty.master.try_clone().unwrap());
+        let (send, said) = channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(bytes @ 1..) = screen.read(&mut buffer) {
+                if send.send(buffer[..bytes].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Console {
+            child,
+            keys: File::from(pty.master),
+            said,
+            seen: String::new(),
+        }
+    }
+
+    fn type_keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until a text has been seen, and forgets what was seen up to it.
+    fn expect(&mut self, text: &str) -> String {
+        let began = Instant::now();
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                let rest = self.seen.split_off(at + text.len());
+                return std::mem::replace(&mut self.seen, rest);
+            }
+            let left = PATIENCE.checked_sub(began.elapsed());
+            let left = left.unwrap_or_else(|| panic!("no {text:?} in {:?}", self.seen));
+            match self.said.recv_timeout(left) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(_) => panic!("no {text:?} in {:?}", self.seen),
+            }
+        }
+    }
+
+    fn end(mut self) {
+        self.type_keys("\u{4}");
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+#[test]
+fn a_person_talks_with_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut console = Console::start(folder.path(), &["notes.db"]);
+    console.expect("notes> ");
+    console.type_keys("conn.transact(edn { [{:db/ident :note/text\r");
+    console.type_keys(" :db/valueType :db.type/string :db/cardinality :db.cardinality/one}] });\r");
+    console.expect("notes> ");
+    console.type_keys("conn.transact(#{\"note/text\": \"milk\"}).t\r");
+    console.expect("\r\n2\r\n");
+    // A query by itself, over two lines.
+    console.type_keys("[:find ?t\r:where [_ :note/text ?t]]\r");
+    console.expect(" milk");
+    // Attributes are completed within a query, functions after a dot.
+    console.type_keys("[:find ?t . :where [_ :note/te\t ?t]]\r");
+    console.expect("\r\nmilk\r\n");
+    console.type_keys("db.sche\t()\r");
+    console.expect("valueType");
+    console.type_keys(":as-of 1\r");
+    console.expect("notes@1> ");
+    console.type_keys("[:find ?t . :where [_ :note/text ?t]]\rdb.t\r");
+    console.expect("\r\n1\r\n");
+    console.type_keys("db.nothing()\r");
+    console.expect("no function nothing (Db)");
+    console.end();
+}
+
+#[test]
+fn ctrl_c_cancels_what_runs_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut console = Console::start(folder.path(), &[]);
+    console.expect("memory> ");
+    console.type_keys("let kept = 41;\r");
+    console.expect("memory> ");
+    for runaway in [
+        "loop {}",
+        "sleep(1000)",
+        "q(datalog { [:find (count ?x) . :in [?x ...] [?y ...] [?z ...] :where [(< ?x ?y ?z)]] }, n, n, n)",
+    ] {
+        console.type_keys("let n = []; for i in 0..3000 { n.push(i) }\r");
+        console.expect("memory> ");
+        console.type_keys(&format!("print(\"begun\"); {runaway}\r"));
+        console.expect("\r\nbegun");
+        let began = Instant::now();
+        console.type_keys("\u{3}");
+        console.expect("cancelled");
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{runaway}: {:?}",
+            began.elapsed()
+        );
+        console.expect("memory> ");
+    }
+    console.type_keys("kept + 1\r");
+    console.expect("\r\n42\r\n");
+    console.end();
+    let history = fs::read_to_string(folder.path().join(".local/state/datalith/history")).unwrap();
+    assert!(
+        history.contains("let kept = 41;") && history.contains("loop {}"),
+        "{history}"
+    );
+}
+
+#[test]
+fn a_pipe_is_read_to_its_first_error() {
+    let mut child = datalith()
+        .arg("console")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = b"let x = 5;\nfn f(n) {\n  n + 1\n}\nf(x)\n[:find ?y .\n :in ?y]\nx.no()\n7\n";
+    child.stdin.take().unwrap().write_all(lines).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "6\n");
+    assert_eq!(output.status.code(), Some(1));
+}

@@ -1,0 +1,5 @@
+//! Scripts as their users run them: a real process each.
+
+mod console;
+mod hostile;
+mod run;
