@@ -175,9 +175,14 @@ fn asked(table: &Table, options: &Map) -> Done<Asked> {
         .map(|kind| Kind::named(&text(kind, "plot")?))
         .transpose()?;
     let (x, color) = (one("x")?, one("color")?);
-    let y = option("y")
-        .map(|names: &Dynamic| texts(names, "plot"))
-        .transpose()?;
+    // Somebody who says that y is nothing wants rows counted.
+    let y = options
+        .get("y")
+        .map(|names: &Dynamic| match names.is_unit() {
+            true => Ok(Vec::new()),
+            false => texts(names, "plot"),
+        });
+    let y = y.transpose()?;
     for name in x.iter().chain(y.iter().flatten()).chain(&color) {
         table.column(name)?;
     }

@@ -10,6 +10,8 @@ const DAY_MS: f64 = 86_400.0 * SECOND_MS;
 const MONTH_DAYS: f64 = 30.44;
 /// How near to zero data begins, as a share of its end, for an axis to begin at zero.
 const NEAR_ZERO: f64 = 0.4;
+/// Round numbers between the ends of an axis, about; its ends are two of them.
+const ROUNDED_STEPS: f64 = 10.0;
 
 /// What an axis shows, and what it is called.
 #[derive(Clone, Debug)]
@@ -78,7 +80,7 @@ impl Scale {
                 Base::Free => (low - room, high + room),
             };
         }
-        let step = round_step((high - low) / 5.0);
+        let step = round_step((high - low) / ROUNDED_STEPS);
         Scale::Number {
             low: (low / step).floor() * step,
             high: (high / step).ceil() * step,
@@ -287,9 +289,9 @@ mod tests {
         );
         assert_eq!(
             labels(&numbers(&[12_000.0, 0.0], Base::Free), 4),
-            "0 5,000 10,000 15,000"
+            "0 5,000 10,000"
         );
-        assert_eq!(labels(&numbers(&[7.0], Base::Free), 5), "2 4 6 8 10 12");
+        assert_eq!(labels(&numbers(&[7.0], Base::Free), 5), "4 6 8 10");
         assert_eq!(
             labels(&numbers(&[], Base::Free), 5),
             "0 0.2 0.4 0.6 0.8 1.0"

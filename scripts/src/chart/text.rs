@@ -51,7 +51,7 @@ pub(super) fn text(plot: &Plot, columns: usize, lines: usize) -> String {
 }
 
 /// A number without needless zeros.
-fn number(x: f64) -> String {
+pub(super) fn number(x: f64) -> String {
     let text = rounded(x);
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
@@ -160,7 +160,7 @@ impl Axes {
         let mut text: Vec<String> = self.left.iter().zip(canvas).map(line).collect();
         let (mut base, mut labels) = (vec!['─'; columns], vec![' '; columns + 8]);
         let mut free = 0;
-        for Tick { at, label } in x.ticks((columns / 12).max(2)) {
+        for Tick { at, label } in x.ticks((columns / 11).max(3)) {
             let column = (x.share(at) * (columns - 1) as f64).round() as usize;
             let label = cut(&label, NAME_CHARACTERS);
             let start = (column + 1)
