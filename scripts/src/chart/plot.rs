@@ -421,21 +421,13 @@ fn points(table: &Table, asked: &Asked) -> Done<Plot> {
     let wide = match x.kind() {
         Cells::Instant => Scale::of_times(across),
         _ if is_number(x) => match asked.kind {
-            Kind::Line => tight(across),
+            Kind::Line => Scale::of_span(across),
             _ => Scale::of_numbers(across, Base::Free),
         },
         _ => Scale::Names(names.into_names()),
     };
     let tall = Scale::of_numbers(all().map(|point| point.1), Base::Free);
     Ok(plot(asked, wide, tall, Marks::Series(series)))
-}
-
-/// Numbers from the first to the last: a line runs from edge to edge.
-fn tight(numbers: impl Iterator<Item = f64>) -> Scale {
-    match Scale::of_times(numbers) {
-        Scale::Time { low, high } if high - low < f64::INFINITY => Scale::Number { low, high },
-        scale => scale,
-    }
 }
 
 /// A histogram: bins of a round width.

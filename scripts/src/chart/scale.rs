@@ -99,6 +99,14 @@ impl Scale {
         }
     }
 
+    /// An axis of numbers from the first to the last: a line runs from edge to edge.
+    pub(super) fn of_span(numbers: impl Iterator<Item = f64> + Clone) -> Scale {
+        match extent(numbers.clone()) {
+            Some((low, high)) if low < high => Scale::Number { low, high },
+            _ => Scale::of_numbers(numbers, Base::Free),
+        }
+    }
+
     /// How far along a value is: 0 at the start, 1 at the end. Names are in the middle of their share.
     pub(super) fn share(&self, value: f64) -> f64 {
         match self {
@@ -166,7 +174,7 @@ fn number_ticks(low: f64, high: f64, most: usize) -> Vec<Tick> {
 /// A number of an axis: no more digits than its steps need, large ones with a letter for their zeros.
 fn number_label(x: f64, step: f64, largest: f64) -> String {
     let (unit, letter) = match largest {
-        size if size >= 1e15 || size < 1e-6 => return rounded(x),
+        size if !(1e-6..1e15).contains(&size) => return rounded(x),
         size if size >= 1e9 => (1e9, "B"),
         size if size >= 1e6 => (1e6, "M"),
         _ => (1.0, ""),

@@ -15,6 +15,9 @@ use crate::fault::{Done, refused};
 use crate::meter::Meter;
 use crate::value::to_value;
 
+/// Bytes that an entry of an object map takes, about.
+const ENTRY_BYTES: usize = 48;
+
 /// Gives scripts the verbs of tables that touch no file.
 pub(super) fn register(engine: &mut Engine, meter: &Meter) {
     engine
@@ -32,10 +35,15 @@ pub(super) fn register(engine: &mut Engine, meter: &Meter) {
         })
         .register_fn("col", |table: &mut Table, name: ImmutableString| {
             table.column(&name).cloned()
-        })
-        .register_fn("to_array", |table: &mut Table| -> Array {
-            table.clone().into_iter().collect()
         });
+    let spent = meter.clone();
+    engine.register_fn("to_array", move |table: &mut Table| -> Done<Array> {
+        room(
+            &spent,
+            table.len() * (table.columns().len() + 1) * ENTRY_BYTES,
+        )?;
+        Ok(table.clone().into_iter().collect())
+    });
     register_rows(engine, meter);
     register_columns(engine, meter);
     register_groups(engine, meter);
