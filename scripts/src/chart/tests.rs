@@ -236,3 +236,21 @@ fn charts_become_svg() {
         }
     }
 }
+
+/// The examples of the reference, in the order in which they stand there.
+#[test]
+fn the_reference_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Grants::new(&[], &[folder.path().into()]).unwrap();
+    let mut engine = Engine::new();
+    crate::table::register(&mut engine, &Meter::default(), &files);
+    super::register(&mut engine, &files);
+    let mut scope = rhai::Scope::new();
+    let text = include_str!("../../../docs/tables.md");
+    let blocks = text.split("```rust\n").skip(1);
+    for block in blocks.filter_map(|block| block.split("```").next()) {
+        let block = block.replace("\"out/", &format!("\"{}/", folder.path().display()));
+        let result = engine.run_with_scope(&mut scope, &block);
+        result.unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
+}
