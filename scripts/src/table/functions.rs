@@ -6,7 +6,7 @@ use super::arithmetic::{Comparison, Operand, Operation};
 use super::arithmetic::{both, calculated, compared, either, inverse, nulls, result_bytes};
 use super::column::Column;
 use super::measure::{self, Measure, numbers};
-use super::{cells, group, order, room, verbs};
+use super::{calendar, cells, group, order, room, verbs};
 use crate::fault::{Done, refused};
 use crate::meter::Meter;
 use crate::value::{number, to_dynamic};
@@ -62,6 +62,25 @@ pub(super) fn register(engine: &mut Engine, meter: &Meter) {
     register_measures(engine);
     register_orders(engine, meter);
     register_changes(engine, meter);
+    register_calendar(engine, meter);
+}
+
+fn register_calendar(engine: &mut Engine, meter: &Meter) {
+    for (name, part) in calendar::PARTS {
+        let spent = meter.clone();
+        engine.register_fn(name, move |column: &mut Column| {
+            room(&spent, 2 * column.bytes())?;
+            calendar::part(column, part)
+        });
+    }
+    let spent = meter.clone();
+    engine.register_fn(
+        "start_of",
+        move |column: &mut Column, what: ImmutableString| {
+            room(&spent, column.bytes())?;
+            calendar::start_of(column, &what)
+        },
+    );
 }
 
 /// An operator between two columns, and between a column and a constant on either side.
@@ -100,6 +119,12 @@ fn register_masks(engine: &mut Engine) {
                 both(&low, &high)
             },
         )
+        .register_fn("is_in", |column: &mut Column, cells: Array| {
+            cells::among(column, &verbs::written(&cells)?)
+        })
+        .register_fn("is_in", |column: &mut Column, other: Column| {
+            cells::among(column, &other)
+        })
         .register_fn("contains", |column: &mut Column, part: ImmutableString| {
             cells::tested(column, "contains", |text| text.contains(part.as_str()))
         })

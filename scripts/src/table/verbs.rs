@@ -4,6 +4,7 @@ use arrow_array::BooleanArray;
 use datalith_engine::Value;
 use rhai::{Array, Dynamic, Engine, FnPtr, INT, ImmutableString, Map, NativeCallContext};
 
+use super::arithmetic::mask;
 use super::column::Column;
 use super::group::{self, Measured};
 use super::join::{self, How, Keys};
@@ -177,13 +178,8 @@ pub(crate) fn check_options(options: &Map, verb: &str, known: &[&str]) -> Done<(
 
 fn register_rows(engine: &mut Engine, meter: &Meter) {
     let spent = meter.clone();
-    engine.register_fn("filter", move |table: &mut Table, mask: Column| {
-        let Column::Bool(mask) = mask else {
-            let kind = mask.kind();
-            return Err(refused(format!(
-                "a mask is of bools, this column is of kind {kind}"
-            )));
-        };
+    engine.register_fn("filter", move |table: &mut Table, by: Column| {
+        let mask = mask(&by)?;
         room(&spent, table.bytes())?;
         table.filter(&mask)
     });
