@@ -8,8 +8,8 @@ use super::page::{
 use super::plot::{Kind, Marks, Plot};
 use super::scale::{Scale, Tick};
 use super::svg::extent;
+use super::text::number;
 use crate::fault::Done;
-use crate::table::rounded;
 
 const LABEL_SIZE: f64 = 11.0;
 const TITLE_SIZE: f64 = 15.0;
@@ -112,7 +112,7 @@ impl Frame {
     pub(super) fn draw(&self, page: &Page<'_>, plot: &Plot) -> Done<()> {
         if !plot.title.is_empty() {
             let place = (MARGIN, MARGIN + TITLE_SIZE / 2.0);
-            page.text(place, &label(&plot.title, TITLE_SIZE, DARK, Align::Right))?;
+            page.text(place, &label(&plot.title, TITLE_SIZE, DARK, Align::Title))?;
         }
         self.legend(page, plot)?;
         if plot.kind == Kind::Graph {
@@ -200,8 +200,8 @@ impl Frame {
                     let color = heat_color(1.0 - f64::from(step) / 59.0);
                     page.rectangle((left, edge(step)), (left + 12.0, edge(step + 1)), color)?;
                 }
-                page.text((left + 18.0, top + 5.0), &beside(&rounded(high), INK))?;
-                page.text((left + 18.0, top + tall - 5.0), &beside(&rounded(low), INK))
+                page.text((left + 18.0, top + 5.0), &beside(&number(high), INK))?;
+                page.text((left + 18.0, top + tall - 5.0), &beside(&number(low), INK))
             }
             _ => Ok(()),
         }

@@ -116,20 +116,20 @@ fn forces(places: &[(f64, f64)], links: &[(usize, usize)], ideal: f64) -> Vec<(f
 
 /// The same places stretched to fill 0 to 1 both ways.
 fn within_unit(mut places: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
-    let axes: [fn(&mut (f64, f64)) -> &mut f64; 2] = [|place| &mut place.0, |place| &mut place.1];
-    for axis in axes {
-        let all = places.iter_mut().map(|place| *axis(place));
-        let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
-            (low.min(x), high.max(x))
-        });
-        for place in &mut places {
-            let x = axis(place);
-            *x = if high > low {
-                (*x - low) / (high - low)
-            } else {
-                0.5
-            };
-        }
+    let across = span(places.iter().map(|place| place.0));
+    let down = span(places.iter().map(|place| place.1));
+    let share = |x: f64, (low, high): (f64, f64)| match high > low {
+        true => (x - low) / (high - low),
+        false => 0.5,
+    };
+    for place in &mut places {
+        *place = (share(place.0, across), share(place.1, down));
     }
     places
+}
+
+fn span(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
+    numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+        (low.min(x), high.max(x))
+    })
 }

@@ -87,7 +87,9 @@ pub fn register(engine: &mut Engine, files: &Grants) {
             "to_svg",
             move |chart: &mut Chart, path: ImmutableString| -> Done<()> {
                 let path = files.writing(&path)?;
-                let written = std::fs::write(&path, chart.svg()?);
+                let svg = chart.svg()?;
+                let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+                let written = folder.and_then(|()| std::fs::write(&path, svg));
                 written.map_err(|cause| refused(format!("{}: {}", path.display(), said(&cause))))
             },
         );

@@ -81,6 +81,8 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 pub(super) enum Align {
     /// To the right of it, in the middle.
     Right,
+    /// The same, in bold.
+    Title,
     /// To the left of it, in the middle.
     Left,
     /// Below it, centred.
@@ -189,7 +191,7 @@ impl Page<'_> {
     /// A text.
     pub(super) fn text(&self, place: (f64, f64), label: &Label<'_>) -> Done<()> {
         let position = match label.align {
-            Align::Right => Pos::new(HPos::Left, VPos::Center),
+            Align::Right | Align::Title => Pos::new(HPos::Left, VPos::Center),
             Align::Left => Pos::new(HPos::Right, VPos::Center),
             Align::Below => Pos::new(HPos::Center, VPos::Top),
             Align::Above => Pos::new(HPos::Center, VPos::Bottom),
@@ -199,10 +201,23 @@ impl Page<'_> {
         let font = (FontFamily::Name(FONTS), label.size * PARTS * FONT_SCALE).into_font();
         let font = match label.align {
             Align::UpTo | Align::Up => font.transform(FontTransform::Rotate270),
+            Align::Title => font.style(FontStyle::Bold),
             _ => font,
         };
         let style = TextStyle::from(font).color(&label.color).pos(position);
         let text = Text::new(label.text.to_owned(), at(place), style);
         self.area.draw(&text).map_err(failed)
+    }
+
+    /// A text that lines may run behind.
+    pub(super) fn text_on_lines(&self, (x, y): (f64, f64), label: &Label<'_>) -> Done<()> {
+        let behind = Label {
+            color: WHITE,
+            ..*label
+        };
+        for (dx, dy) in [(-1.3, 0.0), (1.3, 0.0), (0.0, -1.3), (0.0, 1.3)] {
+            self.text((x + dx, y + dy), &behind)?;
+        }
+        self.text((x, y), label)
     }
 }

@@ -175,9 +175,14 @@ fn asked(table: &Table, options: &Map) -> Done<Asked> {
         .map(|kind| Kind::named(&text(kind, "plot")?))
         .transpose()?;
     let (x, color) = (one("x")?, one("color")?);
-    let y = option("y")
-        .map(|names: &Dynamic| texts(names, "plot"))
-        .transpose()?;
+    // Somebody who says that y is nothing wants rows counted.
+    let y = options
+        .get("y")
+        .map(|names: &Dynamic| match names.is_unit() {
+            true => Ok(Vec::new()),
+            false => texts(names, "plot"),
+        });
+    let y = y.transpose()?;
     for name in x.iter().chain(y.iter().flatten()).chain(&color) {
         table.column(name)?;
     }
@@ -416,21 +421,13 @@ fn points(table: &Table, asked: &Asked) -> Done<Plot> {
     let wide = match x.kind() {
         Cells::Instant => Scale::of_times(across),
         _ if is_number(x) => match asked.kind {
-            Kind::Line => tight(across),
+            Kind::Line => Scale::of_span(across),
             _ => Scale::of_numbers(across, Base::Free),
         },
         _ => Scale::Names(names.into_names()),
     };
     let tall = Scale::of_numbers(all().map(|point| point.1), Base::Free);
     Ok(plot(asked, wide, tall, Marks::Series(series)))
-}
-
-/// Numbers from the first to the last: a line runs from edge to edge.
-fn tight(numbers: impl Iterator<Item = f64>) -> Scale {
-    match Scale::of_times(numbers) {
-        Scale::Time { low, high } if high - low < f64::INFINITY => Scale::Number { low, high },
-        scale => scale,
-    }
 }
 
 /// A histogram: bins of a round width.

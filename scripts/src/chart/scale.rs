@@ -10,6 +10,8 @@ const DAY_MS: f64 = 86_400.0 * SECOND_MS;
 const MONTH_DAYS: f64 = 30.44;
 /// How near to zero data begins, as a share of its end, for an axis to begin at zero.
 const NEAR_ZERO: f64 = 0.4;
+/// Round numbers between the ends of an axis, about; its ends are two of them.
+const ROUNDED_STEPS: f64 = 10.0;
 
 /// What an axis shows, and what it is called.
 #[derive(Clone, Debug)]
@@ -78,7 +80,7 @@ impl Scale {
                 Base::Free => (low - room, high + room),
             };
         }
-        let step = round_step((high - low) / 5.0);
+        let step = round_step((high - low) / ROUNDED_STEPS);
         Scale::Number {
             low: (low / step).floor() * step,
             high: (high / step).ceil() * step,
@@ -94,6 +96,14 @@ impl Scale {
                 high: high + DAY_MS / 2.0,
             },
             false => Scale::Time { low, high },
+        }
+    }
+
+    /// An axis of numbers from the first to the last: a line runs from edge to edge.
+    pub(super) fn of_span(numbers: impl Iterator<Item = f64> + Clone) -> Scale {
+        match extent(numbers.clone()) {
+            Some((low, high)) if low < high => Scale::Number { low, high },
+            _ => Scale::of_numbers(numbers, Base::Free),
         }
     }
 
@@ -164,7 +174,7 @@ fn number_ticks(low: f64, high: f64, most: usize) -> Vec<Tick> {
 /// A number of an axis: no more digits than its steps need, large ones with a letter for their zeros.
 fn number_label(x: f64, step: f64, largest: f64) -> String {
     let (unit, letter) = match largest {
-        size if size >= 1e15 || size < 1e-6 => return rounded(x),
+        size if !(1e-6..1e15).contains(&size) => return rounded(x),
         size if size >= 1e9 => (1e9, "B"),
         size if size >= 1e6 => (1e6, "M"),
         _ => (1.0, ""),
@@ -287,9 +297,9 @@ mod tests {
         );
         assert_eq!(
             labels(&numbers(&[12_000.0, 0.0], Base::Free), 4),
-            "0 5,000 10,000 15,000"
+            "0 5,000 10,000"
         );
-        assert_eq!(labels(&numbers(&[7.0], Base::Free), 5), "2 4 6 8 10 12");
+        assert_eq!(labels(&numbers(&[7.0], Base::Free), 5), "4 6 8 10");
         assert_eq!(
             labels(&numbers(&[], Base::Free), 5),
             "0 0.2 0.4 0.6 0.8 1.0"

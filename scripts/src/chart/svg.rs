@@ -6,8 +6,8 @@ use super::frame::Frame;
 use super::graph::Layout;
 use super::page::{Align, INK, Label, Page, cut, heat_color, page, series_color};
 use super::plot::{Bin, Field, Kind, Marks, Plot, Series};
+use super::text::number;
 use crate::fault::Done;
-use crate::table::rounded;
 
 /// Share of a name's room that its bars fill.
 const BAR_SHARE: f64 = 0.74;
@@ -115,16 +115,15 @@ fn fields(page: &Page<'_>, frame: &Frame, plot: &Plot, fields: &[Field]) -> Done
         let share = (field.value - low) / (high - low);
         let corner = (left + wide - gap, top + tall - gap);
         page.rectangle((left, top), corner, heat_color(share))?;
-        let text = rounded(field.value);
-        let text = text.strip_suffix(".0").unwrap_or(&text);
+        let text = number(field.value);
         if wide > 8.0 + 6.5 * text.len() as f64 && tall > 16.0 {
-            let color = if share > 0.55 {
+            let color = if share > 0.45 {
                 RGBColor(255, 255, 255)
             } else {
                 INK
             };
             let label = Label {
-                text,
+                text: &text,
                 size: 11.0,
                 color,
                 align: Align::Middle,
@@ -186,7 +185,7 @@ fn graph(page: &Page<'_>, frame: &Frame, layout: &Layout) -> Done<()> {
             color: INK,
             align: Align::Above,
         };
-        page.text((x, y - radius(at) - 2.0), &label)?;
+        page.text_on_lines((x, y - radius(at) - 2.0), &label)?;
     }
     Ok(())
 }

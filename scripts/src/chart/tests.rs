@@ -6,58 +6,251 @@ use super::Chart;
 use crate::files::Grants;
 use crate::meter::Meter;
 
-/// The chart of a script.
-fn chart(script: &str) -> Chart {
+/// The table of all examples.
+const TRIPS: &str = r#"let trips = table([
+    #{city: "Oslo", routes: 144, delay: 7.5, day: "2026-01-31", haul: "long"},
+    #{city: "London", routes: 526, delay: 12.0, day: "2026-02-28", haul: "short"},
+    #{city: "Nice", routes: -86, delay: (), day: "2026-03-31", haul: "long"}]);
+    trips = trips.with_column("day", trips.day.cast("instant"));"#;
+
+/// What a script comes to, and what its chart is; or why it fails.
+fn chart(script: &str) -> Result<Chart, String> {
     let mut engine = Engine::new();
     crate::table::register(&mut engine, &Meter::default(), &Grants::default());
     super::register(&mut engine, &Grants::default());
-    engine.eval(script).unwrap()
+    let chart = engine.eval(&format!("{TRIPS} {script}"));
+    chart.map_err(|error| {
+        let text = error.to_string();
+        let text = text.trim_start_matches("Runtime error: ");
+        text.split(" (line").next().unwrap_or(text).to_owned()
+    })
+}
+
+/// Checks examples: a script and its chart in 40 columns and 8 lines, or why there is none.
+fn check(examples: &[(&str, &str)]) {
+    let trim = |text: &str| {
+        let lines = text.lines().map(str::trim);
+        lines
+            .filter(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let mut wrong = String::new();
+    for (script, expected) in examples {
+        let drawn = chart(script).map_or_else(|why| why, |chart| chart.text(40, 8));
+        if trim(&drawn) != trim(expected) {
+            wrong.push_str(&format!(
+                "\n{script}\n--- expected\n{expected}\n--- but is\n{drawn}\n"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]
-fn samples_are_drawn() {
-    let Ok(folder) = std::env::var("CHARTS") else {
-        return;
-    };
-    for (name, script) in SAMPLES {
-        let chart = chart(script);
-        std::fs::write(format!("{folder}/{name}.svg"), chart.svg().unwrap()).unwrap();
-        std::fs::write(format!("{folder}/{name}.json"), chart.vega().to_string()).unwrap();
-        std::fs::write(format!("{folder}/{name}.txt"), chart.text(80, 20)).unwrap();
+fn a_chart_is_guessed_from_the_kinds_of_the_columns() {
+    for (script, kind) in [
+        ("trips.select([\"city\", \"routes\"]).plot()", "Bar"),
+        (
+            "trips.select([\"city\", \"routes\", \"day\"]).plot()",
+            "Line",
+        ),
+        ("trips.select([\"routes\", \"delay\"]).plot()", "Scatter"),
+        ("trips.select([\"routes\"]).plot()", "Hist"),
+        ("trips.select([\"city\"]).plot()", "Bar"),
+        ("trips.plot(#{x: \"city\", y: \"haul\"})", "Heatmap"),
+        (
+            "trips.plot(#{kind: \"graph\", x: \"city\", y: \"haul\"})",
+            "Graph",
+        ),
+        ("trips.plot(#{x: \"haul\", y: \"delay\"})", "Bar"),
+        ("trips.head(0).plot()", "Line"),
+    ] {
+        let chart = chart(script).unwrap();
+        assert_eq!(format!("{:?}", chart.0.kind), kind, "{script}");
     }
 }
 
-const SAMPLES: &[(&str, &str)] = &[
-    (
-        "bar",
-        r#"table(#{city: ["Oslo", "London", "Reykjavik", "São Paulo", "New York"], routes: [144, 526, 86, 231, 456]}).plot(#{title: "Routes by city"})"#,
-    ),
-    (
-        "bars",
-        r#"table(#{year: [2024, 2024, 2024, 2025, 2025, 2025], class: ["eco", "biz", "first", "eco", "biz", "first"], seats: [12000, 3400, 800, 14100, 3900, -450]}).plot(#{kind: "bar", x: "year", y: "seats", color: "class"})"#,
-    ),
-    (
-        "many",
-        r#"let n = []; let v = []; for i in 0..60 { n.push(`airport number ${i}`); v.push((i * 37) % 61); } table(#{name: n, value: v}).plot(#{kind: "bar", title: "Sixty <bars> & more"})"#,
-    ),
-    (
-        "line",
-        r#"let at = []; let a = []; let b = []; for i in 0..120 { at.push(1767225600000 + i * 86400000); a.push(50.0 + 30.0 * (i.to_float() / 9.0).sin()); b.push(40.0 + i * 0.4); } table(#{at: column(at).cast("instant"), delay: a, load: b}).plot(#{title: "Delay and load", x: "at", y: ["delay", "load"]})"#,
-    ),
-    (
-        "scatter",
-        r#"let x = []; let y = []; let c = []; for i in 0..300 { let u = ((i * 7919) % 1000).to_float() / 1000.0; let w = ((i * 104729) % 997).to_float() / 997.0; x.push(u * 40.0 + w * 5.0); y.push(u * u * 900.0 + w * 200.0); c.push(if i % 3 == 0 { "jet" } else { "prop" }); } table(#{miles: x, price: y, kind: c}).plot(#{x: "miles", y: "price", color: "kind", title: "Price by distance"})"#,
-    ),
-    (
-        "hist",
-        r#"let x = []; for i in 0..2000 { let u = ((i * 7919) % 1000).to_float() / 1000.0; let w = ((i * 104729) % 997).to_float() / 997.0; let v = ((i * 1299709) % 991).to_float() / 991.0; x.push((u + w + v) * 100.0); } table(#{minutes: x}).plot(#{title: "Delays"})"#,
-    ),
-    (
-        "heatmap",
-        r#"let d = []; let h = []; let n = []; for i in 0..7 { for k in 0..12 { d.push(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][i]); h.push(`${k * 2}h`); n.push((i + 2) * (12 - (k - 6).abs()) * 3); } } table(#{day: d, hour: h, flights: n}).plot(#{kind: "heatmap", x: "hour", y: "day", color: "flights", title: "Flights by day and hour"})"#,
-    ),
-    (
-        "graph",
-        r#"table(#{from: ["OSL", "OSL", "OSL", "LHR", "LHR", "JFK", "JFK", "SFO", "SFO", "NRT", "CDG", "CDG", "FRA", "FRA", "KEF", "AMS"], to: ["LHR", "JFK", "KEF", "JFK", "CDG", "SFO", "LAX", "LAX", "NRT", "ICN", "FRA", "OSL", "LHR", "AMS", "JFK", "LHR"]}).plot(#{kind: "graph", title: "Routes"})"#,
-    ),
-];
+#[test]
+fn charts_are_drawn_in_a_terminal() {
+    check(&[
+        (
+            r#"trips.plot(#{x: "city", y: "routes", title: "Routes"})"#,
+            "Routes
+             Oslo       │██████▍ 144
+             London     │███████████████████████▎ 526
+             Nice   ████│ -86",
+        ),
+        (
+            r#"trips.plot(#{kind: "bar", x: "haul", y: ()})"#,
+            "long  │██████████████████████████████ 2
+             short │███████████████ 1",
+        ),
+        (
+            r#"trips.plot(#{kind: "bar", x: "haul", y: "delay", color: "city"})"#,
+            "long Oslo    │█████████████▏ 7.5
+             short London │█████████████████████ 12",
+        ),
+        (
+            r#"trips.plot(#{x: "city", y: "haul", title: "Both"})"#,
+            "Both
+                   Oslo   London Nice
+              long ██████        ██████
+             short        ██████
+                   rows: · 0 to █ 1",
+        ),
+        (
+            r#"trips.plot(#{x: "day", y: "delay"})"#,
+            "   │                             ⣀⣀⠤⠤⠒⠒⠉
+                │                     ⢀⣀⡠⠤⠔⠒⠉⠉
+             10 ┤              ⢀⣀⡠⠤⠖⠊⠉⠁
+                │       ⣀⣀⠤⠔⠒⠊⠉⠁
+                │⣀⠤⠤⠒⠒⠉⠉
+                └───────────────┬─────────────────┬──
+                              Feb 12            Feb 26
+                                  day",
+        ),
+        (
+            r#"trips.plot(#{x: "delay", y: "routes", color: "haul"})"#,
+            "    │                                  ○
+             500 ┤
+                 │
+                 │●
+               0 ┤
+                 └────┬──────────────┬──────────────┬
+                      8              10             12
+                                 delay
+                 ● long  ○ short",
+        ),
+        (
+            "table(#{x: [1, 2, 2, 3, 3, 3]}).plot(#{bins: 3})",
+            "  │                        ███████████
+             2 ┤            ▃▃▃▃▃▃▃▃▃▃▃ ███████████
+               │            ███████████ ███████████
+               │▆▆▆▆▆▆▆▆▆▆▆ ███████████ ███████████
+             0 ┤███████████ ███████████ ███████████
+               └┬─────────────────┬────────────────┬
+                1                 2                3
+                                  x",
+        ),
+    ]);
+}
+
+#[test]
+fn what_cannot_be_drawn_says_why() {
+    check(&[
+        (
+            r#"trips.plot(#{kind: "pie"})"#,
+            "no chart pie; there are bar, line, scatter, hist, heatmap, graph",
+        ),
+        (
+            r#"trips.plot(#{x: "town"})"#,
+            "no column town; there are city, day, delay, haul, routes",
+        ),
+        (
+            r#"trips.plot(#{colour: "haul"})"#,
+            "plot has no option colour; there are kind, x, y, color, title, width, height, bins",
+        ),
+        (
+            r#"trips.plot(#{kind: "line", y: "city"})"#,
+            "y takes numbers, column city is of kind string",
+        ),
+        (
+            r#"trips.plot(#{kind: "hist", x: "city"})"#,
+            "plot takes numbers, this column is of kind string",
+        ),
+        (r#"trips.plot(#{width: 5})"#, "width is from 120 to 8000"),
+        ("table([]).plot()", "there is no column to plot"),
+        (
+            r#"trips.select("city").plot(#{kind: "line"})"#,
+            "there is no column for y",
+        ),
+        (
+            r#"trips.plot(#{y: ["routes", "delay"], color: "city"})"#,
+            "a chart takes several columns for y or one for color, not both",
+        ),
+    ]);
+}
+
+#[test]
+fn charts_become_vega_lite_with_their_data() {
+    let spec = chart(r#"trips.plot(#{x: "day", y: "delay", title: "Late"})"#)
+        .unwrap()
+        .vega();
+    assert_eq!(
+        spec["$schema"],
+        "https://vega.github.io/schema/vega-lite/v5.json"
+    );
+    assert_eq!(spec["title"], "Late");
+    assert_eq!(spec["mark"]["type"], "line");
+    let values = serde_json::json!([
+        {"x": 1_769_817_600_000_i64, "y": 7.5},
+        {"x": 1_772_236_800_000_i64, "y": 12.0},
+    ]);
+    assert_eq!(spec["data"]["values"], values);
+    assert_eq!(spec["encoding"]["x"]["type"], "temporal");
+    assert_eq!(spec["encoding"]["y"]["title"], "delay");
+    let spec = chart(r#"trips.plot(#{kind: "graph", x: "city", y: "haul"})"#)
+        .unwrap()
+        .vega();
+    assert_eq!(
+        spec["layer"][0]["data"]["values"].as_array().unwrap().len(),
+        3
+    );
+    assert_eq!(
+        spec["layer"][1]["data"]["values"].as_array().unwrap().len(),
+        5
+    );
+}
+
+#[test]
+fn charts_become_svg() {
+    for options in [
+        r#"kind: "bar", x: "city", y: "routes""#,
+        r#"kind: "bar", x: "city", y: ["routes", "delay"]"#,
+        r#"kind: "line", x: "city", y: "delay", color: "haul""#,
+        r#"kind: "scatter", x: "delay", y: "routes""#,
+        r#"kind: "hist", x: "delay""#,
+        r#"kind: "heatmap", x: "city", y: "haul", color: "routes""#,
+        r#"kind: "graph", x: "city", y: "haul""#,
+    ] {
+        for rows in 0..=3 {
+            let script = format!("trips.head({rows}).plot(#{{{options}, title: \"<i> & you\"}})");
+            let chart = chart(&script).unwrap();
+            let svg = chart.svg().unwrap();
+            assert!(
+                svg.starts_with("<svg width=\"720\" height=\"420\""),
+                "{script}"
+            );
+            assert!(
+                svg.contains("&lt;i&gt; &amp; you") && !svg.contains("NaN"),
+                "{script}"
+            );
+            assert_eq!(svg.matches("<svg").count(), svg.matches("</svg>").count());
+            assert_eq!(
+                svg,
+                self::chart(&script).unwrap().svg().unwrap(),
+                "{script}"
+            );
+            assert!(!chart.text(40, 8).contains("NaN"), "{script}");
+        }
+    }
+}
+
+/// The examples of the reference, in the order in which they stand there.
+#[test]
+fn the_reference_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Grants::new(&[], &[folder.path().into()]).unwrap();
+    let mut engine = Engine::new();
+    crate::table::register(&mut engine, &Meter::default(), &files);
+    super::register(&mut engine, &files);
+    let mut scope = rhai::Scope::new();
+    let text = include_str!("../../../docs/tables.md");
+    let blocks = text.split("```rust\n").skip(1);
+    for block in blocks.filter_map(|block| block.split("```").next()) {
+        let block = block.replace("\"out/", &format!("\"{}/", folder.path().display()));
+        let result = engine.run_with_scope(&mut scope, &block);
+        result.unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
+}

@@ -13,14 +13,16 @@ const WIDE: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '
 const SHADES: [char; 5] = ['·', '░', '▒', '▓', '█'];
 /// What tells the points of several series apart.
 const POINTS: [char; 8] = ['●', '○', '▲', '△', '■', '□', '◆', '◇'];
-/// Least room of a chart.
+/// Least and most room of a chart.
 const LEAST: (usize, usize) = (20, 5);
+const MOST: (usize, usize) = (1_000, 1_000);
 /// Most characters of a name beside an axis.
 const NAME_CHARACTERS: usize = 24;
 
 /// The chart within some columns and lines, as far as that can be.
 pub(super) fn text(plot: &Plot, columns: usize, lines: usize) -> String {
-    let (columns, lines) = (columns.max(LEAST.0), lines.max(LEAST.1));
+    let columns = columns.clamp(LEAST.0, MOST.0);
+    let lines = lines.clamp(LEAST.1, MOST.1);
     let mut text = Vec::new();
     if !plot.title.is_empty() {
         text.push(plot.title.clone());
@@ -51,7 +53,7 @@ pub(super) fn text(plot: &Plot, columns: usize, lines: usize) -> String {
 }
 
 /// A number without needless zeros.
-fn number(x: f64) -> String {
+pub(super) fn number(x: f64) -> String {
     let text = rounded(x);
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
@@ -65,12 +67,14 @@ fn bars(plot: &Plot, series: &[Series], columns: usize, lines: usize) -> Vec<Str
     let mut rows: Vec<(String, f64)> = Vec::new();
     for (at, name) in plot.x.scale.names().iter().enumerate() {
         for one in series {
-            let height = one.points.iter().find(|point| point.0 == at as f64);
+            let find = |point: &(f64, f64)| point.0.total_cmp(&(at as f64));
+            let found = one.points.binary_search_by(find);
+            let height = found.ok().map(|found| one.points[found].1);
             let name = match series.len() {
                 1 => name.clone(),
                 _ => format!("{name} {}", one.name),
             };
-            rows.extend(height.map(|(_, height)| (name, *height)));
+            rows.extend(height.map(|height| (name, height)));
         }
     }
     let shown = if rows.len() > lines {
@@ -160,7 +164,7 @@ impl Axes {
         let mut text: Vec<String> = self.left.iter().zip(canvas).map(line).collect();
         let (mut base, mut labels) = (vec!['─'; columns], vec![' '; columns + 8]);
         let mut free = 0;
-        for Tick { at, label } in x.ticks((columns / 12).max(2)) {
+        for Tick { at, label } in x.ticks((columns / 11).max(3)) {
             let column = (x.share(at) * (columns - 1) as f64).round() as usize;
             let label = cut(&label, NAME_CHARACTERS);
             let start = (column + 1)

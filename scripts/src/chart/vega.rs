@@ -7,6 +7,9 @@ use super::scale::{Axis, Scale};
 
 const SCHEMA: &str = "https://vega.github.io/schema/vega-lite/v5.json";
 
+/// Most letters of all names below an axis that are not turned.
+const LEVEL_LETTERS: usize = 90;
+
 /// A specification of Vega-Lite 5 with its data. Fields are called x, y and color, so that any name a
 /// column has can be shown.
 pub(super) fn vega(plot: &Plot) -> Json {
@@ -14,7 +17,7 @@ pub(super) fn vega(plot: &Plot) -> Json {
         "$schema": SCHEMA,
         "width": plot.width,
         "height": plot.height,
-        "config": {"view": {"stroke": null}},
+        "config": config(),
     });
     if !plot.title.is_empty() {
         spec["title"] = json!(plot.title);
@@ -55,6 +58,21 @@ pub(super) fn vega(plot: &Plot) -> Json {
         spec.extend(drawn);
     }
     spec
+}
+
+/// The look of charts as SVG: a light grid, quiet axes, the title on the left.
+fn config() -> Json {
+    json!({
+        "view": {"stroke": null},
+        "title": {"anchor": "start", "color": "#111827", "fontSize": 15, "offset": 14},
+        "axis": {
+            "gridColor": "#e8eaee", "domainColor": "#9ca3af", "ticks": false, "labelPadding": 6,
+            "labelColor": "#374151", "titleColor": "#111827", "titleFontWeight": "normal",
+            "labelFontSize": 11, "titleFontSize": 12,
+        },
+        "legend": {"labelColor": "#374151", "titleColor": "#111827", "titleFontWeight": "normal"},
+        "range": {"heatmap": {"scheme": "blues"}},
+    })
 }
 
 fn of_series(plot: &Plot, series: &[Series]) -> Json {
@@ -100,9 +118,14 @@ fn axis(field: &str, axis: &Axis, kind: Kind) -> Json {
     };
     let mut encoding = json!({"field": field, "title": title});
     match &axis.scale {
-        Scale::Names(_) => {
+        Scale::Names(names) => {
             encoding["type"] = json!("nominal");
             encoding["sort"] = Json::Null;
+            // Vega turns every name unless told not to.
+            let letters: usize = names.iter().map(|name| name.chars().count() + 2).sum();
+            if field == "x" && letters <= LEVEL_LETTERS {
+                encoding["axis"] = json!({"labelAngle": 0});
+            }
         }
         Scale::Time { .. } => {
             encoding["type"] = json!("temporal");
@@ -131,8 +154,11 @@ fn of_graph(plot: &Plot) -> Json {
     let nodes = layout.nodes.iter();
     let nodes =
         nodes.map(|node| json!({"x": node.x, "y": node.y, "name": node.name, "links": node.links}));
-    let place = |field: &str| json!({"field": field, "type": "quantitative", "axis": null, "scale": {"domain": [0, 1], "padding": 24}});
-    let (x, y) = (place("x"), place("y"));
+    let place = |field: &str, is_down: bool| {
+        let scale = json!({"domain": [0, 1], "padding": 24, "reverse": is_down});
+        json!({"field": field, "type": "quantitative", "axis": null, "scale": scale})
+    };
+    let (x, y) = (place("x", false), place("y", true));
     json!({
         "layer": [
             {
@@ -155,7 +181,7 @@ fn of_graph(plot: &Plot) -> Json {
                         },
                     },
                     {
-                        "mark": {"type": "text", "dy": -12},
+                        "mark": {"type": "text", "dy": -15},
                         "encoding": {"text": {"field": "name"}},
                     },
                 ],

@@ -1,7 +1,10 @@
 //! Functions of single cells: texts, numbers, nulls, and kinds made of other kinds.
 
+use std::collections::HashSet;
+
 use arrow_array::{Array, BooleanArray, Float64Array, Int64Array, Scalar, StringArray};
-use datalith_engine::edn;
+use datalith_engine::{Value, edn};
+use foldhash::fast::FixedState;
 use rhai::Dynamic;
 
 use super::arithmetic::{Operand, joined, mask, nulls};
@@ -56,6 +59,20 @@ pub(super) fn changed(
     joined(column.len(), |row| {
         (!texts.is_null(row)).then(|| change(texts.value(row)))
     })
+}
+
+/// A mask: which cells are among those of another column; null for null.
+pub(super) fn among(column: &Column, others: &Column) -> Done<Column> {
+    let (column, others) = column.alike(others);
+    if column.kind() != others.kind() && column.array().is_some() && others.array().is_some() {
+        let (a, b) = (column.kind(), others.kind());
+        return Err(refused(format!(
+            "a column of kind {a} has none of kind {b}"
+        )));
+    }
+    let known: HashSet<Value, FixedState> = others.values().collect();
+    let is_known = |value: Value| (!value.is_nil()).then(|| known.contains(&value));
+    Ok(Column::Bool(column.values().map(is_known).collect()))
 }
 
 /// The cells where a mask is true.

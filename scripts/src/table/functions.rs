@@ -1,15 +1,15 @@
 //! What scripts may do with a column.
 
-use rhai::{Array, Dynamic, Engine, FLOAT, INT, ImmutableString};
+use rhai::{Array, Dynamic, Engine, INT, ImmutableString};
 
 use super::arithmetic::{Comparison, Operand, Operation};
 use super::arithmetic::{both, calculated, compared, either, inverse, nulls, result_bytes};
 use super::column::Column;
 use super::measure::{self, Measure, numbers};
-use super::{cells, group, order, room, verbs};
+use super::{calendar, cells, group, order, room, verbs};
 use crate::fault::{Done, refused};
 use crate::meter::Meter;
-use crate::value::to_dynamic;
+use crate::value::{number, to_dynamic};
 
 /// Gives scripts columns, their operators and functions.
 pub(super) fn register(engine: &mut Engine, meter: &Meter) {
@@ -23,10 +23,12 @@ pub(super) fn register(engine: &mut Engine, meter: &Meter) {
         .register_fn("to_debug", |column: &mut Column| column.to_string())
         .register_indexer_get(|column: &mut Column, at: INT| -> Done<Dynamic> {
             Ok(column.dynamic(verbs::place(at, column.len(), "cells")?))
-        })
-        .register_fn("to_array", |column: &mut Column| -> Array {
-            column.clone().into_iter().collect()
         });
+    let spent = meter.clone();
+    engine.register_fn("to_array", move |column: &mut Column| -> Done<Array> {
+        room(&spent, column.len() * size_of::<Dynamic>())?;
+        Ok(column.clone().into_iter().collect())
+    });
     let operations = [
         ("+", Operation::Add),
         ("-", Operation::Subtract),
@@ -50,7 +52,9 @@ pub(super) fn register(engine: &mut Engine, meter: &Meter) {
         (">=", Comparison::GreaterOrEqual),
     ];
     for (name, comparison) in comparisons {
+        let spent = meter.clone();
         register_operator(engine, name, move |left, right| {
+            room(&spent, result_bytes(left, right))?;
             compared(comparison, left, right)
         });
     }
@@ -58,6 +62,25 @@ pub(super) fn register(engine: &mut Engine, meter: &Meter) {
     register_measures(engine);
     register_orders(engine, meter);
     register_changes(engine, meter);
+    register_calendar(engine, meter);
+}
+
+fn register_calendar(engine: &mut Engine, meter: &Meter) {
+    for (name, part) in calendar::PARTS {
+        let spent = meter.clone();
+        engine.register_fn(name, move |column: &mut Column| {
+            room(&spent, 2 * column.bytes())?;
+            calendar::part(column, part)
+        });
+    }
+    let spent = meter.clone();
+    engine.register_fn(
+        "start_of",
+        move |column: &mut Column, what: ImmutableString| {
+            room(&spent, column.bytes())?;
+            calendar::start_of(column, &what)
+        },
+    );
 }
 
 /// An operator between two columns, and between a column and a constant on either side.
@@ -96,6 +119,12 @@ fn register_masks(engine: &mut Engine) {
                 both(&low, &high)
             },
         )
+        .register_fn("is_in", |column: &mut Column, cells: Array| {
+            cells::among(column, &verbs::written(&cells)?)
+        })
+        .register_fn("is_in", |column: &mut Column, other: Column| {
+            cells::among(column, &other)
+        })
         .register_fn("contains", |column: &mut Column, part: ImmutableString| {
             cells::tested(column, "contains", |text| text.contains(part.as_str()))
         })
@@ -128,20 +157,16 @@ fn register_measures(engine: &mut Engine) {
             Ok(to_dynamic(&measure.of(column)?))
         });
     }
-    let quantile = |column: &Column, share: FLOAT| -> Done<Dynamic> {
-        if !(0.0..=1.0).contains(&share) {
-            return Err(refused(format!("a quantile is from 0 to 1, not {share}")));
-        }
-        let found = measure::quantile(&numbers(column, "quantile")?, share);
-        Ok(found.map_or(Dynamic::UNIT, Dynamic::from))
-    };
-    engine
-        .register_fn("quantile", move |column: &mut Column, share: FLOAT| {
-            quantile(column, share)
-        })
-        .register_fn("quantile", move |column: &mut Column, share: INT| {
-            quantile(column, share as FLOAT)
-        });
+    engine.register_fn(
+        "quantile",
+        |column: &mut Column, share: Dynamic| -> Done<Dynamic> {
+            let Some(share) = number(&share).filter(|share| (0.0..=1.0).contains(share)) else {
+                return Err(refused(format!("a quantile is from 0 to 1, not {share}")));
+            };
+            let found = measure::quantile(&numbers(column, "quantile")?, share);
+            Ok(found.map_or(Dynamic::UNIT, Dynamic::from))
+        },
+    );
 }
 
 fn register_orders(engine: &mut Engine, meter: &Meter) {

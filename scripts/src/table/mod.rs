@@ -9,6 +9,7 @@ mod rows;
 
 mod answer;
 mod arithmetic;
+mod calendar;
 mod cells;
 mod group;
 mod join;

@@ -8,6 +8,7 @@ use rhai::{Dynamic, Map};
 
 use super::column::Column;
 use crate::fault::{Done, refused};
+use crate::limits::TABLE_ROWS;
 
 /// Rows with named columns. Immutable; clones share everything.
 #[derive(Clone, Debug)]
@@ -196,6 +197,9 @@ impl Table {
 
     /// The rows of both, columns matched by name; what one lacks is null.
     pub(super) fn concat(&self, other: &Table) -> Done<Table> {
+        if self.len() + other.len() > TABLE_ROWS {
+            return Err(refused(format!("a table has at most {TABLE_ROWS} rows")));
+        }
         let mut names = self.names().to_vec();
         let more = other
             .names()

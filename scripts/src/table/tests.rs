@@ -279,6 +279,48 @@ fn columns_are_measured() {
 }
 
 #[test]
+fn instants_have_parts() {
+    let days = r#"let c = column(["2026-05-31T13:45:10Z", (), "1969-12-31"]).cast("instant");"#;
+    for (script, expected) in [
+        ("c.year()", "[2026, (), 1969]"),
+        ("c.month()", "[5, (), 12]"),
+        ("c.day()", "[31, (), 31]"),
+        ("c.hour()", "[13, (), 0]"),
+        ("c.minute()", "[45, (), 0]"),
+        ("c.weekday()", "[7, (), 3]"),
+        (
+            r#"c.start_of("hour") == "2026-05-31T13:00:00Z""#,
+            "[true, (), false]",
+        ),
+        (r#"c.start_of("day") == "2026-05-31""#, "[true, (), false]"),
+        (r#"c.start_of("week") == "2026-05-25""#, "[true, (), false]"),
+        (
+            r#"c.start_of("month") == "2026-05-01""#,
+            "[true, (), false]",
+        ),
+        (
+            r#"c.start_of("quarter") == "1969-10-01""#,
+            "[false, (), true]",
+        ),
+        (r#"c.start_of("year") == "1969-01-01""#, "[false, (), true]"),
+        ("c - c", "[0, (), 0]"),
+        ("(c + 1000 - c)", "[1000, (), 1000]"),
+        (r#"c < "1970-01-01""#, "[false, (), true]"),
+        (r#"c < "soon""#, "soon is no date such as 2026-01-31"),
+        (
+            r#"c.start_of("fortnight")"#,
+            "start_of takes minute, hour, day, week, month, quarter, year, not fortnight",
+        ),
+        (
+            "trips.miles.year()",
+            "an instant has parts, this column is of kind long",
+        ),
+    ] {
+        check(&[(&format!("{days} {script}"), expected)]);
+    }
+}
+
+#[test]
 fn rows_are_sorted_and_grouped() {
     check(&[
         ("trips.sort(\"miles\").miles", "[750, 2580, 3450, 3660]"),
@@ -559,7 +601,8 @@ fn next(state: &mut u64) -> u64 {
 fn kernels_agree_with_a_plain_loop() {
     let mut state = 7;
     let mut cells = |rows: usize| -> Vec<Option<i64>> {
-        let mut cell = || (next(&mut state) % 4 > 0).then(|| next(&mut state) as i64 % 7 - 3);
+        let mut cell =
+            || (!next(&mut state).is_multiple_of(4)).then(|| next(&mut state) as i64 % 7 - 3);
         (0..rows).map(|_| cell()).collect()
     };
     for rows in [0, 1, 2, 5, 63, 64, 65, 200] {
@@ -593,8 +636,17 @@ fn kernels_agree_with_a_plain_loop() {
             run("t.a.max()"),
             known.iter().max().map_or(Value::Nil, |n| Value::Long(*n))
         );
+        let mean = || known.iter().sum::<i64>() as f64 / known.len() as f64;
+        let mean = (!known.is_empty())
+            .then(mean)
+            .map_or(Value::Nil, Value::Double);
+        assert_eq!(run("t.a.mean()"), mean);
         let mut sorted = known.clone();
         sorted.sort_unstable();
+        let middle = |of: &[i64]| (of[(of.len() - 1) / 2] + of[of.len() / 2]) as f64 / 2.0;
+        let median = (!sorted.is_empty()).then(|| middle(&sorted));
+        let median = median.map_or(Value::Nil, Value::Double);
+        assert_eq!(run("t.a.median()"), median);
         let padded = sorted.iter().map(|n| Value::Long(*n));
         let padded = padded.chain(std::iter::repeat_n(Value::Nil, rows - known.len()));
         assert_eq!(run("t.a.sort()"), Value::vector(padded));

@@ -4,6 +4,7 @@ use arrow_array::BooleanArray;
 use datalith_engine::Value;
 use rhai::{Array, Dynamic, Engine, FnPtr, INT, ImmutableString, Map, NativeCallContext};
 
+use super::arithmetic::mask;
 use super::column::Column;
 use super::group::{self, Measured};
 use super::join::{self, How, Keys};
@@ -14,6 +15,9 @@ use super::{order, room};
 use crate::fault::{Done, refused};
 use crate::meter::Meter;
 use crate::value::to_value;
+
+/// Bytes that an entry of an object map takes, about.
+const ENTRY_BYTES: usize = 48;
 
 /// Gives scripts the verbs of tables that touch no file.
 pub(super) fn register(engine: &mut Engine, meter: &Meter) {
@@ -32,10 +36,15 @@ pub(super) fn register(engine: &mut Engine, meter: &Meter) {
         })
         .register_fn("col", |table: &mut Table, name: ImmutableString| {
             table.column(&name).cloned()
-        })
-        .register_fn("to_array", |table: &mut Table| -> Array {
-            table.clone().into_iter().collect()
         });
+    let spent = meter.clone();
+    engine.register_fn("to_array", move |table: &mut Table| -> Done<Array> {
+        room(
+            &spent,
+            table.len() * (table.columns().len() + 1) * ENTRY_BYTES,
+        )?;
+        Ok(table.clone().into_iter().collect())
+    });
     register_rows(engine, meter);
     register_columns(engine, meter);
     register_groups(engine, meter);
@@ -169,13 +178,8 @@ pub(crate) fn check_options(options: &Map, verb: &str, known: &[&str]) -> Done<(
 
 fn register_rows(engine: &mut Engine, meter: &Meter) {
     let spent = meter.clone();
-    engine.register_fn("filter", move |table: &mut Table, mask: Column| {
-        let Column::Bool(mask) = mask else {
-            let kind = mask.kind();
-            return Err(refused(format!(
-                "a mask is of bools, this column is of kind {kind}"
-            )));
-        };
+    engine.register_fn("filter", move |table: &mut Table, by: Column| {
+        let mask = mask(&by)?;
         room(&spent, table.bytes())?;
         table.filter(&mask)
     });
