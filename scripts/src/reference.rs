@@ -78,6 +78,8 @@ entries! {
         "to_edn" "to_edn(value)" "A value as EDN text.";
         "table" "table([#{a: 1}, …])" "A table of maps, or of columns: table(#{a: [1, 2]}).";
         "read_csv" "read_csv(path)" "A table from a CSV file; kinds of columns are found.";
+        "parse_csv" "parse_csv(text)" "A table from CSV in a text.";
+        "column" "column([1, 2, ()])" "A column of an array.";
         "read_json" "read_json(path)" "A table from JSON: an array of objects, or one on a line.";
         "read_parquet" "read_parquet(path)" "A table from a Parquet file.";
         "read_arrow" "read_arrow(path)" "A table from an Arrow file.";
@@ -141,10 +143,11 @@ entries! {
         "select" "t.select([\"a\", \"b\"])" "Only those columns.";
         "drop" "t.drop([\"a\"])" "All but those columns.";
         "rename" "t.rename(#{old: \"new\"})" "Columns by other names.";
-        "with" "t.with(\"c\", t.a + 1)" "The table with one more column.";
+        "with_column" "t.with_column(\"c\", t.a + 1)" "The table with one more column, or another in its place.";
         "distinct" "t.distinct()" "Rows that all differ.";
         "group_by" "t.group_by([\"k\"], #{n: \"count\", total: [\"sum\", \"x\"]})" "A row for each group.";
         "join" "t.join(other, \"key\")" "The rows of two tables with equal keys.";
+        "pivot" "t.pivot(#{rows: \"a\", columns: \"b\", values: \"x\"})" "A row for each value of one column, a column for each of another.";
         "concat" "t.concat(other)" "The rows of both.";
         "describe" "t.describe()" "Count, mean, spread and extremes of each column.";
         "plot" "t.plot(#{kind: \"bar\", x: \"a\", y: \"b\"})" "A chart of the table.";
@@ -166,6 +169,9 @@ entries! {
         "quantile" "c.quantile(0.9)" "The value below which that share lies.";
         "count" "c.count()" "Values that are not null.";
         "distinct" "c.distinct()" "Values without repetition.";
+        "count_distinct" "c.count_distinct()" "How many values there are without repetition.";
+        "sort" "c.sort()" "Values in order, nulls last.";
+        "is_in" "c.is_in([1, 2])" "A mask of the cells that are in an array, or in a column.";
         "is_null" "c.is_null()" "A mask of the rows without a value.";
         "fill" "c.fill(0)" "The column with a value for each null.";
         "cast" "c.cast(\"double\")" "The column in another kind.";
@@ -174,7 +180,11 @@ entries! {
         "between" "c.between(1, 9)" "A mask of the values from one to another.";
         "contains" "c.contains(\"x\")" "A mask of the texts that contain one.";
         "starts_with" "c.starts_with(\"x\")" "A mask of the texts that begin with one.";
-        "lower" "c.lower()" "In small letters; upper() in large ones.";
+        "ends_with" "c.ends_with(\"x\")" "A mask of the texts that end with one.";
+        "lower" "c.lower()" "In small letters.";
+        "upper" "c.upper()" "In large letters.";
+        "year" "c.year()" "The years of instants; so month, day, hour, minute, weekday.";
+        "start_of" "c.start_of(\"month\")" "Instants moved back to where their minute, hour, day, week, month, quarter or year starts.";
         "to_array" "c.to_array()" "An array of the values.";
     }
     Chart {

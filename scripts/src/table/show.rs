@@ -7,7 +7,6 @@ use datalith_engine::{Value, edn};
 
 use super::column::{Column, Kind};
 use super::rows::Table;
-use crate::fault::shown;
 use crate::limits::ROWS_SHOWN;
 
 /// Most characters of one cell.
@@ -201,7 +200,7 @@ pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Nil => String::new(),
         Value::Instant(ms) => edn::instant_text(*ms).unwrap_or_else(|| ms.to_string()),
-        _ => shown(value),
+        _ => edn::display_str(value),
     }
 }
 
