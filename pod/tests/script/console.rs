@@ -31,8 +31,8 @@ impl Console {
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
-        let pty = openpty(Some(&size), None).unwrap();
-        let stdio = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
+        let pty = openpty(Some(&size), None).expect("a pseudo-terminal");
+        let stdio = |fd: &OwnedFd| Stdio::from(fd.try_clone().expect("a pseudo-terminal"));
         let binary = datalith();
         // The terminal of a session of its own: Ctrl-C then comes from there, as from a keyboard.
         let child = Command::new("setsid")
@@ -50,9 +50,9 @@ impl Console {
             .stdout(stdio(&pty.slave))
             .stderr(stdio(&pty.slave))
             .spawn()
-            .unwrap();
+            .expect("a pseudo-terminal");
         drop(pty.slave);
-        let mut screen = File::from(pty.master.try_clone().unwrap());
+        let mut screen = File::from(pty.master.try_clone().expect("a pseudo-terminal"));
         let (send, said) = channel();
         thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -71,7 +71,9 @@ impl Console {
     }
 
     fn type_keys(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys
+            .write_all(keys.as_bytes())
+            .expect("a pseudo-terminal");
     }
 
     /// Waits until a text has been seen, and forgets what was seen up to it.
@@ -93,7 +95,7 @@ impl Console {
 
     fn end(mut self) {
         self.type_keys("\u{4}");
-        let status = self.child.wait().unwrap();
+        let status = self.child.wait().expect("a pseudo-terminal");
         assert!(status.success(), "{status}");
     }
 }
