@@ -73,6 +73,20 @@ fn queries_call_functions() {
 }
 
 #[test]
+fn functions_have_functions_of_their_own() {
+    check(
+        "conn.transact(edn { [{:db/ident :my/sum :db/fn \"|db, a, b| { let of = |n| db.q(`[:find ?p . :in $ ?n :where [?e :deal/name ?n] [?e :deal/price ?p]]`, n); of.call(a) + of.call(b) }\"}] }); \
+         conn.db().q(datalog { [:find ?s . :where [(my/sum $ \"a\" \"c\") ?s]] })",
+        "250",
+    );
+    check(
+        "conn.transact(edn { [{:db/ident :my/four :db/fn \"fn twice(x) { x * 2 } fn four(x) { twice(twice(x)) }\"}] }); \
+         conn.db().q(datalog { [:find ?y . :in $ ?x :where [(my/four ?x) ?y]] }, 3)",
+        "12",
+    );
+}
+
+#[test]
 fn sessions_define_functions() {
     check(
         "let limit = 60; define(\"s/over\", |p| p > limit); db.q(datalog { [:find (count ?e) . :where [?e :deal/price ?p] [(s/over ?p)]] })",

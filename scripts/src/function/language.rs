@@ -119,8 +119,8 @@ pub(super) struct Function {
 impl Function {
     /// A function of a script by its name.
     pub(super) fn of(ast: AST, name: &str, shift: usize) -> Option<Function> {
-        let own = |_, _, _, found: &str, _| found == name;
-        let only = ast.clone_functions_only_filtered(own);
+        let mut only = ast.clone_functions_only();
+        only.retain_functions(|_, _, found, _| found == name);
         let arity = only.iter_fn_def().next()?.params.len();
         let formula = formula(&only);
         Some(Function {
