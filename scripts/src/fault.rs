@@ -46,6 +46,10 @@ pub fn ended(spent: Spent) -> Box<EvalAltResult> {
     ))
 }
 
+/// What `exit` throws, which no script can catch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exit(pub(crate) u8);
+
 /// Why a script came to no value.
 #[derive(Clone, Debug)]
 pub struct Fault {
@@ -159,6 +163,10 @@ impl Fault {
             error: None,
         };
         match error {
+            EvalAltResult::ErrorTerminated(why, _) if why.is::<Exit>() => {
+                let code = why.read_lock::<Exit>().map_or(0, |exit| exit.0);
+                fault.kind = FaultKind::Exit(code);
+            }
             EvalAltResult::ErrorTerminated(why, _) => {
                 let spent = why.read_lock::<Spent>().map(|spent| *spent);
                 fault.message =
@@ -167,13 +175,6 @@ impl Fault {
                     Some(Spent::Cancelled) => FaultKind::Cancelled,
                     _ => FaultKind::Limit,
                 };
-            }
-            EvalAltResult::Exit(value, _) => {
-                let code = match value.as_int() {
-                    Ok(code) => u8::try_from(code).unwrap_or(1),
-                    Err(_) => u8::from(value.as_bool() == Ok(false)),
-                };
-                fault.kind = FaultKind::Exit(code);
             }
             EvalAltResult::ErrorRuntime(value, _) => match value.read_lock::<Thrown>() {
                 Some(thrown) => {

@@ -9,7 +9,7 @@ use datalith_engine::conn::Conn;
 use rhai::{AST, Array, Dynamic, Engine, Module, Scope, Shared};
 
 use crate::database::{self, Connections, ScriptConn, ScriptDb};
-use crate::fault::{Done, Fault, FaultKind, ended, refused, thrown};
+use crate::fault::{Done, Exit, Fault, FaultKind, ended, refused, thrown};
 use crate::files::Grants;
 use crate::meter::{Meter, Spent};
 use crate::shown::{self, Shown};
@@ -71,6 +71,7 @@ impl Host {
             });
         }
         texts(&mut engine, &settings.grants);
+        exits(&mut engine);
         let mut scope = Scope::new();
         let arguments: Array = settings
             .arguments
@@ -237,6 +238,20 @@ fn printing(engine: &mut Engine, meter: &Meter, sink: Arc<dyn Sink>, printed: &A
             sink.show(&shown);
         }
     });
+}
+
+/// `exit`, with a code or without.
+fn exits(engine: &mut Engine) {
+    fn exit(code: i64) -> Done<()> {
+        let code = u8::try_from(code).map_err(|_| refused("an exit code is 0 to 255"))?;
+        let why = Dynamic::from(Exit(code));
+        Err(Box::new(rhai::EvalAltResult::ErrorTerminated(
+            why,
+            rhai::Position::NONE,
+        )))
+    }
+    engine.register_fn("exit", exit);
+    engine.register_fn("exit", || exit(0));
 }
 
 /// `read_text` and `write_text`.

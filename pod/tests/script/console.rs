@@ -120,8 +120,8 @@ fn a_person_talks_with_a_database() {
     console.expect("valueType");
     console.type_keys(":as-of 1\r");
     console.expect("notes@1> ");
-    console.type_keys("[:find ?t . :where [_ :note/text ?t]]\rdb.t\r");
-    console.expect("\r\n1\r\n");
+    console.type_keys("db.q(`[:find [?t ...] :where [_ :note/text ?t]]`).len()\r");
+    console.expect("\r\n0\r\n");
     console.type_keys("db.nothing()\r");
     console.expect("no function nothing (Db)");
     console.end();
