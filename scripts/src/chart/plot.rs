@@ -190,41 +190,26 @@ fn asked(table: &Table, options: &Map) -> Done<Asked> {
         Ok(bins) if (1..=1_000).contains(&bins) => Ok(bins as usize),
         _ => Err(refused("bins is from 1 to 1000")),
     });
-    let is_used =
-        |name: &String| Some(name) == color.as_ref() || y.iter().flatten().any(|y| y == name);
-    let first = |is_fit: &dyn Fn(&Column) -> bool, used: &dyn Fn(&String) -> bool| {
-        let mut columns = table.names().iter().zip(table.columns());
-        let found = columns.find(|(name, column)| !used(name) && is_fit(column));
-        found.map(|(name, _)| name.clone())
+    let bins = bins.transpose()?;
+    let used = y.iter().flatten().chain(&color).map(String::as_str);
+    let mut free = Free {
+        table,
+        used: used.collect(),
     };
-    let x = x.or_else(|| match kind {
-        Some(Kind::Hist) => first(&is_number, &is_used),
-        Some(Kind::Graph | Kind::Heatmap | Kind::Bar) => first(&|_| true, &is_used),
-        Some(Kind::Scatter) if table.columns().iter().filter(|c| is_number(c)).count() > 1 => {
-            first(&is_number, &is_used)
-        }
-        _ => first(&|column| column.kind() == Cells::Instant, &is_used)
-            .or_else(|| first(&|column| !is_number(column), &is_used))
-            .or_else(|| first(&|_| true, &is_used)),
-    });
-    let x = x.ok_or_else(|| refused("there is no column to plot"))?;
-    let is_used = |name: &String| *name == x || is_used(name);
-    let y = match (&y, kind) {
-        (Some(y), _) => y.clone(),
-        (None, Some(Kind::Hist)) => Vec::new(),
-        (None, Some(Kind::Graph)) => Vec::from_iter(first(&|_| true, &is_used)),
-        (None, Some(Kind::Heatmap)) => Vec::from_iter(
-            first(&|column| !is_number(column), &is_used).or_else(|| first(&|_| true, &is_used)),
-        ),
-        (None, _) => Vec::from_iter(first(&is_number, &is_used)),
+    let guess = x.is_none().then(|| free.x(kind)).flatten();
+    let is_alone = guess.is_none() && kind.is_none();
+    let x = x
+        .or(guess)
+        .ok_or_else(|| refused("there is no column to plot"))?;
+    free.used.push(&x);
+    let across = table.column(&x)?;
+    let y = match &y {
+        Some(y) => y.clone(),
+        None if is_alone && is_number(across) => Vec::new(),
+        None => Vec::from_iter(free.y(kind)),
     };
-    let kind = match kind {
-        Some(kind) => kind,
-        None => guessed(
-            table.column(&x)?,
-            y.first().map(|y| table.column(y)).transpose()?,
-        ),
-    };
+    let down = y.first().map(|y| table.column(y)).transpose()?;
+    let kind = kind.unwrap_or_else(|| guessed(across, down));
     let needs_y = matches!(
         kind,
         Kind::Line | Kind::Scatter | Kind::Heatmap | Kind::Graph
@@ -232,7 +217,6 @@ fn asked(table: &Table, options: &Map) -> Done<Asked> {
     if needs_y && y.is_empty() {
         return Err(refused("there is no column for y"));
     }
-    let bins = bins.transpose()?;
     Ok(Asked {
         kind,
         x,
@@ -240,6 +224,57 @@ fn asked(table: &Table, options: &Map) -> Done<Asked> {
         color,
         bins,
     })
+}
+
+/// Columns that nobody gave a part yet.
+struct Free<'a> {
+    table: &'a Table,
+    used: Vec<&'a str>,
+}
+
+impl Free<'_> {
+    /// The first that fits.
+    fn first(&self, is_fit: impl Fn(&Column) -> bool) -> Option<String> {
+        let mut columns = self.table.names().iter().zip(self.table.columns());
+        let found = columns.find(|(name, column)| {
+            let is_free = !self.used.contains(&name.as_str());
+            is_free && is_fit(column)
+        });
+        found.map(|(name, _)| name.clone())
+    }
+
+    fn x(&self, kind: Option<Kind>) -> Option<String> {
+        let name = || {
+            self.first(|column| !is_number(column))
+                .or_else(|| self.first(|_| true))
+        };
+        let numbers = self
+            .table
+            .columns()
+            .iter()
+            .filter(|column| is_number(column));
+        match kind {
+            Some(Kind::Hist) => self.first(is_number),
+            Some(Kind::Graph) => self.first(|_| true),
+            Some(Kind::Heatmap | Kind::Bar) => name(),
+            Some(Kind::Scatter) if numbers.count() > 1 => self.first(is_number),
+            _ => self
+                .first(|column| column.kind() == Cells::Instant)
+                .or_else(name),
+        }
+    }
+
+    fn y(&self, kind: Option<Kind>) -> Option<String> {
+        match kind {
+            Some(Kind::Hist) => None,
+            Some(Kind::Graph) => self.first(|_| true),
+            Some(Kind::Heatmap) => {
+                let name = self.first(|column| !is_number(column));
+                name.or_else(|| self.first(|_| true))
+            }
+            _ => self.first(is_number),
+        }
+    }
 }
 
 fn guessed(x: &Column, y: Option<&Column>) -> Kind {

@@ -1,10 +1,11 @@
 //! Charts as scripts ask for them.
 
-use rhai::Engine;
+use rhai::{Dynamic, Engine};
 
 use super::Chart;
 use crate::files::Grants;
 use crate::meter::Meter;
+use crate::table::Table;
 
 /// The table of all examples.
 const TRIPS: &str = r#"let trips = table([
@@ -58,6 +59,8 @@ fn a_chart_is_guessed_from_the_kinds_of_the_columns() {
         ("trips.select([\"routes\", \"delay\"]).plot()", "Scatter"),
         ("trips.select([\"routes\"]).plot()", "Hist"),
         ("trips.select([\"city\"]).plot()", "Bar"),
+        ("trips.plot(#{x: \"delay\"})", "Hist"),
+        ("trips.plot(#{kind: \"bar\"})", "Bar"),
         ("trips.plot(#{x: \"city\", y: \"haul\"})", "Heatmap"),
         (
             "trips.plot(#{kind: \"graph\", x: \"city\", y: \"haul\"})",
@@ -250,7 +253,22 @@ fn the_reference_runs() {
     let blocks = text.split("```rust\n").skip(1);
     for block in blocks.filter_map(|block| block.split("```").next()) {
         let block = block.replace("\"out/", &format!("\"{}/", folder.path().display()));
-        let result = engine.run_with_scope(&mut scope, &block);
-        result.unwrap_or_else(|error| panic!("{error}\n{block}"));
+        let result = engine.eval_with_scope::<Dynamic>(&mut scope, &block);
+        let result = result.unwrap_or_else(|error| panic!("{error}\n{block}"));
+        let said: Vec<&str> = block
+            .lines()
+            .filter_map(|line| line.strip_prefix("//"))
+            .collect();
+        let shown = match result.read_lock::<Table>() {
+            Some(table) => table.to_string(),
+            None => result.to_string(),
+        };
+        if !said.is_empty() {
+            let shown: Vec<&str> = shown.lines().map(str::trim).collect();
+            assert_eq!(
+                said.iter().map(|line| line.trim()).collect::<Vec<_>>(),
+                shown
+            );
+        }
     }
 }
