@@ -6,6 +6,10 @@ use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 use crate::meter::Spent;
 use crate::source::BadBlock;
 
+/// Most characters of a line shown above a caret, and how many of them come before it.
+const LINE_CHARACTERS: usize = 160;
+const LINE_CHARACTERS_BEFORE: usize = 60;
+
 /// What a function of the host returns.
 pub type Done<T> = Result<T, Box<EvalAltResult>>;
 
@@ -215,21 +219,23 @@ impl Fault {
     ///
     /// - `paint`: makes text bold red, dim, or leaves it; called with what is to be painted.
     pub fn drawn(&self, name: &str, script: &str, paint: &dyn Fn(Tone, &str) -> String) -> String {
-        let mut out = format!("{}: {}\n", paint(Tone::Wrong, "error"), self.message);
+        let mut out = format!("{}: {}", paint(Tone::Wrong, "error"), self.message);
+        let code = self.error.as_ref().map(|error| error.code());
+        if let Some(keyword) = code.and_then(|code| code.keyword().or(code.type_keyword())) {
+            out += &paint(Tone::Faint, &format!(" [:{keyword}]"));
+        }
+        out.push('\n');
         if let Some((line, column)) = self.place {
             let text = script.lines().nth(line - 1).unwrap_or_default();
             let number = line.to_string();
             let pad = " ".repeat(number.len());
             out += &paint(Tone::Faint, &format!("{pad}--> {name}:{line}:{column}\n"));
             if !text.trim().is_empty() {
-                let before: String = text
-                    .chars()
-                    .take(column.saturating_sub(1))
-                    .map(|c| if c == '\t' { c } else { ' ' })
-                    .collect();
                 let bar = paint(Tone::Faint, "|");
-                out += &format!("{} {bar} {text}\n", paint(Tone::Faint, &number));
-                out += &format!("{pad} {bar} {before}{}\n", paint(Tone::Wrong, "^"));
+                let (window, before) = window(text, column.saturating_sub(1));
+                let caret = paint(Tone::Wrong, "^");
+                out += &format!("{} {bar} {window}\n", paint(Tone::Faint, &number));
+                out += &format!("{pad} {bar} {}{caret}\n", " ".repeat(before));
             }
         }
         for call in &self.calls {
@@ -237,6 +243,24 @@ impl Fault {
         }
         out
     }
+}
+
+/// What is shown of a line around a character, and how many characters of that come before it.
+fn window(line: &str, at: usize) -> (String, usize) {
+    let characters: Vec<char> = line.chars().collect();
+    let start = match characters.len() > LINE_CHARACTERS {
+        true => at.saturating_sub(LINE_CHARACTERS_BEFORE),
+        false => 0,
+    };
+    let end = characters.len().min(start + LINE_CHARACTERS);
+    let plain = |c: &char| if c.is_control() { ' ' } else { *c };
+    let shown: String = characters[start.min(end)..end].iter().map(plain).collect();
+    let (before, after) = (
+        if start > 0 { "…" } else { "" },
+        if end < characters.len() { "…" } else { "" },
+    );
+    let indent = at.saturating_sub(start) + before.chars().count();
+    (format!("{before}{shown}{after}"), indent)
 }
 
 /// How a part of an error is to look.
