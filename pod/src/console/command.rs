@@ -104,7 +104,7 @@ pub(super) fn help(paint: Paint) -> String {
          {} is the connection, {} the database value, {} the last result. Tab completes, Ctrl-C cancels.\n",
         paint.bold("conn"),
         paint.bold("db"),
-        paint.bold("_1"),
+        paint.bold("last"),
     );
     for (name, arguments, what) in COMMANDS {
         let _ = writeln!(out, "  {:<10} {:<9} {}", name, arguments, paint.dim(what));

@@ -205,7 +205,7 @@ impl Dialogue {
                     self.remark(&duration_text(took));
                 }
                 if !value.is_unit() {
-                    self.session.host().set_variable("_1", value.clone());
+                    self.session.host().set_variable("last", value.clone());
                     self.last = value;
                 }
                 Next::Line
