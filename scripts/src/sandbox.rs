@@ -28,7 +28,8 @@ pub fn engine(meter: &Meter) -> Engine {
         .set_max_string_size(limits::STRING_BYTES)
         .set_max_array_size(limits::ARRAY_ITEMS)
         .set_max_map_size(limits::MAP_ENTRIES)
-        .set_max_strings_interned(1_024)
+        // Texts that scripts make are rarely the same: looking for them costs microseconds each.
+        .set_max_strings_interned(0)
         .disable_symbol("eval");
     let watch = meter.clone();
     engine.on_progress(move |count| watch.after_operation(count).map(Dynamic::from));
