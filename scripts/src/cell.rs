@@ -21,6 +21,21 @@ pub struct Failure {
     pub traceback: Vec<String>,
 }
 
+impl Failure {
+    /// What it looks like, without colours.
+    pub fn plain(&self) -> String {
+        let mut text = String::new();
+        for line in &self.traceback {
+            let mut parts = line.split("\x1b[");
+            text.extend(parts.next());
+            // Each further part begins with what sets a colour, up to its `m`.
+            text.extend(parts.map(|part| part.split_once('m').map_or(part, |(_, rest)| rest)));
+            text.push('\n');
+        }
+        text
+    }
+}
+
 /// Runs a cell. What it comes to is shown unless the cell ends in a semicolon.
 pub fn run(host: &mut Host, text: &str) -> Result<Option<Shown>, Failure> {
     piece::follow(host, None);
@@ -52,9 +67,13 @@ fn failure(fault: &Fault, text: &str) -> Failure {
         message: message.clone(),
         ..fault.clone()
     };
-    let drawn = told.drawn(NAME, text, &|tone, part| match tone {
-        Tone::Wrong => format!("\x1b[1;31m{part}\x1b[0m"),
-        Tone::Faint => format!("\x1b[90m{part}\x1b[0m"),
+    let drawn = told.drawn(NAME, text, &|tone, part| {
+        let line = part.trim_end_matches('\n');
+        let end = &part[line.len()..];
+        match tone {
+            Tone::Wrong => format!("\x1b[1;31m{line}\x1b[0m{end}"),
+            Tone::Faint => format!("\x1b[90m{line}\x1b[0m{end}"),
+        }
     });
     Failure {
         name: name.to_owned(),

@@ -32,8 +32,10 @@ pub(crate) fn run(action: &NotebookAction) -> Result<ExitCode, Fault> {
         .map_err(|cause| Fault::unreadable(&folder.display().to_string(), &cause))?;
     let mut now = before.clone();
     let broken = notebook::execute(&mut now, &settings, &|flag| interrupt.aim(flag));
-    if let Some(output) = &output {
-        fs::write(output, now.text()).map_err(|cause| {
+    // A notebook keeps its outputs until all of its cells have others.
+    let is_kept = arguments.in_place && broken.is_some();
+    if let Some(output) = output.filter(|_| !is_kept) {
+        fs::write(&output, now.text()).map_err(|cause| {
             Fault::Failed(format!("cannot write {}: {cause}", output.display()))
         })?;
     }
@@ -62,11 +64,11 @@ fn report(
 }
 
 fn broken_text(broken: &Broken) -> String {
-    format!(
-        "cell {} failed\n{}",
-        broken.number,
-        broken.failure.traceback.join("\n")
-    )
+    let drawn = match Paint::of(&io::stderr()).is_on() {
+        true => broken.failure.traceback.join("\n"),
+        false => broken.failure.plain(),
+    };
+    format!("cell {} failed\n{drawn}", broken.number)
 }
 
 /// How outputs differ from those a notebook holds, if they do.
