@@ -35,6 +35,8 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// How much the process may grow while a script runs, in bytes.
     pub memory_bytes: Option<usize>,
+    /// Most bytes that one script prints and shows.
+    pub print_bytes: Option<usize>,
     /// `args` of the script.
     pub arguments: Vec<String>,
 }
@@ -62,7 +64,13 @@ impl Host {
         chart::register(&mut engine, &settings.grants);
         function::register(&mut engine);
         let printed = Arc::new(AtomicUsize::new(0));
-        printing(&mut engine, &meter, sink, &printed);
+        let print_bytes = settings.print_bytes.unwrap_or(limits::PRINT_BYTES);
+        let budget = Budget {
+            meter: meter.clone(),
+            printed: Arc::clone(&printed),
+            limit_bytes: print_bytes,
+        };
+        printing(&mut engine, sink, budget);
         if settings.grants.readable().next().is_some() {
             engine.set_max_modules(limits::MODULES);
             engine.set_module_resolver(Modules {
@@ -216,17 +224,34 @@ pub(crate) fn on_deep_stack<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// `print`, `debug` and `show`.
-fn printing(engine: &mut Engine, meter: &Meter, sink: Arc<dyn Sink>, printed: &Arc<AtomicUsize>) {
-    let (out, count, stop) = (Arc::clone(&sink), Arc::clone(printed), meter.clone());
-    let counted = move |text: &str| {
-        let bytes = count.fetch_add(text.len() + 1, Ordering::Relaxed);
-        if bytes > limits::PRINT_BYTES {
+/// How much a script may still print.
+#[derive(Clone)]
+struct Budget {
+    meter: Meter,
+    printed: Arc<AtomicUsize>,
+    limit_bytes: usize,
+}
+
+impl Budget {
+    /// Whether so many bytes more may go out.
+    fn spend(&self, bytes: usize) -> bool {
+        let spent = self.printed.fetch_add(bytes, Ordering::Relaxed);
+        let is_left = spent <= self.limit_bytes;
+        if !is_left {
             // rhai's print cannot fail: the next operation ends the script.
-            stop.end_printing(limits::PRINT_BYTES);
-            return;
+            self.meter.end_printing(self.limit_bytes);
         }
-        out.print(&format!("{text}\n"));
+        is_left
+    }
+}
+
+/// `print`, `debug` and `show`.
+fn printing(engine: &mut Engine, sink: Arc<dyn Sink>, budget: Budget) {
+    let (out, budget_of_texts) = (Arc::clone(&sink), budget.clone());
+    let counted = move |text: &str| {
+        if budget_of_texts.spend(text.len() + 1) {
+            out.print(&format!("{text}\n"));
+        }
     };
     engine.on_print(counted.clone());
     engine.on_debug(move |text, _, position| match position.line() {
@@ -234,7 +259,9 @@ fn printing(engine: &mut Engine, meter: &Meter, sink: Arc<dyn Sink>, printed: &A
         None => counted(text),
     });
     engine.register_fn("show", move |value: Dynamic| {
-        if let Some(shown) = shown::show(&value, None) {
+        if let Some(shown) = shown::show(&value, None)
+            && budget.spend(shown.size_bytes())
+        {
             sink.show(&shown);
         }
     });

@@ -34,6 +34,8 @@ pub const OPERATIONS: u64 = 0;
 pub const MEMORY_BYTES: usize = 2 << 30;
 /// Most bytes that one script prints.
 pub const PRINT_BYTES: usize = 64 << 20;
+/// Most bytes that one cell of a notebook prints and shows: a page has to hold them.
+pub const CELL_PRINT_BYTES: usize = 4 << 20;
 /// Rows of a table that are shown to a person.
 pub const ROWS_SHOWN: usize = 40;
 /// Most rows of a table that an operation makes.

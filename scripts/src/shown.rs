@@ -20,8 +20,33 @@ pub struct Shown {
     pub text: String,
     /// For a page.
     pub html: Option<String>,
+    /// A chart as a drawing.
+    pub svg: Option<String>,
     /// A chart in Vega-Lite.
     pub vega: Option<serde_json::Value>,
+}
+
+impl Shown {
+    /// The forms by their media types, as Jupyter has them: a front end takes the richest it knows.
+    pub fn bundle(&self) -> serde_json::Map<String, serde_json::Value> {
+        let text = |text: &String| serde_json::Value::from(text.as_str());
+        let forms = [
+            ("text/plain", Some(self.text.trim_end().into())),
+            ("text/html", self.html.as_ref().map(text)),
+            ("image/svg+xml", self.svg.as_ref().map(text)),
+            ("application/vnd.vegalite.v5+json", self.vega.clone()),
+        ];
+        let known = forms
+            .into_iter()
+            .filter_map(|(media, form)| Some((media.to_owned(), form?)));
+        known.collect()
+    }
+
+    /// About how many bytes a front end gets.
+    pub fn size_bytes(&self) -> usize {
+        let texts = [Some(&self.text), self.html.as_ref(), self.svg.as_ref()];
+        texts.into_iter().flatten().map(String::len).sum()
+    }
 }
 
 /// How a value is shown; nothing for `()`.
@@ -35,7 +60,7 @@ pub fn show(value: &Dynamic, width: Option<usize>) -> Option<Shown> {
         return Some(Shown {
             text: table.to_text(width, ROWS_SHOWN),
             html: Some(table.to_html(ROWS_SHOWN)),
-            vega: None,
+            ..Shown::default()
         });
     }
     if let Some(column) = value.read_lock::<Column>() {
@@ -43,14 +68,15 @@ pub fn show(value: &Dynamic, width: Option<usize>) -> Option<Shown> {
         return Some(Shown {
             text: table.to_text(width, ROWS_SHOWN),
             html: Some(table.to_html(ROWS_SHOWN)),
-            vega: None,
+            ..Shown::default()
         });
     }
     if let Some(chart) = value.read_lock::<Chart>() {
         return Some(Shown {
             text: chart.text(width.unwrap_or(100).clamp(40, 120), 20),
-            html: chart.svg().ok(),
+            svg: chart.svg().ok(),
             vega: Some(chart.vega()),
+            ..Shown::default()
         });
     }
     Some(Shown {

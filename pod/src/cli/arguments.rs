@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
+use super::script_arguments::{Console, Kernel, Notebook, Run};
 
 /// A Datalog database in one binary: command line here, Babashka pod when BABASHKA_POD=true.
 #[derive(Parser)]
@@ -34,6 +35,10 @@ pub(crate) enum Command {
     Console(Console),
     /// Run a rhai script
     Run(Run),
+    /// Make the kernel known to Jupyter, or run as one
+    Kernel(Kernel),
+    /// Execute a notebook without Jupyter
+    Notebook(Notebook),
     /// Answer a query
     Q(Q),
     /// Make transactions
@@ -142,76 +147,6 @@ pub(crate) struct Demo {
     /// Directory to create the database in [default: a new one among the temporary files]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-}
-
-/// What a script may touch and spend.
-#[derive(Args)]
-pub(crate) struct Allowances {
-    /// Let scripts read this folder or file; may be given again
-    #[arg(long, value_name = "PATH")]
-    pub(crate) allow_read: Vec<PathBuf>,
-    /// Let scripts read and write this folder or file, databases included; may be given again
-    #[arg(long, value_name = "PATH")]
-    pub(crate) allow_write: Vec<PathBuf>,
-    /// Most time of a script, or of one input of the console, in milliseconds [default: any]
-    #[arg(long, value_name = "MS")]
-    pub(crate) timeout: Option<u64>,
-    /// Most memory of a script, in MiB [default: 2048]
-    #[arg(long, value_name = "MIB")]
-    pub(crate) memory: Option<usize>,
-}
-
-/// `console`
-#[derive(Args)]
-#[command(after_help = "\
-The variable conn is the connection, db the newest database value. Without PATH, the database is kept in
-memory. What standard input holds is run instead where it is no terminal.
-
-Examples:
-  datalith console routes.db
-  datalith console --allow-read . --allow-write reports
-  echo 'db.schema()' | datalith console routes.db")]
-pub(crate) struct Console {
-    /// Directory of the database; made if there is none
-    #[arg(value_name = "PATH")]
-    pub(crate) path: Option<String>,
-    /// The branch [default: db]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) branch: Option<String>,
-    #[command(flatten)]
-    pub(crate) allowances: Allowances,
-}
-
-/// `run`
-#[derive(Args)]
-#[command(after_help = "\
-A script may touch no file but those of --db and of the folders that are allowed. Its arguments are the
-array args. It fails with exit code 1, or with that of exit(n); 130 if it was cancelled.
-
-Examples:
-  datalith run --db routes.db report.rhai ICE
-  datalith run --allow-read data --allow-write routes.db import.rhai data/airports.csv
-  datalith run --db routes.db -e 'conn.db().q(datalog { [:find (count ?a) . :where [?a :airport/code]] })'
-
-As the first line of a script:
-  #!/usr/bin/env -S datalith run --allow-write .")]
-pub(crate) struct Run {
-    /// The directory of a database, as the variable conn
-    #[arg(long, value_name = "PATH")]
-    pub(crate) db: Option<String>,
-    /// The branch [default: db]
-    #[arg(long, value_name = "NAME", requires = "db")]
-    pub(crate) branch: Option<String>,
-    #[command(flatten)]
-    pub(crate) allowances: Allowances,
-    /// Run this text and print its value, instead of a file
-    #[arg(long, short, value_name = "TEXT")]
-    pub(crate) expression: Option<String>,
-    /// The script, or - for standard input
-    pub(crate) script: Option<String>,
-    /// Arguments of the script
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) arguments: Vec<String>,
 }
 
 /// `q`

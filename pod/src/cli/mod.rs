@@ -3,7 +3,7 @@
 //! Input: the arguments, standard input and files. Output: results on standard output and nothing
 //! else there; everything said about them goes to standard error. Arguments become a call of the
 //! engine in [`ask`], [`change`], [`read`], [`import`], [`branch`], [`log`], [`difference`],
-//! [`search`], [`script`] and [`upkeep`]; what comes back is a [`listing`], which
+//! [`search`], [`script`], [`kernel`], [`notebook`] and [`upkeep`]; what comes back is a [`listing`], which
 //! [`output`] writes as a table or as data.
 
 mod arguments;
@@ -18,24 +18,27 @@ mod import;
 mod input;
 mod interrupt;
 mod json;
+mod kernel;
 mod listing;
 mod log;
+mod notebook;
 mod output;
 mod paint;
 mod pretty;
 mod read;
 mod script;
+mod script_arguments;
 mod search;
 mod table;
 mod upkeep;
 
-pub(crate) use arguments::Console;
 pub(crate) use database::connect_for_console;
 pub(crate) use fault::Fault;
 pub(crate) use interrupt::Interrupt;
 pub(crate) use output::duration_text;
 pub(crate) use paint::Paint;
 pub(crate) use script::{Terminal, drawn, settings, width};
+pub(crate) use script_arguments::Console;
 
 use std::process::ExitCode;
 
@@ -67,6 +70,8 @@ fn perform(command: &Command) -> Result<ExitCode, Fault> {
     match command {
         Command::Console(arguments) => return crate::console::run(arguments),
         Command::Run(arguments) => return script::run(arguments),
+        Command::Kernel(arguments) => kernel::run(&arguments.action),
+        Command::Notebook(arguments) => return notebook::run(&arguments.action),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Q(arguments) => ask::q(arguments),
         Command::Explain(arguments) => ask::explain(arguments),

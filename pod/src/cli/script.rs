@@ -12,11 +12,11 @@ use datalith_scripts::files::Grants;
 use datalith_scripts::shown::{self, Shown};
 use datalith_scripts::{Host, Settings, Sink};
 
-use super::arguments::{Allowances, Run};
 use super::database;
 use super::fault::Fault;
 use super::interrupt::Interrupt;
 use super::paint::Paint;
+use super::script_arguments::{Allowances, Run};
 
 /// Exit code of what its user cancelled, as shells give it.
 const CANCELLED: u8 = 130;
@@ -93,6 +93,7 @@ pub(crate) fn settings(given: &Allowances, arguments: Vec<String>) -> Result<Set
         grants,
         timeout: given.timeout.map(Duration::from_millis),
         memory_bytes: given.memory.map(|mib| mib << 20),
+        print_bytes: None,
         arguments,
     })
 }

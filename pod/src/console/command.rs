@@ -1,8 +1,7 @@
-//! Commands of the console: lines that begin with a colon, and bare queries.
+//! Commands of the console: lines that begin with a colon.
 
 use std::fmt::Write as _;
 
-use datalith_engine::edn;
 use datalith_scripts::reference::{self, ENTRIES, Group};
 use rustyline::completion::Pair;
 
@@ -46,36 +45,6 @@ pub(super) fn parse(line: &str) -> Option<(&str, &str)> {
 /// Whether a line is a command.
 pub(super) fn is_command(line: &str) -> bool {
     line.trim_start().starts_with(':')
-}
-
-/// Whether a line is a query by itself, to be asked of `db`.
-pub(super) fn is_query(line: &str) -> bool {
-    let line = line.trim_start();
-    line.strip_prefix(['[', '{'])
-        .is_some_and(|rest| rest.trim_start().starts_with(":find"))
-}
-
-/// Whether the brackets of a query still wait to be closed.
-pub(super) fn is_open(line: &str) -> bool {
-    let mut depth = 0_i64;
-    let mut characters = line.chars();
-    while let Some(c) = characters.next() {
-        match c {
-            '"' => loop {
-                match characters.next() {
-                    Some('\\') => drop(characters.next()),
-                    Some('"') => break,
-                    Some(_) => {}
-                    None => return true,
-                }
-            },
-            '\\' => drop(characters.next()),
-            '[' | '{' | '(' => depth += 1,
-            ']' | '}' | ')' => depth -= 1,
-            _ => {}
-        }
-    }
-    depth > 0 && edn::read(line).is_err()
 }
 
 /// Commands that begin so, while the name of one is typed.
@@ -156,11 +125,5 @@ mod tests {
     fn lines_are_told_apart() {
         assert_eq!(parse(":as-of 7 "), Some((":as-of", "7")));
         assert_eq!(parse("1 + 1"), None);
-        assert!(is_query(" [:find ?e :where [?e :a]]"));
-        assert!(is_query("{:find [?e]}"));
-        assert!(!is_query("[1, 2]"));
-        assert!(is_open("[:find ?e :where [?e :a \"]"));
-        assert!(is_open("[:find ?e"));
-        assert!(!is_open("[:find ?e :where [?e :a \\[]]"));
     }
 }

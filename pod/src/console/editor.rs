@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datalith_scripts::Host;
 use datalith_scripts::completion::complete;
-use datalith_scripts::fault::FaultKind;
+use datalith_scripts::piece::{self, Standing};
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
@@ -83,14 +83,12 @@ impl Highlighter for Asked {
 impl Validator for Asked {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let line = context.input();
-        let is_open = if command::is_query(line) {
-            command::is_open(line)
-        } else if command::is_command(line) {
+        let is_open = if command::is_command(line) {
             false
         } else {
             // An empty line ends what cannot be completed.
-            !line.ends_with("\n\n")
-                && matches!(self.session.host().check(line), Err(fault) if fault.kind == FaultKind::Incomplete)
+            let may_end = line.ends_with("\n\n") && !piece::is_query(line);
+            !may_end && piece::standing(&self.session.host(), line) == Standing::Open
         };
         Ok(match is_open {
             true => ValidationResult::Incomplete,

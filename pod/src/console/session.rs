@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use datalith_engine::datom::TX0;
-use datalith_scripts::database::{ScriptConn, ScriptDb};
+use datalith_scripts::database::ScriptConn;
 use datalith_scripts::fault::FaultKind;
+use datalith_scripts::piece::{self, Standing};
 use datalith_scripts::{Dynamic, Host, completion, shown};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -153,11 +154,8 @@ impl Dialogue {
     }
 
     fn is_open(&self, piece: &str) -> bool {
-        if command::is_query(piece) {
-            return command::is_open(piece);
-        }
         !command::is_command(piece)
-            && matches!(self.session.host().check(piece), Err(fault) if fault.kind == FaultKind::Incomplete)
+            && piece::standing(&self.session.host(), piece) == Standing::Open
     }
 
     fn prompt(&self) -> String {
@@ -182,30 +180,33 @@ impl Dialogue {
         if let Some((name, rest)) = command::parse(line) {
             return self.command(name, rest);
         }
-        let trimmed = line.trim();
-        if command::is_query(line) {
-            let script = format!("db.q(datalog {{{trimmed}}})");
-            return self.eval(&script, trimmed);
-        }
-        self.eval(line.trim_end(), line.trim_end())
+        self.eval(line.trim_end())
     }
 
-    /// Runs a piece and shows its value; `typed` is what errors show.
-    fn eval(&mut self, script: &str, typed: &str) -> Next {
+    /// Runs a piece and shows its value.
+    fn eval(&mut self, typed: &str) -> Next {
+        self.tell(typed, piece::run)
+    }
+
+    /// Shows what comes of a text; errors show the text.
+    fn tell(
+        &mut self,
+        typed: &str,
+        run: fn(&mut Host, &str) -> Result<Dynamic, datalith_scripts::Fault>,
+    ) -> Next {
         self.refresh();
         let began = Instant::now();
-        let result = self.session.host().eval(script);
+        let result = run(&mut self.session.host(), typed);
         let took = began.elapsed();
         match result {
             Ok(value) => {
-                if !typed.ends_with(';')
+                if !piece::is_quiet(typed)
                     && let Some(shown) = shown::show(&value, width())
                 {
                     self.say(shown.text.trim_end());
                     self.remark(&duration_text(took));
                 }
                 if !value.is_unit() {
-                    self.session.host().set_variable("last", value.clone());
                     self.last = value;
                 }
                 Next::Line
@@ -217,12 +218,6 @@ impl Dialogue {
                     Next::Line
                 }
                 _ => {
-                    let offset = script.len() - typed.len();
-                    let fault = if offset > 0 {
-                        fault.moved(-("db.q(datalog {".len() as isize))
-                    } else {
-                        fault
-                    };
                     let _ = io::stderr()
                         .lock()
                         .write_all(drawn(&fault, INPUT, typed).as_bytes());
@@ -234,26 +229,7 @@ impl Dialogue {
 
     /// Makes `db` the newest value, or that of the moment it is held at.
     fn refresh(&mut self) {
-        let mut host = self.session.host();
-        let Some(conn) = host.variable("conn") else {
-            return;
-        };
-        let Some(db) = conn
-            .read_lock::<ScriptConn>()
-            .and_then(|conn| conn.0.db().ok())
-        else {
-            return;
-        };
-        let held = self
-            .as_of
-            .as_deref()
-            .map(|point| completion::moment(&db, point));
-        let db = match held {
-            Some(Ok(db)) => db,
-            Some(Err(_)) => return,
-            None => db,
-        };
-        host.set_variable("db", Dynamic::from(ScriptDb(db)));
+        piece::follow(&mut self.session.host(), self.as_of.as_deref());
     }
 
     fn command(&mut self, name: &str, rest: &str) -> Next {
@@ -269,15 +245,14 @@ impl Dialogue {
                     None => return self.fail(&format!("nothing is known of {topic}")),
                 }
             }
-            (":schema", _) => return self.eval("db.schema()", "db.schema()"),
+            (":schema", _) => return self.eval("db.schema()"),
             (":explain", query) if !query.is_empty() => {
-                let script = format!("db.explain(datalog {{{query}}})");
-                return self.eval(&script, query);
+                return self.tell(query, |host, query| piece::ask(host, "explain", query));
             }
-            (":branch", "") => return self.eval("conn.branches()", "conn.branches()"),
+            (":branch", "") => return self.eval("conn.branches()"),
             (":branch", branch) => {
                 let script = format!("conn = conn.branch({branch:?});");
-                return self.eval(&script, &script.clone());
+                return self.eval(&script);
             }
             (":as-of", "") => self.as_of = None,
             (":as-of", point) => return self.hold(point),
