@@ -35,6 +35,8 @@ pub(super) fn natural_join(left: &Relation, right: &Relation, budget: &Budget) -
     let mut out = left.gather(&rows_left);
     for (&var, column) in right.vars().iter().zip(right.columns()) {
         if !left.binds(var) {
+            // A column of a hundred million rows takes as long as somebody waits for a cancel.
+            budget.check()?;
             out.push(var, column.gather(&rows_right));
         }
     }
@@ -111,10 +113,18 @@ fn product_rows(
     budget: &Budget,
 ) -> Result<(Vec<u32>, Vec<u32>)> {
     budget.check_rows(left.saturating_mul(right), columns)?;
-    let rows_left = (0..left as u32)
-        .flat_map(|row| std::iter::repeat_n(row, right))
-        .collect();
-    let rows_right = (0..left).flat_map(|_| 0..right as u32).collect();
+    let mut rows_left = Vec::with_capacity(left * right);
+    let mut rows_right = Vec::with_capacity(left * right);
+    let mut unchecked = 0;
+    for row in 0..left as u32 {
+        rows_left.extend(std::iter::repeat_n(row, right));
+        rows_right.extend(0..right as u32);
+        unchecked += right;
+        if unchecked >= Budget::CHECK_ROWS {
+            budget.check()?;
+            unchecked = 0;
+        }
+    }
     Ok((rows_left, rows_right))
 }
 
