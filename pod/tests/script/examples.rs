@@ -16,7 +16,7 @@ fn example(folder: &Path, name: &str, options: &[&str], arguments: &[&str]) -> O
         .arg(script.join(format!("{name}.rhai")))
         .args(arguments)
         .output()
-        .unwrap()
+        .expect("the binary runs")
 }
 
 /// What an example prints, where it ends with this exit code.
@@ -39,7 +39,7 @@ fn database(folder: &Path, transactions: &[&str]) {
             .current_dir(folder)
             .args(["run", "--allow-write", ".", "-e", &script])
             .output()
-            .unwrap();
+            .expect("the binary runs");
         assert!(output.status.success(), "{}", stderr(&output));
     }
 }
