@@ -198,6 +198,10 @@ impl Fault {
                 fault.message = bare(error);
                 fault.kind = FaultKind::Limit;
             }
+            EvalAltResult::ErrorDataRace(..) => {
+                "a closure catches the variable that it is given to: put it into another first"
+                    .clone_into(&mut fault.message);
+            }
             EvalAltResult::ErrorFunctionNotFound(signature, _) => {
                 fault.message = no_function(signature)
             }

@@ -78,7 +78,7 @@ impl Host {
                 within: Mutex::default(),
             });
         }
-        texts(&mut engine, &settings.grants);
+        texts(&mut engine, &meter, &settings.grants);
         exits(&mut engine);
         let mut scope = Scope::new();
         let arguments: Array = settings
@@ -103,6 +103,13 @@ impl Host {
         self.connections.add(conn);
         self.scope
             .set_value(name.to_owned(), ScriptConn(conn.clone()));
+    }
+
+    /// Gives scripts `eprint`, which says a line beside their output.
+    pub fn on_error_line(&mut self, say: impl Fn(&str) + Send + Sync + 'static) {
+        self.engine.register_fn("eprint", move |value: Dynamic| {
+            say(&shown::text(&value, 0));
+        });
     }
 
     /// Opens a database as a variable of the session; makes one where there is none.
@@ -282,7 +289,7 @@ fn exits(engine: &mut Engine) {
 }
 
 /// `read_text` and `write_text`.
-fn texts(engine: &mut Engine, grants: &Grants) {
+fn texts(engine: &mut Engine, meter: &Meter, grants: &Grants) {
     let files = grants.clone();
     engine.register_fn("read_text", move |path: &str| -> Done<String> {
         let real = files.reading(path)?;
@@ -302,6 +309,18 @@ fn texts(engine: &mut Engine, grants: &Grants) {
     });
     let files = grants.clone();
     engine.register_fn("file_exists", move |path: &str| files.reading(path).is_ok());
+    let (files, meter) = (grants.clone(), meter.clone());
+    engine.register_fn("read_lines", move |path: &str| -> Done<table::Column> {
+        let real = files.reading(path)?;
+        let bytes = std::fs::metadata(&real).map_or(0, |about| about.len());
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        // The text, its lines, and a column of them.
+        meter.check(bytes.saturating_mul(3)).map_err(ended)?;
+        let text = std::fs::read_to_string(&real);
+        let text = text.map_err(|cause| refused(format!("{path}: {cause}")))?;
+        let lines = text.lines().map(datalith_engine::Value::str).collect();
+        Ok(table::Column::from_values(lines))
+    });
 }
 
 /// `import`, from folders that may be read.

@@ -68,7 +68,7 @@ entries! {
         "open" "open(path)" "Opens a database, made first where there is none; \":memory:\" keeps it in memory.";
         "q" "q(db, query, inputs…)" "Answers a query: a table, a column, an array or a value, as :find says.";
         "datalog" "datalog { [:find …] }" "A query as it is written, checked where it stands.";
-        "edn" "edn { … }" "A value as EDN writes it; edn(text) reads one at run time.";
+        "edn" "edn { … }" "A value as EDN writes it, in the script; read_edn(text) reads one at run time.";
         "kw" "kw(\"red\")" "A keyword.";
         "sym" "sym(\"name\")" "A symbol.";
         "inst" "inst(\"2026-01-31\")" "An instant.";
@@ -84,18 +84,22 @@ entries! {
         "read_parquet" "read_parquet(path)" "A table from a Parquet file.";
         "read_arrow" "read_arrow(path)" "A table from an Arrow file.";
         "read_text" "read_text(path)" "A file as text.";
+        "read_lines" "read_lines(path)" "The lines of a file as a column.";
+        "file_exists" "file_exists(path)" "Whether a file is there and may be read.";
         "write_text" "write_text(path, text)" "Writes a text into a file.";
         "define" "define(\"my/score\", |x| x * 2)" "A function that queries and transactions of this process may call.";
         "undefine" "undefine(\"my/score\")" "Takes such a function away.";
         "plot" "plot(table, #{kind: \"bar\", x: \"a\", y: \"b\"})" "A chart of a table.";
         "show" "show(value)" "Shows a value as the console or the notebook shows results.";
         "print" "print(value)" "Prints a value on a line.";
+        "eprint" "eprint(value)" "Prints a value on a line of standard error.";
+        "read_edn" "read_edn(text)" "A value from EDN text.";
         "exit" "exit(code)" "Ends the script with an exit code.";
     }
     Conn {
         "db" "conn.db()" "The newest database value.";
         "transact" "conn.transact(data)" "Makes a transaction of maps, arrays or EDN text.";
-        "import" "conn.import(table, #{namespace: \"ns\", unique: \"id\"})" "Makes an entity of each row; attributes are declared by the kinds of columns.";
+        "import_table" "conn.import_table(table, #{namespace: \"ns\", unique: \"id\"})" "Makes an entity of each row; attributes are declared by the kinds of columns.";
         "retract" "conn.retract([e, …])" "Retracts entities.";
         "branch" "conn.branch(\"draft\")" "A connection to another branch.";
         "branches" "conn.branches()" "The names of all branches.";

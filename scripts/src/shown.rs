@@ -125,7 +125,31 @@ pub fn text(value: &Dynamic, depth: usize) -> String {
         let parts = map.iter().take(ITEMS).map(part);
         return laid_out("#{", parts.collect(), map.len(), "}", depth);
     }
-    value.to_string()
+    own(value).unwrap_or_else(|| value.to_string())
+}
+
+/// The text of a value of the host's own types.
+fn own(value: &Dynamic) -> Option<String> {
+    use crate::database::{Query, ScriptConn, ScriptDb};
+    let conn = value.read_lock::<ScriptConn>().map(|conn| conn.to_string());
+    let db = || value.read_lock::<ScriptDb>().map(|db| db.to_string());
+    let query = || value.read_lock::<Query>().map(|query| query.to_string());
+    let table = || {
+        value
+            .read_lock::<Table>()
+            .map(|table| format!("table of {} rows", table.len()))
+    };
+    let column = || value.read_lock::<Column>().map(|column| column.to_string());
+    let error = || {
+        value
+            .read_lock::<crate::fault::Thrown>()
+            .map(|thrown| thrown.to_string())
+    };
+    conn.or_else(db)
+        .or_else(query)
+        .or_else(table)
+        .or_else(column)
+        .or_else(error)
 }
 
 fn key_text(key: impl AsRef<str>) -> String {

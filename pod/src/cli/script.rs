@@ -28,6 +28,10 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Fault> {
     let settings = settings(&arguments.allowances, rest)?;
     let mut host = Host::new(&settings, Arc::new(Terminal));
     interrupt.aim(host.cancel_flag());
+    host.on_error_line(|line| {
+        // There is nobody left to tell that standard error is gone.
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    });
     if let Some(place) = &arguments.db {
         let conn = database::connect_to(place, arguments.branch.as_deref())?;
         host.set_connection("conn", &conn);
@@ -40,6 +44,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Fault> {
     match host.eval(&text) {
         Ok(value) => {
             if arguments.expression.is_some()
+                && !text.trim_end().ends_with(';')
                 && let Some(shown) = shown::show(&value, width())
             {
                 Terminal.print(&format!("{}\n", shown.text.trim_end()));

@@ -183,7 +183,7 @@ pub(super) fn register(engine: &mut Engine, meter: &Meter) {
         let value = edn::read(text).map_err(|error| query.fault(error))?;
         Ok(to_dynamic(&value))
     });
-    engine.register_fn("edn", |text: &str| {
+    engine.register_fn("read_edn", |text: &str| {
         edn::read(text)
             .map(|value| to_dynamic(&value))
             .map_err(thrown)

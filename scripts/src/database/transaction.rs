@@ -98,12 +98,12 @@ pub(super) fn summary(report: &TxReport) -> Map {
         .collect()
 }
 
-/// `conn.import(table, #{namespace: "airport", unique: "code", schema: true})`: a row becomes an entity.
+/// `conn.import_table(table, #{namespace: "airport", unique: "code", schema: true})`: a row becomes an entity.
 fn import(conn: &Conn, table: &Table, options: &Map) -> Done<i64> {
     const OPTIONS: [&str; 3] = ["namespace", "unique", "schema"];
     if let Some(unknown) = options.keys().find(|key| !OPTIONS.contains(&key.as_str())) {
         return Err(refused(format!(
-            "import has no option {unknown}; it has {}",
+            "import_table has no option {unknown}; it has {}",
             OPTIONS.join(", ")
         )));
     }
@@ -197,7 +197,7 @@ pub(super) fn register(engine: &mut Engine) {
             transact(&conn.0, &data)
         })
         .register_fn(
-            "import",
+            "import_table",
             |conn: &mut ScriptConn, table: Table, options: Map| import(&conn.0, &table, &options),
         )
         .register_fn("retract", |conn: &mut ScriptConn, entities: Array| {
