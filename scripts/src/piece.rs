@@ -25,14 +25,14 @@ pub enum Standing {
     Wrong,
 }
 
-/// Runs a piece. What it comes to stays as the variable `_1`, unless it is `()`.
+/// Runs a piece. What it comes to stays as the variable `last`, unless it is `()`.
 pub fn run(host: &mut Host, text: &str) -> Result<Dynamic, Fault> {
     let value = match is_query(text) {
         true => ask(host, "q", text)?,
         false => host.eval(text)?,
     };
     if !value.is_unit() {
-        host.set_variable("_1", value.clone());
+        host.set_variable("last", value.clone());
     }
     Ok(value)
 }

@@ -4,6 +4,7 @@ import time
 import traceback
 from queue import Empty
 
+from jupyter_client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 PATIENCE = 20
@@ -172,6 +173,26 @@ def content_of(message, request):
     return message["msg_type"] if message["parent_header"].get("msg_id") == request else None
 
 
+def company(session):
+    """Another client comes, hears what the first one does, and goes; the first stays."""
+    other = BlockingKernelClient(connection_file=session.manager.connection_file)
+    other.load_connection_file()
+    other.start_channels()
+    other.wait_for_ready(timeout=PATIENCE)
+    request = session.client.execute('print("to all")')
+    session.outcome(request)
+    while True:
+        heard = other.get_iopub_msg(timeout=PATIENCE)
+        if content_of(heard, request) == "stream":
+            break
+    assert heard["content"]["text"] == "to all\n", heard
+    other.stop_channels()
+    for _ in range(3):
+        reply, published = session.run('print("still"); 1')
+        assert "stream" in kinds(published) and reply["status"] == "ok", published
+    assert session.client.hb_channel.is_beating()
+
+
 def files(session):
     reply, _ = session.run('write_text("note.txt", "here"); read_text("note.txt")')
     assert reply["status"] == "ok", reply
@@ -189,7 +210,7 @@ def ending(session):
     assert not session.manager.has_kernel and seconds < 4, f"{seconds:.2f} s"
 
 
-CHECKS = [results, printing, queries, errors, silence, typing, interruption, files, ending]
+CHECKS = [results, printing, queries, errors, silence, typing, interruption, company, files, ending]
 
 
 def faults(folder):

@@ -77,8 +77,8 @@ pub(crate) struct Run {
 /// `kernel`
 #[derive(Args)]
 #[command(after_help = "\
-The kernel runs cells of rhai, and bare queries, which it asks of the variable db. It may read and write
-below the folder of the notebook; --allow-read and --allow-write let it do so elsewhere.
+The kernel runs cells of rhai, and bare queries, which it asks of the variable db. It may read and
+write below the folder of the notebook; --allow-read and --allow-write let it do so elsewhere.
 
 Examples:
   datalith kernel install
@@ -156,9 +156,10 @@ pub(crate) enum NotebookAction {
 /// `notebook run`
 #[derive(Args)]
 #[command(after_help = "\
-Cells run in the notebook's folder, which they may read and write. It fails with exit code 1 at the first
-cell that fails, unless the tag raises-exception says that it should, and with --check where a text that
-the notebook holds is not what the cell says now; durations, counts and drawings may differ.
+Cells run in the notebook's folder, which they may read and write. It fails with exit code 1 at the
+first cell that fails, unless the tag raises-exception says that it should, and with --check where a
+text that the notebook holds is not what the cell says now; durations, counts and drawings may differ.
+A notebook of which a cell fails is not written in place.
 
 Examples:
   datalith notebook run tour.ipynb --in-place

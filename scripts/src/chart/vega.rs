@@ -120,7 +120,8 @@ fn axis(field: &str, axis: &Axis, kind: Kind) -> Json {
     match &axis.scale {
         Scale::Names(names) => {
             encoding["type"] = json!("nominal");
-            encoding["sort"] = Json::Null;
+            // In the order of the table: with null, that of whichever series a name first stands in.
+            encoding["sort"] = json!(names);
             // Vega turns every name unless told not to.
             let letters: usize = names.iter().map(|name| name.chars().count() + 2).sum();
             if field == "x" && letters <= LEVEL_LETTERS {

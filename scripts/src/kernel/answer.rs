@@ -27,10 +27,10 @@ pub(super) fn about_kernel() -> KernelInfoReply {
         language_info: LanguageInfo {
             name: "rhai".to_owned(),
             version: version.to_owned(),
-            mimetype: Some("text/x-rustsrc".to_owned()),
+            mimetype: Some("text/x-swift".to_owned()),
             file_extension: Some(".rhai".to_owned()),
             pygments_lexer: Some("rust".to_owned()),
-            codemirror_mode: Some(CodeMirrorMode::Simple("rust".to_owned())),
+            codemirror_mode: Some(CodeMirrorMode::Simple("swift".to_owned())),
             nbconvert_exporter: None,
         },
         banner: format!("Datalith {version}: rhai and Datalog"),

@@ -57,6 +57,18 @@ impl Interruption {
             }
         });
     }
+
+    /// Ends cells until none runs, or patience ends.
+    pub(super) async fn settle(&self, patience: Duration) {
+        let ended = async {
+            while self.cell.load(Ordering::Relaxed) != 0 {
+                self.cancel.store(true, Ordering::Relaxed);
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        // A cell that does not end keeps its thread, which ends with the process.
+        let _ = tokio::time::timeout(patience, ended).await;
+    }
 }
 
 /// The socket of what cannot wait.

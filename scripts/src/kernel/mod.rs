@@ -78,8 +78,7 @@ pub fn run(connection_file: &Path, settings: &Settings) -> Result<(), KernelErro
         .build()
         .map_err(KernelError::System)?;
     let served = runtime.block_on(serve(&place, settings));
-    // A cell that does not end keeps its thread, which ends with the process.
-    runtime.shutdown_timeout(END_PATIENCE);
+    runtime.shutdown_timeout(LAST_WORDS);
     served
 }
 
@@ -123,7 +122,7 @@ async fn serve(place: &ConnectionInfo, settings: &Settings) -> Result<(), Kernel
     };
     tokio::spawn(shell.serve());
     end.notified().await;
-    interruption.interrupt();
+    interruption.settle(END_PATIENCE).await;
     tokio::time::sleep(LAST_WORDS).await;
     Ok(())
 }

@@ -75,7 +75,7 @@ impl Document {
             || json!({"display_name": "Datalith", "language": "rhai", "name": "datalith"}),
         );
         metadata.entry("language_info").or_insert_with(
-            || json!({"name": "rhai", "file_extension": ".rhai", "mimetype": "text/x-rustsrc", "pygments_lexer": "rust"}),
+            || json!({"name": "rhai", "file_extension": ".rhai", "mimetype": "text/x-swift", "pygments_lexer": "rust"}),
         );
     }
 }
