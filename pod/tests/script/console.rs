@@ -100,6 +100,13 @@ impl Console {
     }
 }
 
+impl Drop for Console {
+    fn drop(&mut self) {
+        // It holds the terminal itself, so that nothing else would end it after a test that failed.
+        let _ = self.child.kill();
+    }
+}
+
 #[test]
 fn a_person_talks_with_a_database() {
     let folder = tempfile::tempdir().unwrap();
