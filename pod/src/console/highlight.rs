@@ -56,7 +56,7 @@ pub(super) fn painted(line: &str) -> String {
 /// Whether what stands before the rest is no part of a name.
 fn ends_apart(line: &str, rest: &str) -> bool {
     let before = line[..line.len() - rest.len()].chars().next_back();
-    before.is_none_or(|c| !c.is_alphanumeric() && c != '_')
+    before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '_' | ':'))
 }
 
 fn piece(rest: &str, first: char, is_apart: bool) -> (Kind, usize) {
