@@ -113,19 +113,29 @@ fn product_rows(
     budget: &Budget,
 ) -> Result<(Vec<u32>, Vec<u32>)> {
     budget.check_rows(left.saturating_mul(right), columns)?;
-    let mut rows_left = Vec::with_capacity(left * right);
-    let mut rows_right = Vec::with_capacity(left * right);
+    let others: Vec<u32> = (0..right as u32).collect();
+    product(left, &others, budget)
+}
+
+/// Every row with everything it may go with, in the order of the rows. Looks for a cancel on the way.
+pub(super) fn product<T: Copy>(
+    rows: usize,
+    others: &[T],
+    budget: &Budget,
+) -> Result<(Vec<u32>, Vec<T>)> {
+    let mut left = Vec::with_capacity(rows * others.len());
+    let mut right = Vec::with_capacity(rows * others.len());
     let mut unchecked = 0;
-    for row in 0..left as u32 {
-        rows_left.extend(std::iter::repeat_n(row, right));
-        rows_right.extend(0..right as u32);
-        unchecked += right;
+    for row in 0..rows as u32 {
+        left.extend(std::iter::repeat_n(row, others.len()));
+        right.extend_from_slice(others);
+        unchecked += others.len();
         if unchecked >= Budget::CHECK_ROWS {
             budget.check()?;
             unchecked = 0;
         }
     }
-    Ok((rows_left, rows_right))
+    Ok((left, right))
 }
 
 /// Pairs of rows, or of a row and what else it goes with, growing within a budget.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::access::AccessPath;
 use super::budget::Budget;
-use super::join::Pairs;
+use super::join::{Pairs, product};
 use super::key::RowMap;
 use super::matches::{Matches, RowRef, cell_at};
 use super::merge::{Always, Entities, Integers, SameValue, merge};
@@ -179,11 +179,8 @@ fn times(refs: Vec<RowRef>, rows: usize, budget: &Budget) -> Result<Matches> {
         return Ok(Matches::of_refs(vec![0; refs.len()], refs));
     }
     budget.check_rows(refs.len().saturating_mul(rows), 2)?;
-    let left = (0..rows as u32)
-        .flat_map(|row| std::iter::repeat_n(row, refs.len()))
-        .collect();
-    let all = (0..rows).flat_map(|_| refs.iter().copied());
-    Ok(Matches::of_refs(left, all.collect()))
+    let (left, all) = product(rows, &refs, budget)?;
+    Ok(Matches::of_refs(left, all))
 }
 
 /// Rows whose entity is the relation's, both in order.
