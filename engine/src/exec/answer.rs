@@ -224,7 +224,7 @@ fn found(
             .with("vars", Value::vector([Value::Symbol(name.0.clone())])));
     }
     let started = context.started();
-    let tuples = relation.project(&vars).distinct();
+    let tuples = relation.project(&vars).distinct_within(context.budget)?;
     context.note_stage("distinct", tuples.len(), started);
     let started = context.started();
     if find.iter().any(is_aggregate) {

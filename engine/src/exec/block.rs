@@ -177,7 +177,8 @@ fn run_step(context: &mut Context<'_>, step: &Step, relation: Relation) -> Resul
             if relation.is_empty() {
                 return Ok(relation);
             }
-            let found = run_block(context, block, relation.project(on).distinct())?;
+            let seed = relation.project(on).distinct_within(context.budget)?;
+            let found = run_block(context, block, seed)?;
             let rows = semi_join_rows(&relation, &found, on, false);
             Ok(if rows.len() == relation.len() {
                 relation
@@ -200,7 +201,7 @@ fn union(
     let seed = if inputs.is_empty() {
         Relation::unit()
     } else {
-        relation.project(inputs).distinct()
+        relation.project(inputs).distinct_within(context.budget)?
     };
     let mut found = Vec::with_capacity(branches.len());
     for block in branches {
@@ -213,7 +214,7 @@ fn union(
         let rows = found.iter().map(Relation::len).sum();
         context.budget.check_rows(rows, outputs.len())?;
     }
-    let found = Relation::concat(outputs, &found).distinct();
+    let found = Relation::concat(outputs, &found).distinct_within(context.budget)?;
     if relation.vars().is_empty() && relation.len() == 1 {
         return Ok(found);
     }

@@ -394,17 +394,21 @@ pub(super) fn is_key(column: &Column) -> bool {
     }
 }
 
-/// The first row of each key, in order.
-pub(super) fn distinct_rows(columns: &[Column], rows: usize) -> Vec<u32> {
+/// The first row of each key, in order, unless a check on the way fails.
+pub(super) fn distinct_rows<E>(
+    columns: &[Column],
+    rows: usize,
+    check: impl FnMut() -> Result<(), E>,
+) -> Result<Vec<u32>, E> {
     let columns: Vec<&Column> = columns.iter().collect();
     let Some(dense) = Dense::of(&columns) else {
-        return TupleSet::default().add(&columns, rows, &[]);
+        return TupleSet::default().add_checked(&columns, rows, &[], check);
     };
     let mut places = Places::new(dense);
     let bits = columns[0].bits();
-    (0..rows as u32)
+    Ok((0..rows as u32)
         .filter(|&row| places.insert(bits[row as usize]))
-        .collect()
+        .collect())
 }
 
 /// A group number for each row, numbered by first appearance, and the first row of each.
@@ -528,7 +532,8 @@ mod tests {
         let among = RowKeys::new(&[&keys], keys.len());
         assert_eq!(among.rows_among(&columns, 3, true), [0]);
         assert_eq!(among.rows_among(&columns, 3, false), [1, 2]);
-        assert_eq!(distinct_rows(std::slice::from_ref(&keys), 6), [0, 1, 3]);
+        let rows = distinct_rows(std::slice::from_ref(&keys), 6, || Ok::<(), ()>(()));
+        assert_eq!(rows, Ok(vec![0, 1, 3]));
         assert!(!is_key(&keys));
         let groups = group_rows(&[&keys], 6);
         assert_eq!(groups, (vec![0, 1, 0, 2, 1, 0], vec![0, 1, 3]));

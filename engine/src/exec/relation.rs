@@ -1,9 +1,12 @@
 //! A relation: a bag of tuples over variables, as columns.
 
+use std::convert::Infallible;
 use std::ops::Range;
 
 use super::access::is_ascending;
+use super::budget::Budget;
 use super::key::{distinct_rows, is_key, rows_equal};
+use crate::error::Result;
 use crate::index::{Cell, Column, ColumnBuilder};
 use crate::plan::VarId;
 
@@ -151,25 +154,38 @@ impl Relation {
 
     /// Each tuple once, in order of first appearance.
     pub fn distinct(self) -> Relation {
+        let Ok(distinct) = self.distinct_checked(|| Ok::<(), Infallible>(()));
+        distinct
+    }
+
+    /// As [`Relation::distinct`], for so many tuples that somebody may cancel it on the way.
+    pub(super) fn distinct_within(self, budget: &Budget) -> Result<Relation> {
+        self.distinct_checked(|| budget.check())
+    }
+
+    fn distinct_checked<E>(
+        self,
+        check: impl FnMut() -> std::result::Result<(), E>,
+    ) -> std::result::Result<Relation, E> {
         if self.columns.is_empty() {
-            return Relation {
+            return Ok(Relation {
                 rows: self.rows.min(1),
                 is_set: true,
                 ..self
-            };
+            });
         }
         let has_key = || self.columns.len() > 1 && self.columns.iter().any(is_key);
         if self.is_set || self.columns.iter().any(is_rising) || has_key() {
-            return self.known_set(true);
+            return Ok(self.known_set(true));
         }
-        let rows = self
-            .distinct_neighbours()
-            .unwrap_or_else(|| distinct_rows(&self.columns, self.rows));
-        if rows.len() == self.rows {
-            self.known_set(true)
-        } else {
-            self.gather(&rows).known_set(true)
-        }
+        let rows = match self.distinct_neighbours() {
+            Some(rows) => rows,
+            None => distinct_rows(&self.columns, self.rows, check)?,
+        };
+        Ok(match rows.len() == self.rows {
+            true => self.known_set(true),
+            false => self.gather(&rows).known_set(true),
+        })
     }
 
     /// The first row of each tuple, where equal tuples are close together because a column does not

@@ -166,7 +166,10 @@ impl<'p> Stretch<'p> {
         let parts: Vec<Vec<Relation>> = parts.into_iter().collect::<Result<_>>()?;
         let parts: Vec<Relation> = parts.into_iter().flatten().collect();
         let all = Relation::concat(&self.vars, &parts).known_set(self.is_set);
-        Ok(if self.wants_set { all.distinct() } else { all })
+        match self.wants_set {
+            true => all.distinct_within(shared.budget),
+            false => Ok(all),
+        }
     }
 
     /// What a fold makes of the rows that come out, one share for each thread, in order.

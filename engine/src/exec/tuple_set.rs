@@ -1,5 +1,7 @@
 //! Sets of tuples, a word for each: its cells side by side where they fit, else a hash and a row.
 
+use std::convert::Infallible;
+
 use super::key::{hash_rows, rows_equal, scatter};
 use crate::index::{Column, ColumnBuilder, Kind};
 
@@ -35,8 +37,20 @@ impl TupleSet {
         rows: usize,
         kept: &[ColumnBuilder],
     ) -> Vec<u32> {
+        let Ok(new) = self.add_checked(columns, rows, kept, || Ok::<(), Infallible>(()));
+        new
+    }
+
+    /// As [`TupleSet::add`], unless a check on the way fails.
+    pub(super) fn add_checked<E>(
+        &mut self,
+        columns: &[&Column],
+        rows: usize,
+        kept: &[ColumnBuilder],
+        mut check: impl FnMut() -> Result<(), E>,
+    ) -> Result<Vec<u32>, E> {
         if rows == 0 {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         if !self.layout.fits(columns) {
             let kept: Vec<Column> = kept
@@ -46,13 +60,13 @@ impl TupleSet {
             let kept: Vec<&Column> = kept.iter().collect();
             self.layout = Layout::of(columns, &kept);
             let rows = std::mem::take(&mut self.words).len;
-            self.insert(&kept, rows, &[]);
+            self.insert(&kept, rows, &[], &mut check)?;
         }
         if kept.is_empty() {
             // Often most are new; a table that is too large costs less than one that grows.
             self.words.reserve(rows.min(ROWS_FORESEEN), scatter);
         }
-        self.insert(columns, rows, kept)
+        self.insert(columns, rows, kept, check)
     }
 
     /// Bytes held.
@@ -60,12 +74,21 @@ impl TupleSet {
         self.words.slots.len() * size_of::<u64>()
     }
 
-    fn insert(&mut self, columns: &[&Column], rows: usize, kept: &[ColumnBuilder]) -> Vec<u32> {
+    fn insert<E>(
+        &mut self,
+        columns: &[&Column],
+        rows: usize,
+        kept: &[ColumnBuilder],
+        mut check: impl FnMut() -> Result<(), E>,
+    ) -> Result<Vec<u32>, E> {
         let mut new = Vec::new();
         match &self.layout {
             Layout::Packed(fields) => {
                 let mut block = [0; BLOCK];
                 for start in (0..rows).step_by(BLOCK) {
+                    if start.is_multiple_of(CHECK_ROWS) {
+                        check()?;
+                    }
                     let words = &mut block[..BLOCK.min(rows - start)];
                     pack(fields, columns, start, words);
                     self.words.insert_all(words, start as u32, &mut new);
@@ -74,6 +97,9 @@ impl TupleSet {
             Layout::Hashed => {
                 let before = self.words.len;
                 for (row, &hash) in hash_rows(columns, rows).iter().enumerate() {
+                    if row.is_multiple_of(CHECK_ROWS) {
+                        check()?;
+                    }
                     let is_same = |other: usize| match other.checked_sub(before) {
                         Some(at) => rows_equal(columns, new[at] as usize, columns, row),
                         None => {
@@ -87,7 +113,7 @@ impl TupleSet {
                 }
             }
         }
-        new
+        Ok(new)
     }
 }
 
@@ -155,6 +181,9 @@ fn pack(fields: &[Field], columns: &[&Column], start: usize, words: &mut [u64]) 
 
 /// Most tuples that room is made for before any is met.
 const ROWS_FORESEEN: usize = 1 << 16;
+
+/// Rows between two checks, whole blocks.
+const CHECK_ROWS: usize = 1 << 16;
 
 /// Words handled together, so that the memory they lie in is fetched at the same time.
 const BLOCK: usize = 128;
