@@ -28,7 +28,8 @@ pub mod transact;
 pub mod value;
 
 pub use db::{
-    Db, Index, datoms, index_range, metrics, reverse_schema, rseek_datoms, schema_map, seek_datoms,
+    Db, Index, datoms, index_range, metrics, reverse_schema, rseek_datoms, schema_map, schema_rows,
+    seek_datoms,
 };
 pub use error::{Code, Error, Result, Span};
 pub use pull::{entity, pull, pull_many};

@@ -6,9 +6,10 @@ use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 use crate::meter::Spent;
 use crate::source::BadBlock;
 
-/// Most characters of a line shown above a caret, and how many of them come before it.
-const LINE_CHARACTERS: usize = 160;
-const LINE_CHARACTERS_BEFORE: usize = 60;
+/// Most characters of a line shown above a caret.
+pub const LINE_CHARACTERS: usize = 160;
+/// How many of them come before it.
+pub const LINE_CHARACTERS_BEFORE: usize = 60;
 
 /// What a function of the host returns.
 pub type Done<T> = Result<T, Box<EvalAltResult>>;
@@ -249,8 +250,9 @@ impl Fault {
     }
 }
 
-/// What is shown of a line around a character, and how many characters of that come before it.
-fn window(line: &str, at: usize) -> (String, usize) {
+/// What is shown of a line around a character, at most [`LINE_CHARACTERS`] and without control
+/// characters; and how many characters of that come before it.
+pub fn window(line: &str, at: usize) -> (String, usize) {
     let characters: Vec<char> = line.chars().collect();
     let start = match characters.len() > LINE_CHARACTERS {
         true => at.saturating_sub(LINE_CHARACTERS_BEFORE),

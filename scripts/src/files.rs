@@ -35,15 +35,9 @@ impl Grants {
             .iter()
             .chain(&self.write)
             .any(|root| real.starts_with(root));
-        is_granted.then_some(real).ok_or_else(|| {
-            let folder = Path::new(path)
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new(".")).display();
-            refused(format!(
-                "scripts may not read {path}: allow it with --allow-read {folder}"
-            ))
-        })
+        is_granted
+            .then_some(real)
+            .ok_or_else(|| closed("read", path))
     }
 
     /// Where to write a path, which need not exist yet, if that is granted.
@@ -51,21 +45,25 @@ impl Grants {
         let real = resolved(Path::new(path))
             .map_err(|cause| refused(format!("{path}: {}", said(&cause))))?;
         let is_granted = self.write.iter().any(|root| real.starts_with(root));
-        is_granted.then_some(real).ok_or_else(|| {
-            let folder = Path::new(path)
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new(".")).display();
-            refused(format!(
-                "scripts may not write {path}: allow it with --allow-write {folder}"
-            ))
-        })
+        is_granted
+            .then_some(real)
+            .ok_or_else(|| closed("write", path))
     }
 
     /// The folders that may be read.
     pub fn readable(&self) -> impl Iterator<Item = &Path> {
         self.read.iter().chain(&self.write).map(PathBuf::as_path)
     }
+}
+
+/// What was not granted, and the option that would.
+fn closed(verb: &str, path: &str) -> Box<rhai::EvalAltResult> {
+    let folder = Path::new(path).parent();
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).display();
+    refused(format!(
+        "scripts may not {verb} {path}: allow it with --allow-{verb} {folder}"
+    ))
 }
 
 /// An absolute path without links: what exists of it is resolved, the rest must go down only.

@@ -9,9 +9,9 @@ use datalith_engine::conn::Conn;
 use rhai::{AST, Array, Dynamic, Engine, Module, Scope, Shared};
 
 use crate::database::{self, Connections, ScriptConn, ScriptDb};
-use crate::fault::{Done, Exit, Fault, FaultKind, ended, refused, thrown};
+use crate::fault::{Done, Exit, Fault, FaultKind, ended, refused};
 use crate::files::Grants;
-use crate::meter::{Meter, Spent};
+use crate::meter::Meter;
 use crate::shown::{self, Shown};
 use crate::{chart, function, limits, sandbox, source, table};
 
@@ -110,13 +110,6 @@ impl Host {
         self.engine.register_fn("eprint", move |value: Dynamic| {
             say(&shown::text(&value, 0));
         });
-    }
-
-    /// Opens a database as a variable of the session; makes one where there is none.
-    pub fn open(&mut self, name: &str, path: &Path) -> datalith_engine::Result<Conn> {
-        let conn = database::open_path(&path.to_string_lossy(), &[])?;
-        self.set_connection(name, &conn);
-        Ok(conn)
     }
 
     /// Runs a script, or a piece of one: variables and functions stay for the next.
@@ -383,14 +376,4 @@ fn read_module(engine: &Engine, name: &str, path: &Path) -> Done<Module> {
         .compile(&prepared)
         .map_err(|error| refused(format!("{name}: {error}")))?;
     Module::eval_ast_as_new(Scope::new(), &ast, engine)
-}
-
-/// What a script's user may still need: an error of the engine as a script would see it.
-pub fn engine_error(error: datalith_engine::Error) -> Fault {
-    Fault::of_run(*thrown(error))
-}
-
-/// What ended a script as its user reads it.
-pub fn spent(why: Spent) -> Fault {
-    Fault::of_run(*ended(why))
 }

@@ -23,6 +23,42 @@ pub fn schema_map(db: &Db) -> Value {
     Value::map(named.into_iter().map(entry))
 }
 
+/// What a schema says of its idents, a row for each: headings and rows. Properties that none has are
+/// left out; `:db.type/string` is `string` under its heading.
+pub fn schema_rows(schema: &Value) -> (Vec<&'static str>, Vec<Vec<Value>>) {
+    const PROPERTIES: [&str; 7] = [
+        "valueType",
+        "cardinality",
+        "unique",
+        "index",
+        "isComponent",
+        "noHistory",
+        "doc",
+    ];
+    let entries: Vec<(&Value, &Value)> = schema.as_map().into_iter().flatten().collect();
+    let value = |entry: &Value, property: &str| match entry.get(&format!("db/{property}")) {
+        Some(Value::Keyword(name)) => Value::str(name.name()),
+        value => value.cloned().unwrap_or_default(),
+    };
+    let has = |property: &&str| {
+        entries
+            .iter()
+            .any(|(_, entry)| !value(entry, property).is_nil())
+    };
+    let kept: Vec<&'static str> = PROPERTIES.into_iter().filter(has).collect();
+    let row = |(ident, entry): &(&Value, &Value)| {
+        let values = kept.iter().map(|property| value(entry, property));
+        std::iter::once((*ident).clone()).chain(values).collect()
+    };
+    let rows = entries.iter().map(row).collect();
+    (
+        std::iter::once("attribute")
+            .chain(kept.iter().copied())
+            .collect(),
+        rows,
+    )
+}
+
 /// What the schema attributes say of one entity, enums by name.
 fn declaration(db: &Db, e: EntityId) -> Map {
     let mut map = Map::default();

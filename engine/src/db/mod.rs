@@ -17,7 +17,7 @@ mod slice;
 mod view;
 
 pub use apply::{IndexDatom, Purge};
-pub use describe::{metrics, reverse_schema, schema_map};
+pub use describe::{metrics, reverse_schema, schema_map, schema_rows};
 pub use graphs::FreshRows;
 pub(crate) use graphs::Searched;
 pub use options::{Flexibility, Options, ValueCaps};

@@ -4,13 +4,10 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use datalith_engine::{Code, Error, Span, Value, edn};
+use datalith_scripts::fault::{LINE_CHARACTERS, LINE_CHARACTERS_BEFORE, window};
 
 use super::input::Text;
 use super::paint::{Paint, visible};
-
-/// Most characters of a line shown above a caret, and how many of them come before it.
-const LINE_CHARACTERS: usize = 160;
-const LINE_CHARACTERS_BEFORE: usize = 60;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -128,31 +125,20 @@ fn hint(code: Code) -> Option<&'static str> {
 fn pointed_at(text: &Text, span: Span, paint: Paint) -> String {
     let place = edn::line_column(&text.body, span.start);
     let line = text.body.split('\n').nth(place.line - 1).unwrap_or("");
-    let characters: Vec<char> = line.trim_end_matches('\r').chars().collect();
-    let at = (place.column - 1).min(characters.len());
+    let line = line.trim_end_matches('\r');
+    let characters = line.chars().count();
+    let at = (place.column - 1).min(characters);
     let spanned = text.body.get(span.start..span.end).unwrap_or("");
     let width = spanned.split('\n').next().unwrap_or("").chars().count();
-    let width = width.min(characters.len() - at).max(1);
-
-    let start = if characters.len() > LINE_CHARACTERS {
-        at.saturating_sub(LINE_CHARACTERS_BEFORE)
-    } else {
-        0
-    };
-    let end = characters.len().min(start + LINE_CHARACTERS);
-    let plain = |c: &char| if c.is_control() { ' ' } else { *c };
-    let window: String = characters[start..end].iter().map(plain).collect();
-    let (before, after) = (
-        if start > 0 { "…" } else { "" },
-        if end < characters.len() { "…" } else { "" },
-    );
+    let width = width.min(characters - at).max(1);
+    let (window, before) = window(line, at);
     let number = place.line.to_string();
     let margin = " ".repeat(number.len());
-    let indent = " ".repeat(at - start + before.chars().count());
+    let indent = " ".repeat(before);
     let carets = "^".repeat(width.min(LINE_CHARACTERS - LINE_CHARACTERS_BEFORE));
     let bar = paint.dim("|");
     format!(
-        "{margin}{} {}, line {number}, column {}\n{margin} {bar}\n{} {bar} {before}{window}{after}\n{margin} {bar} {indent}{}\n",
+        "{margin}{} {}, line {number}, column {}\n{margin} {bar}\n{} {bar} {window}\n{margin} {bar} {indent}{}\n",
         paint.dim("-->"),
         visible(&text.name),
         place.column,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use datalith_engine::Value;
+pub(crate) use datalith_scripts::table::grouped as count_text;
 
 use super::fault::Fault;
 use super::json;
@@ -120,19 +121,6 @@ pub(crate) fn duration_text(took: Duration) -> String {
         usize::from(number < 100.0)
     };
     format!("{number:.digits$} {unit}")
-}
-
-/// A count with its thousands apart.
-pub(crate) fn count_text(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use datalith_engine::{Value, metrics, pull_many, schema_map};
+use datalith_engine::{Value, metrics, pull_many, schema_map, schema_rows};
 
 use super::arguments::{Look, Pull};
 use super::database;
@@ -40,35 +40,7 @@ pub(crate) fn schema(arguments: &Look) -> Result<(), Fault> {
     if !matches!(format, Format::Table | Format::Csv) {
         return output::show_value(&schema, format);
     }
-    let keys = [
-        "valueType",
-        "cardinality",
-        "unique",
-        "index",
-        "isComponent",
-        "noHistory",
-        "doc",
-    ];
-    let row = |(ident, properties): (&Value, &Value)| {
-        let cell = |key: &&str| match properties.get(&format!("db/{key}")) {
-            // `:db.type/string` says no more than `string` under its heading.
-            Some(Value::Keyword(name)) => {
-                let name = name.as_str();
-                Value::str(name.rsplit_once('/').map_or(name, |(_, name)| name))
-            }
-            value => value.cloned().unwrap_or_default(),
-        };
-        std::iter::once(ident.clone())
-            .chain(keys.iter().map(cell))
-            .collect()
-    };
-    let mut rows: Vec<Vec<Value>> = schema
-        .as_map()
-        .map(|map| map.iter().map(row).collect())
-        .unwrap_or_default();
-    let mut headings = vec!["attribute"];
-    headings.extend(keys);
-    drop_empty_columns(&mut headings, &mut rows);
+    let (headings, rows) = schema_rows(&schema);
     output::show(
         &Listing::of_rows(&headings, rows),
         format,
@@ -108,16 +80,4 @@ pub(crate) fn stats(arguments: &Look) -> Result<(), Fault> {
     entries.insert(Value::keyword("max-tx"), Value::Long(db.max_tx().0));
     entries.insert(Value::keyword("max-eid"), Value::Long(db.max_eid()));
     output::show_value(&Value::from(entries), format)
-}
-
-/// Takes out the columns in which no row has anything.
-fn drop_empty_columns(headings: &mut Vec<&str>, rows: &mut [Vec<Value>]) {
-    for column in (0..headings.len()).rev() {
-        if !rows.is_empty() && rows.iter().all(|row| row[column].is_nil()) {
-            headings.remove(column);
-            rows.iter_mut().for_each(|row| {
-                row.remove(column);
-            });
-        }
-    }
 }

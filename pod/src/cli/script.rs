@@ -10,7 +10,7 @@ use std::time::Duration;
 use datalith_scripts::fault::{FaultKind, Tone};
 use datalith_scripts::files::Grants;
 use datalith_scripts::shown::{self, Shown};
-use datalith_scripts::{Host, Settings, Sink};
+use datalith_scripts::{Host, Settings, Sink, piece};
 
 use super::database;
 use super::fault::Fault;
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Fault> {
     match host.eval(&text) {
         Ok(value) => {
             if arguments.expression.is_some()
-                && !text.trim_end().ends_with(';')
+                && !piece::is_quiet(&text)
                 && let Some(shown) = shown::show(&value, width())
             {
                 Terminal.print(&format!("{}\n", shown.text.trim_end()));

@@ -29,23 +29,9 @@ fn chart(script: &str) -> Result<Chart, String> {
 
 /// Checks examples: a script and its chart in 40 columns and 8 lines, or why there is none.
 fn check(examples: &[(&str, &str)]) {
-    let trim = |text: &str| {
-        let lines = text.lines().map(str::trim);
-        lines
-            .filter(|line| !line.is_empty())
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
-    let mut wrong = String::new();
-    for (script, expected) in examples {
-        let drawn = chart(script).map_or_else(|why| why, |chart| chart.text(40, 8));
-        if trim(&drawn) != trim(expected) {
-            wrong.push_str(&format!(
-                "\n{script}\n--- expected\n{expected}\n--- but is\n{drawn}\n"
-            ));
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong}");
+    crate::table::tests::check_examples(examples, |script| {
+        chart(script).map_or_else(|why| why, |chart| chart.text(40, 8))
+    });
 }
 
 #[test]

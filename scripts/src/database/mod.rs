@@ -6,7 +6,6 @@ mod query;
 mod transaction;
 mod value;
 
-pub(crate) use connection::open_path;
 pub use connection::{Connections, ScriptConn};
 pub use query::Query;
 pub(crate) use transaction::named;

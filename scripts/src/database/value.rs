@@ -4,7 +4,7 @@ use datalith_engine::datom::{Datom, TX0, TxId};
 use datalith_engine::db::TimePoint;
 use datalith_engine::nearest::{self, Reach};
 use datalith_engine::{
-    Db, Index, Value, datoms, edn, entity, metrics, pull, pull_many, schema_map,
+    Db, Index, Value, datoms, edn, entity, metrics, pull, pull_many, schema_map, schema_rows,
 };
 use rhai::{Array, Dynamic, Engine, INT, Map};
 
@@ -250,37 +250,9 @@ fn vectors(engine: &mut Engine) {
 }
 
 /// A row for each attribute.
-pub(crate) fn schema(db: &Db) -> Table {
-    const KEYS: [&str; 7] = [
-        "valueType",
-        "cardinality",
-        "unique",
-        "index",
-        "isComponent",
-        "noHistory",
-        "doc",
-    ];
-    let row = |(ident, entry): &(String, Value)| {
-        let cell = |key: &&str| match entry.get(&format!("db/{key}")) {
-            Some(Value::Keyword(name)) => Value::str(name.name()),
-            value => value.cloned().unwrap_or_default(),
-        };
-        std::iter::once(key_of(ident))
-            .chain(KEYS.iter().map(cell))
-            .collect::<Vec<_>>()
-    };
-    let mut rows: Vec<Vec<Value>> = attributes(db).iter().map(row).collect();
-    let mut names: Vec<String> = std::iter::once("attribute")
-        .chain(KEYS)
-        .map(str::to_owned)
-        .collect();
-    for column in (1..names.len()).rev() {
-        if rows.iter().all(|row| row[column].is_nil()) {
-            names.remove(column);
-            rows.iter_mut().for_each(|row| drop(row.remove(column)));
-        }
-    }
-    Table::from_rows(names, rows)
+fn schema(db: &Db) -> Table {
+    let (names, rows) = schema_rows(&schema_map(db));
+    Table::from_rows(names.into_iter().map(str::to_owned).collect(), rows)
 }
 
 /// A row for each attribute with the count of its datoms.

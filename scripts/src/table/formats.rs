@@ -21,15 +21,20 @@ pub(super) fn register(engine: &mut Engine, meter: &Meter, files: &Grants) {
     register_readers(engine, meter, files);
 }
 
+/// Formats that are text: a string, or a file.
+const TEXTS: [(&str, Format); 5] = [
+    ("to_csv", Format::Csv),
+    ("to_json", Format::Json),
+    ("to_jsonl", Format::JsonLines),
+    ("to_markdown", Format::Markdown),
+    ("to_html", Format::Html),
+];
+/// Formats that are only files.
+const BINARIES: [(&str, Format); 2] =
+    [("to_arrow", Format::Arrow), ("to_parquet", Format::Parquet)];
+
 fn register_texts(engine: &mut Engine, meter: &Meter) {
-    let formats = [
-        ("to_csv", Format::Csv),
-        ("to_json", Format::Json),
-        ("to_jsonl", Format::JsonLines),
-        ("to_markdown", Format::Markdown),
-        ("to_html", Format::Html),
-    ];
-    for (name, format) in formats {
+    for (name, format) in TEXTS {
         let spent = meter.clone();
         engine.register_fn(name, move |table: &mut Table| {
             room(&spent, table.bytes().saturating_mul(TEXT_GROWTH))?;
@@ -46,16 +51,7 @@ fn register_texts(engine: &mut Engine, meter: &Meter) {
 }
 
 fn register_writers(engine: &mut Engine, meter: &Meter, files: &Grants) {
-    let formats = [
-        ("to_csv", Format::Csv),
-        ("to_json", Format::Json),
-        ("to_jsonl", Format::JsonLines),
-        ("to_markdown", Format::Markdown),
-        ("to_html", Format::Html),
-        ("to_arrow", Format::Arrow),
-        ("to_parquet", Format::Parquet),
-    ];
-    for (name, format) in formats {
+    for (name, format) in TEXTS.into_iter().chain(BINARIES) {
         let (spent, files) = (meter.clone(), files.clone());
         engine.register_fn(name, move |table: &mut Table, path: ImmutableString| {
             let path = files.writing(&path)?;

@@ -142,16 +142,11 @@ fn register_masks(engine: &mut Engine) {
 }
 
 fn register_measures(engine: &mut Engine) {
-    let measures = [
-        ("count", Measure::Count),
-        ("sum", Measure::Sum),
-        ("mean", Measure::Mean),
-        ("min", Measure::Min),
-        ("max", Measure::Max),
-        ("median", Measure::Median),
-        ("std", Measure::Std),
-        ("count_distinct", Measure::CountDistinct),
-    ];
+    // `first` and `list` are of groups; a column has its cells.
+    let of_groups = |measure: &Measure| matches!(measure, Measure::First | Measure::List);
+    let measures = Measure::ALL
+        .into_iter()
+        .filter(|(_, measure)| !of_groups(measure));
     for (name, measure) in measures {
         engine.register_fn(name, move |column: &mut Column| -> Done<Dynamic> {
             Ok(to_dynamic(&measure.of(column)?))

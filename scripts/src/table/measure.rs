@@ -25,7 +25,7 @@ pub(super) enum Measure {
 
 impl Measure {
     /// All measures, by name.
-    const ALL: [(&'static str, Measure); 10] = [
+    pub(super) const ALL: [(&'static str, Measure); 10] = [
         ("count", Measure::Count),
         ("sum", Measure::Sum),
         ("mean", Measure::Mean),

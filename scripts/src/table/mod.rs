@@ -27,12 +27,13 @@ mod show;
 mod verbs;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use column::{Column, Kind};
 pub(crate) use measure::numbers;
 pub use rows::Table;
-pub(crate) use show::{grouped, plain, rounded, visible};
+pub use show::grouped;
+pub(crate) use show::{plain, rounded, visible};
 pub(crate) use verbs::{check_options, text, texts};
 
 use arrow_schema::ArrowError;

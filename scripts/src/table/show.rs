@@ -140,7 +140,7 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 /// A count with commas between its thousands.
-pub(crate) fn grouped(count: usize) -> String {
+pub fn grouped(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

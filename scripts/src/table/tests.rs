@@ -41,8 +41,12 @@ const TRIPS: &str = r#"table([
     #{from: "JFK", to: "SFO", miles: 2580, price: 250.0}])
     .select(["from", "to", "miles", "price"])"#;
 
-/// Checks examples: a script and its answer, spaces at the ends of lines aside.
 fn check(examples: &[(&str, &str)]) {
+    check_examples(examples, answer);
+}
+
+/// Checks examples: a script and its answer, spaces at the ends of lines aside.
+pub(crate) fn check_examples(examples: &[(&str, &str)], answer: impl Fn(&str) -> String) {
     let trim = |text: &str| {
         let lines = text.lines().map(str::trim);
         lines
