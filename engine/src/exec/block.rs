@@ -134,7 +134,7 @@ pub(super) fn run_steps(
         context
             .budget
             .check_rows(relation.len(), relation.vars().len())?;
-        relation = prune(relation, step);
+        relation = prune(relation, step, context.budget)?;
         if let (Some(trace), Some(started)) = (&mut context.trace, started) {
             let rows = (rows_in, relation.len());
             trace.note_step(step, rows, relation.vars(), started.elapsed());
@@ -144,7 +144,7 @@ pub(super) fn run_steps(
 }
 
 /// Drops what nothing needs any more, and the duplicates that this leaves.
-pub(super) fn prune(relation: Relation, step: &Step) -> Relation {
+pub(super) fn prune(relation: Relation, step: &Step, budget: &Budget) -> Result<Relation> {
     let dropped = relation.vars().iter().any(|var| !step.keep.contains(var));
     let relation = if dropped {
         relation.project(&step.keep)
@@ -153,9 +153,9 @@ pub(super) fn prune(relation: Relation, step: &Step) -> Relation {
     };
     let may_repeat = dropped || matches!(&step.op, Op::Scan(pattern) if pattern.has_blank());
     if may_repeat && step.distinct {
-        relation.distinct()
+        relation.distinct_within(budget)
     } else {
-        relation
+        Ok(relation)
     }
 }
 

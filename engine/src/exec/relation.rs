@@ -258,3 +258,32 @@ fn is_rising(column: &Column) -> bool {
     let mut pairs = column.bits().windows(2);
     column.kind().is_some() && pairs.all(|pair| pair[0] < pair[1])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    /// Far apart and in no order, so that they have to go through a table.
+    fn scattered(rows: i64) -> Relation {
+        let cells = (0..rows).map(|n| Cell::long(n.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64)));
+        Relation::new(
+            vec![VarId(0)],
+            vec![Column::from_cells(cells)],
+            rows as usize,
+        )
+    }
+
+    #[test]
+    fn tuples_are_made_distinct_unless_somebody_cancels() {
+        let patient = Budget::default();
+        let found = scattered(1_000).distinct_within(&patient);
+        assert_eq!(found.map(|relation| relation.len()).ok(), Some(1_000));
+        let late = Budget::default().with_timeout_ms(0);
+        let refused = scattered(1_000).distinct_within(&late);
+        assert_eq!(
+            refused.map_err(|error| error.code()).err(),
+            Some(Code::QueryTimeout)
+        );
+    }
+}

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::access::{AccessPath, is_ascending};
 use super::block::{Context, prune};
+use super::budget::Budget;
 use super::call;
 use super::matches::Matches;
 use super::relation::Relation;
@@ -217,7 +218,7 @@ impl<'p> Stretch<'p> {
                 scan,
                 run,
                 range,
-            } => stage.run(part.len(), |_| {
+            } => stage.run(shared.budget, part.len(), |_| {
                 let rows = range.start + part.start..range.start + part.end;
                 let matches = Matches::of_range(rows).of_run(run.order() == SortOrder::ByValue);
                 Ok(scan.assemble(&Relation::unit(), &matches, run, |values| values))
@@ -227,7 +228,7 @@ impl<'p> Stretch<'p> {
             if relation.is_empty() {
                 break;
             }
-            relation = stage.run(relation.len(), |step| match &stage.way {
+            relation = stage.run(shared.budget, relation.len(), |step| match &stage.way {
                 Way::Join(lookup) => lookup.join(shared, &relation),
                 Way::Filter(call) => call::filter_rows(shared, call, &relation, &step.form),
                 Way::Feed(_) => Ok(relation.clone()),
@@ -372,10 +373,15 @@ impl<'p> Stage<'p> {
     }
 
     /// Does the step for a morsel, drops what is not needed after it, and counts.
-    fn run(&self, rows: usize, work: impl FnOnce(&Step) -> Result<Relation>) -> Result<Relation> {
+    fn run(
+        &self,
+        budget: &Budget,
+        rows: usize,
+        work: impl FnOnce(&Step) -> Result<Relation>,
+    ) -> Result<Relation> {
         let started = Instant::now();
         let found = work(self.step).map_err(|error| error.at(self.step.span))?;
-        let found = prune(found, self.step);
+        let found = prune(found, self.step, budget)?;
         let took = started.elapsed().as_nanos() as u64;
         self.nanos.fetch_add(took, Ordering::Relaxed);
         for (counter, rows) in self.rows.iter().zip([rows, found.len()]) {
