@@ -1,0 +1,1 @@
+//! SQL over the same facts: a DataFusion catalog over a database value.
