@@ -331,6 +331,12 @@ codes! {
     Unsupported "db.error/unsupported" unsupported;
     /// A model of texts that there is none of, or that is not the one the database was filled by.
     EmbedModel "embed/model" incorrect;
+    /// Text that is not SQL.
+    SqlSyntax "sql/syntax" incorrect;
+    /// A statement of SQL about what there is not, or that does not fit together.
+    SqlStatement "sql/statement" incorrect;
+    /// A statement of SQL that failed at its values.
+    SqlFailed "sql/failed" incorrect;
     /// A file to import cannot be read.
     Import "import/syntax" incorrect;
     /// A message to the pod that cannot be understood, or names no variable.

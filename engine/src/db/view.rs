@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Db, ViewedRuns};
 use crate::datom::{TX0, TxId};
+use crate::edn;
 use crate::error::{Code, Error, Result};
 use crate::fault;
 use crate::index::{AttributeIndex, Chunk, Dictionary, Extra, Row, Run, SortOrder};
@@ -117,6 +118,28 @@ impl TimePoint {
             )
             .with("time-point", value.clone())),
         }
+    }
+}
+
+impl TimePoint {
+    /// From what a person writes: a transaction by its number or by its entity, or an instant as
+    /// `#inst` takes it.
+    pub fn from_text(text: &str) -> Result<TimePoint> {
+        let wrong = || {
+            let message = format!(
+                "{text} is no point in time: expected a transaction (7 or {}) or an instant (2026-01-31T12:00:00Z)",
+                TX0 + 7
+            );
+            Error::new(Code::ViewTimePoint, message).with("time-point", text)
+        };
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let number: i64 = text.parse().map_err(|_| wrong())?;
+            let tx = if number < TX0 { TX0 + number } else { number };
+            return Ok(TimePoint::Tx(TxId(tx)));
+        }
+        let bare = text.trim().trim_start_matches("#inst").trim();
+        let instant = edn::parse_instant(bare.trim_matches('"'));
+        instant.map(TimePoint::Instant).map_err(|_| wrong())
     }
 }
 
@@ -305,5 +328,24 @@ fn select_current(chunk: &Chunk, view: &View, out: &mut Vec<Row>) {
 fn select_past(chunk: &Chunk, view: &View, out: &mut Vec<Row>) {
     for at in 0..chunk.len() {
         out.extend(view.shown_past(chunk.row(at)).into_iter().flatten());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_points_are_numbers_or_instants() {
+        let point = |text| TimePoint::from_text(text).ok();
+        assert_eq!(point("7"), Some(TimePoint::Tx(TxId(TX0 + 7))));
+        assert_eq!(point("536870919"), Some(TimePoint::Tx(TxId(TX0 + 7))));
+        assert_eq!(point("1970-01-02"), Some(TimePoint::Instant(86_400_000)));
+        assert_eq!(
+            point("#inst \"1970-01-02\""),
+            Some(TimePoint::Instant(86_400_000))
+        );
+        assert_eq!(point("yesterday"), None);
+        assert_eq!(point(""), None);
     }
 }

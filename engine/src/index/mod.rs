@@ -25,6 +25,6 @@ pub use dictionary::{Dictionary, Interner, is_same_value};
 pub use differ::{Holder, Shared, Translation};
 pub use leaf::Leaf;
 pub use pass::Pass;
-pub use run::{Position, Run, SortOrder};
+pub use run::{Entities, Position, Run, SortOrder};
 pub use sample::Sample;
 pub use stored::{ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::leaf::Slot;
-use super::{Cell, Chunk, Dictionary, Extra, Leaf, Row};
+use super::{Cell, Chunk, Column, Dictionary, Extra, Leaf, Row};
 
 /// How the rows of a run are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +40,15 @@ pub struct Position {
     pub chunk: usize,
     /// The row within the chunk.
     pub row: usize,
+}
+
+/// Entities of a chunk, ascending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entities<'r> {
+    /// All from the first up to the last.
+    Consecutive(Range<i64>),
+    /// These.
+    Listed(&'r [i64]),
 }
 
 impl Run {
@@ -323,6 +332,33 @@ impl Run {
         }
         let row = first.chunk().row(at.row);
         (row.e == e && row.v == v).then_some(row)
+    }
+
+    /// The entities of a run by entity that has one row for each, chunk by chunk. Where a chunk's entities
+    /// follow one another without a gap it is not read for them.
+    pub fn entities(&self) -> impl Iterator<Item = Entities<'_>> {
+        debug_assert!(self.order == SortOrder::ByEntity);
+        let leaves = &self.spine.leaves;
+        leaves.iter().enumerate().flat_map(move |(at, leaf)| {
+            let slots = leaf.slots();
+            let after = leaves.get(at + 1).map(|leaf| leaf.first().0);
+            slots.iter().enumerate().map(move |(n, slot)| {
+                let first = slot.first().0;
+                let next = slots.get(n + 1).map(|next| next.first().0).or(after);
+                match next {
+                    Some(next) if next - first == slot.len() as i64 => {
+                        Entities::Consecutive(first..next)
+                    }
+                    _ => Entities::Listed(&slot.chunk().e),
+                }
+            })
+        })
+    }
+
+    /// The values of a range of offsets; shared where one chunk holds them all.
+    pub fn values(&self, range: Range<usize>) -> Column {
+        let pieces: Vec<Column> = self.pieces(range).map(|piece| piece.v).collect();
+        Column::concat(&pieces)
     }
 
     /// The rows of a range of offsets, as slices of chunks.

@@ -1,7 +1,6 @@
 //! Arguments to connections and database values.
 
 use datalith_engine::conn::{self, Config, Conn};
-use datalith_engine::datom::{TX0, TxId};
 use datalith_engine::db::TimePoint;
 use datalith_engine::{Code, Db, Keyword, Value, edn};
 
@@ -111,46 +110,6 @@ pub(crate) fn at(conn: &Conn, moment: &Moment) -> Result<Db, Fault> {
 
 /// A transaction by its entity or by its number, or an instant as `#inst` takes it.
 pub(crate) fn time_point(text: &str, option: &str) -> Result<TimePoint, Fault> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let wrong = |_| Fault::Usage(format!("{option} {text}: no transaction has that number"));
-        let number: i64 = text.parse().map_err(wrong)?;
-        return Ok(TimePoint::Tx(TxId(if number < TX0 {
-            TX0 + number
-        } else {
-            number
-        })));
-    }
-    let bare = text
-        .trim()
-        .trim_start_matches("#inst")
-        .trim()
-        .trim_matches('"');
-    let wrong = |_| {
-        Fault::Usage(format!(
-            "{option} {text}: expected a transaction (7 or {}) or an instant (2026-01-31T12:00:00Z)",
-            TX0 + 7
-        ))
-    };
-    edn::parse_instant(bare)
-        .map(TimePoint::Instant)
-        .map_err(wrong)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_points_are_numbers_or_instants() {
-        let point = |text| time_point(text, "--as-of").ok();
-        assert_eq!(point("7"), Some(TimePoint::Tx(TxId(TX0 + 7))));
-        assert_eq!(point("536870919"), Some(TimePoint::Tx(TxId(TX0 + 7))));
-        assert_eq!(point("1970-01-02"), Some(TimePoint::Instant(86_400_000)));
-        assert_eq!(
-            point("#inst \"1970-01-02\""),
-            Some(TimePoint::Instant(86_400_000))
-        );
-        assert_eq!(point("yesterday"), None);
-        assert_eq!(point(""), None);
-    }
+    TimePoint::from_text(text)
+        .map_err(|error| Fault::Usage(format!("{option}: {}", error.message())))
 }

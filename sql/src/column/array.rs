@@ -1,0 +1,245 @@
+//! Cells as arrays.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use datafusion::arrow::array::builder::{
+    BinaryBuilder, Decimal128Builder, Float32Builder, Float64Builder, ListBuilder,
+    StringViewBuilder,
+};
+use datafusion::arrow::array::{
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, TimestampMillisecondArray,
+};
+use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use datalith_engine::index::{Cell, Column, Kind};
+use datalith_engine::{Code, Error, Result, Value};
+
+use super::decimal::unscaled;
+use super::kind::{ColumnKind, DECIMAL_DIGITS, ZONE};
+
+/// The interned value of a cell.
+pub(crate) type Interned<'v> = &'v dyn Fn(Cell) -> &'v Value;
+
+/// Cells as an array of the type of their column; numbers as they lie.
+///
+/// - `nulls`: which cells stand for nothing; cells of `nil` are null anyway.
+/// - Errors: [`Code::SqlFailed`] for a value that the type cannot hold.
+pub(crate) fn array(
+    kind: ColumnKind,
+    cells: &Column,
+    nulls: Option<NullBuffer>,
+    interned: Interned<'_>,
+) -> Result<ArrayRef> {
+    let rows = cells.len();
+    let bits = || cells.buffer().inner().clone();
+    let longs = || ScalarBuffer::<i64>::new(bits(), 0, rows);
+    Ok(match (kind, cells.kind()) {
+        (ColumnKind::Long, Some(Kind::Long)) => Arc::new(Int64Array::new(longs(), nulls)),
+        (ColumnKind::Instant, Some(Kind::Instant)) => {
+            Arc::new(TimestampMillisecondArray::new(longs(), nulls).with_timezone(ZONE))
+        }
+        (ColumnKind::Double, Some(Kind::Double | Kind::Float)) => {
+            Arc::new(Float64Array::new(ScalarBuffer::new(bits(), 0, rows), nulls))
+        }
+        (ColumnKind::Float, Some(Kind::Float)) => {
+            let floats = cells.bits().iter().map(|bits| f64::from_bits(*bits) as f32);
+            Arc::new(Float32Array::new(floats.collect(), nulls))
+        }
+        (ColumnKind::Bool, Some(Kind::Bool)) => {
+            let bools: BooleanBuffer = cells.bits().iter().map(|bits| *bits != 0).collect();
+            Arc::new(BooleanArray::new(bools, nulls))
+        }
+        _ => {
+            return of_values(
+                kind,
+                &Cells {
+                    cells,
+                    nulls,
+                    interned,
+                },
+            );
+        }
+    })
+}
+
+/// Cells that are looked up one by one.
+struct Cells<'c, 'v> {
+    cells: &'c Column,
+    nulls: Option<NullBuffer>,
+    interned: Interned<'v>,
+}
+
+impl<'v> Cells<'_, 'v> {
+    fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The cell of a row, unless it is null.
+    fn cell(&self, row: usize) -> Option<Cell> {
+        let cell = self.cells.cell(row);
+        let is_null = self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+        (!is_null && cell.kind != Kind::Nil).then_some(cell)
+    }
+
+    fn value(&self, cell: Cell) -> Value {
+        match cell.inline_value() {
+            Some(value) => value,
+            None => (self.interned)(cell).clone(),
+        }
+    }
+
+    fn values(&self) -> impl Iterator<Item = Option<Value>> {
+        (0..self.len()).map(|row| Some(self.value(self.cell(row)?)))
+    }
+}
+
+fn of_values(kind: ColumnKind, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
+    let mismatch = |value: &Value| mismatch(kind, value);
+    Ok(match kind {
+        ColumnKind::Text | ColumnKind::Edn => texts(kind, cells),
+        ColumnKind::Long => {
+            let longs = cells.values().map(|value| match value {
+                Some(Value::Long(n)) => Ok(Some(n)),
+                Some(other) => Err(mismatch(&other)),
+                None => Ok(None),
+            });
+            Arc::new(longs.collect::<Result<Int64Array>>()?)
+        }
+        ColumnKind::Instant => {
+            let instants = cells.values().map(|value| match value {
+                Some(Value::Instant(ms)) => Ok(Some(ms)),
+                Some(other) => Err(mismatch(&other)),
+                None => Ok(None),
+            });
+            let instants = instants.collect::<Result<TimestampMillisecondArray>>()?;
+            Arc::new(instants.with_timezone(ZONE))
+        }
+        ColumnKind::Bool => {
+            let bools = cells.values().map(|value| match value {
+                Some(Value::Bool(b)) => Ok(Some(b)),
+                Some(other) => Err(mismatch(&other)),
+                None => Ok(None),
+            });
+            Arc::new(bools.collect::<Result<BooleanArray>>()?)
+        }
+        ColumnKind::Double => {
+            let doubles = cells.values().map(|value| match value {
+                Some(value) => value.to_double().map(Some).ok_or_else(|| mismatch(&value)),
+                None => Ok(None),
+            });
+            Arc::new(doubles.collect::<Result<Float64Array>>()?)
+        }
+        ColumnKind::Float => {
+            let floats = cells.values().map(|value| match value {
+                Some(Value::Float(x)) => Ok(Some(x)),
+                Some(other) => Err(mismatch(&other)),
+                None => Ok(None),
+            });
+            Arc::new(floats.collect::<Result<Float32Array>>()?)
+        }
+        ColumnKind::Decimal(scale) => decimals(scale, cells)?,
+        ColumnKind::Bytes => {
+            let mut builder = BinaryBuilder::new();
+            for value in cells.values() {
+                match value {
+                    Some(Value::Bytes(bytes)) => builder.append_value(&*bytes),
+                    Some(other) => return Err(mismatch(&other)),
+                    None => builder.append_null(),
+                }
+            }
+            Arc::new(builder.finish())
+        }
+        ColumnKind::Floats => {
+            let mut builder = ListBuilder::new(Float32Builder::new());
+            for value in cells.values() {
+                let Some(value) = value else {
+                    builder.append_null();
+                    continue;
+                };
+                let floats = value.to_floats().ok_or_else(|| mismatch(&value))?;
+                builder.values().append_slice(&floats);
+                builder.append(true);
+            }
+            Arc::new(builder.finish())
+        }
+        ColumnKind::Doubles => {
+            let mut builder = ListBuilder::new(Float64Builder::new());
+            for value in cells.values() {
+                match value {
+                    Some(Value::DoubleArray(doubles)) => {
+                        builder.values().append_slice(&doubles);
+                        builder.append(true);
+                    }
+                    Some(other) => return Err(mismatch(&other)),
+                    None => builder.append_null(),
+                }
+            }
+            Arc::new(builder.finish())
+        }
+    })
+}
+
+fn texts(kind: ColumnKind, cells: &Cells<'_, '_>) -> ArrayRef {
+    let mut builder = StringViewBuilder::with_capacity(cells.len());
+    let mut written = String::new();
+    for row in 0..cells.len() {
+        let Some(cell) = cells.cell(row) else {
+            builder.append_null();
+            continue;
+        };
+        if kind == ColumnKind::Text && cell.kind.is_interned() {
+            match (cells.interned)(cell) {
+                Value::Str(text) => {
+                    builder.append_value(&**text);
+                    continue;
+                }
+                Value::Keyword(keyword) => {
+                    builder.append_value(keyword.as_str());
+                    continue;
+                }
+                Value::Symbol(symbol) => {
+                    builder.append_value(symbol.as_str());
+                    continue;
+                }
+                _ => {}
+            }
+        }
+        written.clear();
+        // Writing to a string cannot fail.
+        let _ = match (kind, cells.value(cell)) {
+            (ColumnKind::Text, Value::Uuid(uuid)) => write!(written, "{uuid}"),
+            (ColumnKind::Text, Value::Char(c)) => write!(written, "{c}"),
+            (_, value) => write!(written, "{value}"),
+        };
+        builder.append_value(&written);
+    }
+    Arc::new(builder.finish())
+}
+
+fn decimals(scale: i8, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
+    let mut builder = Decimal128Builder::with_capacity(cells.len());
+    for value in cells.values() {
+        match value {
+            None => builder.append_null(),
+            Some(value) => builder.append_value(unscaled(&value, scale).ok_or_else(|| {
+                let message = format!(
+                    "{value} does not fit a decimal of {DECIMAL_DIGITS} digits, {scale} of them after the point"
+                );
+                Error::new(Code::SqlFailed, message).with("value", value.clone())
+            })?),
+        }
+    }
+    let decimals = builder.finish();
+    let decimals = decimals.with_precision_and_scale(DECIMAL_DIGITS, scale);
+    Ok(Arc::new(decimals.map_err(|cause| {
+        Error::new(
+            Code::Internal,
+            format!("Decimals of scale {scale}: {cause}"),
+        )
+    })?))
+}
+
+fn mismatch(kind: ColumnKind, value: &Value) -> Error {
+    let message = format!("{value} is no {}", kind.data_type());
+    Error::new(Code::SqlFailed, message).with("value", value.clone())
+}

@@ -1,0 +1,121 @@
+//! Threads and memory that statements run with.
+
+use std::sync::Arc;
+
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use datalith_engine::script::Allowance;
+use datalith_engine::{Code, Error, Result};
+use tokio::runtime::{self, Runtime};
+
+use crate::access::Access;
+use crate::catalog::{CATALOG, PUBLIC};
+use crate::fault::inward;
+use crate::function;
+use crate::limits;
+
+/// What statements may use.
+#[derive(Clone, Debug)]
+pub struct ExecutorOptions {
+    /// Threads; as many as the machine has, unless said.
+    pub threads: Option<usize>,
+    /// Bytes that sorts, joins and groups may hold, all together; beyond, they go through files.
+    pub memory_bytes: usize,
+    /// Bytes of files that sorts, joins and groups may fill.
+    pub spill_bytes: u64,
+    /// Which files may be read and written.
+    pub files: Access,
+}
+
+impl Default for ExecutorOptions {
+    fn default() -> ExecutorOptions {
+        ExecutorOptions {
+            threads: None,
+            memory_bytes: limits::MEMORY_BYTES,
+            spill_bytes: limits::SPILL_BYTES,
+            files: Access::None,
+        }
+    }
+}
+
+/// Runs statements. One serves any number of sessions.
+pub struct Executor {
+    runtime: Runtime,
+    state: SessionState,
+    files: Access,
+}
+
+impl Executor {
+    /// Starts the threads.
+    ///
+    /// Errors: [`Code::Storage`] if the system gives none.
+    pub fn new(options: &ExecutorOptions) -> Result<Arc<Executor>> {
+        let available = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = options.threads.unwrap_or_else(available).max(1);
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("datalith-sql")
+            .thread_stack_size(limits::STACK_BYTES)
+            .enable_time()
+            .build();
+        let runtime = runtime
+            .map_err(|cause| Error::new(Code::Storage, format!("No threads for SQL: {cause}")))?;
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::OsTmpDirectory)
+            .with_max_temp_directory_size(options.spill_bytes);
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
+            .with_disk_manager_builder(disk)
+            .build_arc()
+            .map_err(|error| inward(&error))?;
+        let mut config = SessionConfig::new()
+            .with_target_partitions(threads)
+            .with_information_schema(true)
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema(CATALOG, PUBLIC);
+        let options_of = config.options_mut();
+        options_of.sql_parser.parse_float_as_decimal = false;
+        options_of.execution.parquet.pushdown_filters = true;
+        let state = SessionStateBuilder::new()
+            .with_default_features()
+            .with_config(config)
+            .with_runtime_env(environment)
+            .build();
+        Ok(Arc::new(Executor {
+            runtime,
+            state: function::registered(state, &options.files),
+            files: options.files.clone(),
+        }))
+    }
+
+    /// What every statement starts from.
+    pub(crate) fn state(&self) -> SessionState {
+        self.state.clone()
+    }
+
+    /// Which files may be read and written.
+    pub(crate) fn files(&self) -> &Access {
+        &self.files
+    }
+
+    /// Runs work to its end, or until the allowance is used up.
+    pub(crate) fn wait<T>(
+        &self,
+        allowance: &Allowance,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.runtime.block_on(async {
+            tokio::pin!(work);
+            let mut ticks = tokio::time::interval(limits::CHECK);
+            loop {
+                tokio::select! {
+                    done = &mut work => return done,
+                    _ = ticks.tick() => allowance.check()?,
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! Text to statements: reading, parameters, tables as of a time.
+
+mod dialect;
+mod parameter;
+mod version;
+
+pub use parameter::Parameters;
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{VisitMut, VisitorMut};
+use datalith_engine::{Code, Error, Result};
+
+use crate::fault::inward;
+use dialect::TimedDialect;
+use parameter::Filling;
+use version::Dating;
+
+/// Deepest nesting of expressions and queries of a statement.
+const DEPTH: usize = 128;
+
+/// The statements of a text, in order, nothing left open in them.
+///
+/// Errors: [`Code::SqlSyntax`], [`Code::SqlStatement`] for a parameter that is not given.
+pub(crate) fn read(text: &str, parameters: &Parameters) -> Result<Vec<Statement>> {
+    let parser = DFParserBuilder::new(text)
+        .with_dialect(&TimedDialect)
+        .with_recursion_limit(DEPTH)
+        .build();
+    let statements = parser.and_then(|mut parser| parser.parse_statements());
+    let statements = statements.map_err(|error| inward(&error))?;
+    let mut filled = Vec::with_capacity(statements.len());
+    for mut statement in statements {
+        fill(&mut statement, &mut Filling::new(parameters))?;
+        fill(&mut statement, &mut Dating)?;
+        filled.push(statement);
+    }
+    if filled.is_empty() {
+        return Err(Error::new(Code::SqlSyntax, "there is no statement to run"));
+    }
+    Ok(filled)
+}
+
+fn fill<V: VisitorMut<Break = Error>>(statement: &mut Statement, visitor: &mut V) -> Result<()> {
+    let done = match statement {
+        Statement::Statement(statement) => statement.visit(visitor),
+        Statement::Explain(explain) => return fill(&mut explain.statement, visitor),
+        _ => ControlFlow::Continue(()),
+    };
+    match done {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
