@@ -77,7 +77,7 @@ impl Executor {
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema(CATALOG, PUBLIC);
         let options_of = config.options_mut();
-        options_of.sql_parser.parse_float_as_decimal = false;
+        options_of.sql_parser.collect_spans = true;
         options_of.execution.parquet.pushdown_filters = true;
         let state = SessionStateBuilder::new()
             .with_default_features()

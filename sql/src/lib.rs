@@ -17,6 +17,7 @@ mod session;
 mod statement;
 
 pub use access::{Access, Decide, Purpose};
+pub use column::value;
 pub use executor::{Executor, ExecutorOptions};
 pub use session::{Answer, Session, Source};
 pub use statement::Parameters;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList};
+use datafusion::common::TableReference;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -13,14 +14,17 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datalith_engine::conn::Conn;
 use datalith_engine::script::Allowance;
-use datalith_engine::{Db, Result};
+use datalith_engine::{Code, Db, Error, Result};
 use futures::StreamExt;
 
-use crate::catalog::{CATALOG, Catalog};
+use crate::catalog::{CATALOG, Catalog, PUBLIC};
 use crate::change;
 use crate::executor::Executor;
-use crate::fault::inward;
+use crate::fault::{inward, inward_in};
 use crate::statement::{self, Parameters};
+
+/// Most tables that an error lists.
+const TABLES_SHOWN: usize = 20;
 
 /// What statements are about.
 #[derive(Clone)]
@@ -81,20 +85,21 @@ impl Session {
         let mut statements = statement::read(text, parameters)?;
         let last = statements.pop();
         for statement in statements {
-            for batch in self.answer(statement, allowance)? {
+            for batch in self.answer(text, statement, allowance)? {
                 batch?;
             }
         }
         match last {
-            Some(last) => self.answer(last, allowance),
+            Some(last) => self.answer(text, last, allowance),
             None => unreachable!("a text without statements is refused"),
         }
     }
 
-    fn answer(&self, statement: Statement, allowance: &Allowance) -> Result<Answer> {
+    fn answer(&self, text: &str, statement: Statement, allowance: &Allowance) -> Result<Answer> {
         let (db, context) = self.context()?;
-        let plan = self.wait(allowance, async {
-            context.state().statement_to_plan(statement).await
+        let plan = self.executor.wait(allowance, async {
+            let plan = context.state().statement_to_plan(statement).await;
+            plan.map_err(|error| advised(&context, inward_in(text, &error)))
         })?;
         if let LogicalPlan::Dml(change) = plan {
             let conn = match &self.source {
@@ -113,6 +118,19 @@ impl Session {
         plan: LogicalPlan,
         allowance: &Allowance,
     ) -> Result<Answer> {
+        let refusal = match &plan {
+            LogicalPlan::Ddl(_) => Some(
+                "what there is is declared by transactions: SQL makes and drops no tables, \
+                 it reads, inserts, updates and deletes",
+            ),
+            LogicalPlan::Statement(_) => Some(
+                "a statement is a transaction by itself and keeps no settings: there is nothing to begin or set",
+            ),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            return Err(Error::new(Code::Unsupported, refusal));
+        }
         let only_reads = SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(self.executor.files().is_open())
@@ -218,6 +236,36 @@ impl Iterator for Answer {
         }
         next.transpose()
     }
+}
+
+/// The error about a table that there is not, and which there are.
+fn advised(context: &SessionContext, error: Error) -> Error {
+    let named = error
+        .message()
+        .strip_prefix("table '")
+        .and_then(|rest| rest.split_once('\''));
+    let Some((missing, _)) = named.filter(|_| error.code() == Code::SqlStatement) else {
+        return error;
+    };
+    let reference = TableReference::parse_str(missing);
+    let schema = reference.schema().unwrap_or(PUBLIC);
+    let schema = context
+        .catalog(CATALOG)
+        .and_then(|catalog| catalog.schema(schema));
+    let Some(schema) = schema else {
+        let message = format!(
+            "there is no table {missing}: schemas are public, history, \"as_of:2026-01-31\", \"since:…\", \"branch:…\""
+        );
+        return Error::new(Code::SqlStatement, message).at(error.span());
+    };
+    let names = schema.table_names();
+    let mut known = names[..names.len().min(TABLES_SHOWN)].join(", ");
+    if names.len() > TABLES_SHOWN {
+        known.push_str(", …");
+    }
+    let table = reference.table();
+    let message = format!("there is no table {table}; there are {known}");
+    Error::new(Code::SqlStatement, message).at(error.span())
 }
 
 impl Session {

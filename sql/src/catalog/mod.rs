@@ -7,4 +7,4 @@ mod view;
 
 pub(crate) use database::{CATALOG, Catalog};
 pub(crate) use naming::{ENTITY, TableName, columns, text as ident_text};
-pub(crate) use view::PUBLIC;
+pub(crate) use view::{PUBLIC, view};

@@ -10,9 +10,9 @@ use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
-use datalith_engine::{Db, Error, Value, fault, schema_map, schema_rows};
+use datalith_engine::{Db, Error, Value, fault, schema_map};
 
-use super::naming::{Names, TableName};
+use super::naming::{Names, TableName, text};
 use crate::fault::outward;
 use crate::scan::{Datoms, Narrow, Provider, Wide};
 
@@ -77,28 +77,44 @@ impl ViewSchema {
     }
 }
 
+/// What is said of attributes: the column and the property it shows.
+const PROPERTIES: [(&str, &str); 7] = [
+    ("value_type", "db/valueType"),
+    ("cardinality", "db/cardinality"),
+    ("unique", "db/unique"),
+    ("index", "db/index"),
+    ("is_component", "db/isComponent"),
+    ("no_history", "db/noHistory"),
+    ("doc", "db/doc"),
+];
+
 /// The attributes and what is said of them, as texts.
 fn declared(db: &Db) -> Result<Arc<dyn TableProvider>, Error> {
-    let (headings, rows) = schema_rows(&schema_map(db));
-    let fields = headings.iter().map(|heading| {
-        let name = heading.replace(['-', '/', ' '], "_");
-        Field::new(name, DataType::Utf8View, true)
-    });
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let column = |at: usize| -> ArrayRef {
-        let mut texts = StringViewBuilder::new();
-        for row in &rows {
-            match &row[at] {
-                Value::Nil => texts.append_null(),
-                Value::Str(text) => texts.append_value(text),
-                Value::Keyword(keyword) => texts.append_value(keyword.as_str()),
-                value => texts.append_value(value.to_string()),
+    let schema = schema_map(db);
+    let entries: Vec<(&Value, &Value)> = schema.as_map().into_iter().flatten().collect();
+    let names = ["attribute"]
+        .into_iter()
+        .chain(PROPERTIES.map(|(name, _)| name));
+    let fields: Vec<Field> = names
+        .map(|name| Field::new(name, DataType::Utf8View, true))
+        .collect();
+    let mut columns: Vec<StringViewBuilder> =
+        fields.iter().map(|_| StringViewBuilder::new()).collect();
+    for (ident, entry) in entries {
+        columns[0].append_value(text(ident));
+        for ((_, property), column) in PROPERTIES.iter().zip(&mut columns[1..]) {
+            match entry.get(property) {
+                None | Some(Value::Nil) => column.append_null(),
+                Some(Value::Keyword(name)) => column.append_value(name.name()),
+                Some(value) => column.append_value(text(value)),
             }
         }
-        Arc::new(texts.finish())
-    };
-    let columns = (0..headings.len()).map(column).collect();
-    let table = RecordBatch::try_new(Arc::clone(&schema), columns)
+    }
+    let schema = Arc::new(Schema::new(fields));
+    let arrays = columns
+        .iter_mut()
+        .map(|column| Arc::new(column.finish()) as ArrayRef);
+    let table = RecordBatch::try_new(Arc::clone(&schema), arrays.collect())
         .map_err(DataFusionError::from)
         .and_then(|batch| MemTable::try_new(schema, vec![vec![batch]]));
     table

@@ -41,7 +41,7 @@ pub(crate) fn array(
         (ColumnKind::Double, Some(Kind::Double | Kind::Float)) => {
             Arc::new(Float64Array::new(ScalarBuffer::new(bits(), 0, rows), nulls))
         }
-        (ColumnKind::Float, Some(Kind::Float)) => {
+        (ColumnKind::Float, Some(Kind::Float | Kind::Double)) => {
             let floats = cells.bits().iter().map(|bits| f64::from_bits(*bits) as f32);
             Arc::new(Float32Array::new(floats.collect(), nulls))
         }
@@ -50,14 +50,15 @@ pub(crate) fn array(
             Arc::new(BooleanArray::new(bools, nulls))
         }
         _ => {
-            return of_values(
-                kind,
-                &Cells {
-                    cells,
-                    nulls,
-                    interned,
-                },
-            );
+            let cells = Cells {
+                cells,
+                nulls,
+                interned,
+            };
+            match kind {
+                ColumnKind::Text | ColumnKind::Edn => texts(kind, &cells),
+                _ => return of_values(kind, cells.values()),
+            }
         }
     })
 }
@@ -93,12 +94,28 @@ impl<'v> Cells<'_, 'v> {
     }
 }
 
-fn of_values(kind: ColumnKind, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
+/// Values as an array of the type of their column; none is null.
+///
+/// Errors: as [`array`].
+pub(crate) fn of_values(
+    kind: ColumnKind,
+    values: impl Iterator<Item = Option<Value>>,
+) -> Result<ArrayRef> {
     let mismatch = |value: &Value| mismatch(kind, value);
     Ok(match kind {
-        ColumnKind::Text | ColumnKind::Edn => texts(kind, cells),
+        ColumnKind::Text | ColumnKind::Edn => {
+            let mut builder = StringViewBuilder::new();
+            let mut written = String::new();
+            for value in values {
+                builder.append_option(value.map(|value| {
+                    write_text(kind, &value, &mut written);
+                    &written[..]
+                }));
+            }
+            Arc::new(builder.finish())
+        }
         ColumnKind::Long => {
-            let longs = cells.values().map(|value| match value {
+            let longs = values.map(|value| match value {
                 Some(Value::Long(n)) => Ok(Some(n)),
                 Some(other) => Err(mismatch(&other)),
                 None => Ok(None),
@@ -106,7 +123,7 @@ fn of_values(kind: ColumnKind, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
             Arc::new(longs.collect::<Result<Int64Array>>()?)
         }
         ColumnKind::Instant => {
-            let instants = cells.values().map(|value| match value {
+            let instants = values.map(|value| match value {
                 Some(Value::Instant(ms)) => Ok(Some(ms)),
                 Some(other) => Err(mismatch(&other)),
                 None => Ok(None),
@@ -115,7 +132,7 @@ fn of_values(kind: ColumnKind, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
             Arc::new(instants.with_timezone(ZONE))
         }
         ColumnKind::Bool => {
-            let bools = cells.values().map(|value| match value {
+            let bools = values.map(|value| match value {
                 Some(Value::Bool(b)) => Ok(Some(b)),
                 Some(other) => Err(mismatch(&other)),
                 None => Ok(None),
@@ -123,24 +140,26 @@ fn of_values(kind: ColumnKind, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
             Arc::new(bools.collect::<Result<BooleanArray>>()?)
         }
         ColumnKind::Double => {
-            let doubles = cells.values().map(|value| match value {
+            let doubles = values.map(|value| match value {
                 Some(value) => value.to_double().map(Some).ok_or_else(|| mismatch(&value)),
                 None => Ok(None),
             });
             Arc::new(doubles.collect::<Result<Float64Array>>()?)
         }
         ColumnKind::Float => {
-            let floats = cells.values().map(|value| match value {
-                Some(Value::Float(x)) => Ok(Some(x)),
-                Some(other) => Err(mismatch(&other)),
+            let floats = values.map(|value| match value {
+                Some(value) => value
+                    .to_double()
+                    .map(|x| Some(x as f32))
+                    .ok_or_else(|| mismatch(&value)),
                 None => Ok(None),
             });
             Arc::new(floats.collect::<Result<Float32Array>>()?)
         }
-        ColumnKind::Decimal(scale) => decimals(scale, cells)?,
+        ColumnKind::Decimal(scale) => decimals(scale, values)?,
         ColumnKind::Bytes => {
             let mut builder = BinaryBuilder::new();
-            for value in cells.values() {
+            for value in values {
                 match value {
                     Some(Value::Bytes(bytes)) => builder.append_value(&*bytes),
                     Some(other) => return Err(mismatch(&other)),
@@ -151,7 +170,7 @@ fn of_values(kind: ColumnKind, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
         }
         ColumnKind::Floats => {
             let mut builder = ListBuilder::new(Float32Builder::new());
-            for value in cells.values() {
+            for value in values {
                 let Some(value) = value else {
                     builder.append_null();
                     continue;
@@ -164,7 +183,7 @@ fn of_values(kind: ColumnKind, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
         }
         ColumnKind::Doubles => {
             let mut builder = ListBuilder::new(Float64Builder::new());
-            for value in cells.values() {
+            for value in values {
                 match value {
                     Some(Value::DoubleArray(doubles)) => {
                         builder.values().append_slice(&doubles);
@@ -204,21 +223,30 @@ fn texts(kind: ColumnKind, cells: &Cells<'_, '_>) -> ArrayRef {
                 _ => {}
             }
         }
-        written.clear();
-        // Writing to a string cannot fail.
-        let _ = match (kind, cells.value(cell)) {
-            (ColumnKind::Text, Value::Uuid(uuid)) => write!(written, "{uuid}"),
-            (ColumnKind::Text, Value::Char(c)) => write!(written, "{c}"),
-            (_, value) => write!(written, "{value}"),
-        };
+        write_text(kind, &cells.value(cell), &mut written);
         builder.append_value(&written);
     }
     Arc::new(builder.finish())
 }
 
-fn decimals(scale: i8, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
-    let mut builder = Decimal128Builder::with_capacity(cells.len());
-    for value in cells.values() {
+/// What a column of texts shows a value as.
+fn write_text(kind: ColumnKind, value: &Value, out: &mut String) {
+    out.clear();
+    // Writing to a string cannot fail.
+    let _ = match (kind, value) {
+        (ColumnKind::Edn, value) => write!(out, "{value}"),
+        (_, Value::Str(text)) => write!(out, "{text}"),
+        (_, Value::Keyword(keyword)) => write!(out, "{}", keyword.as_str()),
+        (_, Value::Symbol(symbol)) => write!(out, "{}", symbol.as_str()),
+        (_, Value::Uuid(uuid)) => write!(out, "{uuid}"),
+        (_, Value::Char(c)) => write!(out, "{c}"),
+        (_, value) => write!(out, "{value}"),
+    };
+}
+
+fn decimals(scale: i8, values: impl Iterator<Item = Option<Value>>) -> Result<ArrayRef> {
+    let mut builder = Decimal128Builder::new();
+    for value in values {
         match value {
             None => builder.append_null(),
             Some(value) => builder.append_value(unscaled(&value, scale).ok_or_else(|| {

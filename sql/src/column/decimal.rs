@@ -24,11 +24,6 @@ pub(crate) fn unscaled(value: &Value, scale: i8) -> Option<i128> {
     (digits < most && -&most < digits).then(|| digits.to_i128())?
 }
 
-/// The decimal of a whole number of units of the last of `scale` digits.
-pub(crate) fn scaled(unscaled: i128, scale: i8) -> BigDecimal {
-    BigDecimal::new(BigInt::from(unscaled), i64::from(scale))
-}
-
 #[cfg(test)]
 mod tests {
     use std::str::FromStr;
@@ -44,6 +39,5 @@ mod tests {
         assert_eq!(unscaled(&decimal("1.505"), 2), None);
         assert_eq!(unscaled(&decimal("-1E+3"), 0), Some(-1000));
         assert_eq!(unscaled(&decimal("1E+38"), 0), None);
-        assert_eq!(scaled(150, 2), BigDecimal::from_str("1.5").unwrap());
     }
 }

@@ -81,6 +81,14 @@ impl ColumnKind {
             }
         }
         match all {
+            Some(Kind::BigDec) => ColumnKind::Decimal(scale(db, Some(run))),
+            all => ColumnKind::of_cells(all),
+        }
+    }
+
+    /// What cells of one kind are; of a decimal's digits nothing is known.
+    pub(crate) fn of_cells(kind: Option<Kind>) -> ColumnKind {
+        match kind {
             Some(Kind::Bool) => ColumnKind::Bool,
             Some(Kind::Long) => ColumnKind::Long,
             Some(Kind::Double) => ColumnKind::Double,
@@ -90,7 +98,6 @@ impl ColumnKind {
                 ColumnKind::Text
             }
             Some(Kind::BigInt) => ColumnKind::Decimal(0),
-            Some(Kind::BigDec) => ColumnKind::Decimal(scale(db, Some(run))),
             Some(Kind::Bytes) => ColumnKind::Bytes,
             Some(Kind::Floats) => ColumnKind::Floats,
             Some(Kind::Doubles) => ColumnKind::Doubles,
@@ -121,11 +128,18 @@ fn scale(db: &Db, run: Option<&Run>) -> i8 {
     let Some(run) = run else {
         return DECIMAL_SCALE;
     };
-    let mut most = 0;
-    for cell in run.chunks().flat_map(|chunk| chunk.v.cells()) {
-        if let Value::BigDec(decimal) = db.dictionary().value(cell) {
-            most = most.max(decimal.fractional_digit_count());
-        }
-    }
-    most.clamp(0, i64::from(DECIMAL_DIGITS)) as i8
+    let cells = run.chunks().flat_map(|chunk| chunk.v.cells());
+    most_digits(cells.map(|cell| db.dictionary().value(cell)))
+}
+
+/// The most digits after the point that one of some decimals has.
+pub(crate) fn most_digits(values: impl Iterator<Item = Value>) -> i8 {
+    let digits = values.map(|value| match value {
+        Value::BigDec(decimal) => decimal.fractional_digit_count(),
+        _ => 0,
+    });
+    digits
+        .max()
+        .unwrap_or(0)
+        .clamp(0, i64::from(DECIMAL_DIGITS)) as i8
 }

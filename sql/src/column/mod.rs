@@ -3,7 +3,8 @@
 mod array;
 mod decimal;
 mod kind;
+mod value;
 
-pub(crate) use array::array;
-pub(crate) use decimal::scaled;
-pub(crate) use kind::{ColumnKind, ZONE};
+pub(crate) use array::{array, of_values};
+pub(crate) use kind::{ColumnKind, ZONE, most_digits};
+pub use value::value;

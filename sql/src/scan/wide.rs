@@ -1,6 +1,6 @@
 //! The table of a namespace: a row for each entity, a column for each attribute.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -96,12 +96,13 @@ impl Wide {
         self.columns.get(at.checked_sub(1)?)
     }
 
-    /// The entities whose value a condition asks for, ascending, if an index by value has few of them.
-    fn look_up(&self, condition: &Condition) -> Option<Vec<i64>> {
-        let column = self.column_named(&condition.column)?;
+    /// The entities whose value some conditions on a column ask for, ascending, if an index by value has
+    /// few of them.
+    fn look_up(&self, name: &str, conditions: &[&Wanted]) -> Option<Vec<i64>> {
+        let column = self.column_named(name)?;
         let a = column.member.attribute;
         let by_value = self.db.run(a, SortOrder::ByValue)?;
-        let ranges = ranges(&self.db, column, &condition.values, &by_value)?;
+        let ranges = ranges(&self.db, column, conditions, &by_value)?;
         let found: usize = ranges.iter().map(ExactSizeIterator::len).sum();
         if found > by_value.len() / LOOKUP_SHARE {
             return None;
@@ -210,7 +211,7 @@ impl WideColumn {
 fn ranges(
     db: &Db,
     column: &WideColumn,
-    wanted: &Wanted,
+    wanted: &[&Wanted],
     by_value: &Run,
 ) -> Option<Vec<std::ops::Range<usize>>> {
     let dictionary = db.dictionary();
@@ -218,9 +219,11 @@ fn ranges(
         ColumnKind::Long => Kind::Long,
         ColumnKind::Instant => Kind::Instant,
         ColumnKind::Text => {
-            let Wanted::Among(texts) = wanted else {
-                return None;
-            };
+            let among = wanted.iter().find_map(|wanted| match wanted {
+                Wanted::Among(texts) => Some(texts),
+                Wanted::Between(..) => None,
+            });
+            let texts = among?;
             let mut found = Vec::with_capacity(texts.len());
             for value in texts.iter().filter(|value| !value.is_null()) {
                 let value = value_of_text(column.value_type, text(value)?)?;
@@ -231,7 +234,7 @@ fn ranges(
         }
         _ => return None,
     };
-    let longs = Longs::of([wanted])?;
+    let longs = Longs::of(wanted.iter().copied())?;
     let cell = |n: i64| Cell {
         kind,
         bits: n as u64,
@@ -302,9 +305,16 @@ impl Rows for Wide {
         let longs = longs.unwrap_or_default();
         let mut shown = String::new();
         let mut among = longs.among.clone();
+        let mut by_column: BTreeMap<&str, Vec<&Wanted>> = BTreeMap::new();
         for condition in &of_values {
-            if let Some(found) = self.look_up(condition) {
-                shown = format!("by {}", condition.column);
+            by_column
+                .entry(&condition.column)
+                .or_default()
+                .push(&condition.values);
+        }
+        for (name, conditions) in by_column {
+            if let Some(found) = self.look_up(name, &conditions) {
+                shown = format!("by {name}");
                 among = Some(match among {
                     None => found,
                     Some(mut among) => {

@@ -12,7 +12,7 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{VisitMut, VisitorMut};
 use datalith_engine::{Code, Error, Result};
 
-use crate::fault::inward;
+use crate::fault::inward_in;
 use dialect::TimedDialect;
 use parameter::Filling;
 use version::Dating;
@@ -29,7 +29,7 @@ pub(crate) fn read(text: &str, parameters: &Parameters) -> Result<Vec<Statement>
         .with_recursion_limit(DEPTH)
         .build();
     let statements = parser.and_then(|mut parser| parser.parse_statements());
-    let statements = statements.map_err(|error| inward(&error))?;
+    let statements = statements.map_err(|error| inward_in(text, &error))?;
     let mut filled = Vec::with_capacity(statements.len());
     for mut statement in statements {
         fill(&mut statement, &mut Filling::new(parameters))?;
