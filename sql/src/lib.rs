@@ -21,3 +21,6 @@ pub use column::value;
 pub use executor::{Executor, ExecutorOptions};
 pub use session::{Answer, Session, Source};
 pub use statement::Parameters;
+
+/// A batch of an answer, and the columns it has.
+pub use datafusion::arrow::{array::RecordBatch, datatypes::SchemaRef};

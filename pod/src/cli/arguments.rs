@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Notebook(Notebook),
     /// Answer a query
     Q(Q),
+    /// Ask in SQL: tables of a database, files, or both; without a statement, line by line
+    Sql(Sql),
     /// Make transactions
     Transact(Transact),
     /// Show entities as nested maps
@@ -471,6 +473,43 @@ pub(crate) enum Side {
     Ours,
     /// Take what the other branch says
     Theirs,
+}
+
+/// `sql`
+#[derive(Args)]
+#[command(after_help = "\
+Each namespace of attributes is a table (person), each attribute too (person_name); datoms, transactions and
+schema are tables. Schemas are views: public, history, \"as_of:2026-01-31\", \"since:7\", \"branch:draft\".
+INSERT, UPDATE and DELETE are transactions. read_parquet, read_csv, read_json and read_arrow read files,
+datalog, knn and semantic are tables of what they find.
+
+Examples:
+  datalith sql --db routes.db 'select code, count(*) from country group by code'
+  datalith sql --db routes.db 'select * from city for system_time as of $1' -p '\"2026-01-31\"'
+  datalith sql \"select count(*) from read_parquet('trips/*.parquet')\"
+  datalith sql --db routes.db @report.sql --format csv > report.csv
+  datalith sql --db routes.db")]
+pub(crate) struct Sql {
+    /// Statements: themselves, a file (@report.sql), or standard input (-)
+    #[arg(value_name = "STATEMENT")]
+    pub(crate) statement: Option<String>,
+    /// Directory of the database, or its configuration as an EDN map; without one there are only files
+    #[arg(long, value_name = "PATH")]
+    pub(crate) db: Option<String>,
+    /// The branch [default: db]
+    #[arg(long, value_name = "NAME", requires = "db")]
+    pub(crate) branch: Option<String>,
+    /// What $1, $2, … stand for, in order, as EDN
+    #[arg(long = "param", short, value_name = "EDN")]
+    pub(crate) parameters: Vec<String>,
+    /// Most time of a statement, in milliseconds [default: any]
+    #[arg(long, value_name = "MS")]
+    pub(crate) timeout: Option<u64>,
+    /// Most memory of sorts, joins and groups, in MiB; beyond they go through files [default: 4096]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory: Option<usize>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
 }
 
 /// `verify`

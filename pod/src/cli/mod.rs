@@ -3,7 +3,7 @@
 //! Input: the arguments, standard input and files. Output: results on standard output and nothing
 //! else there; everything said about them goes to standard error. Arguments become a call of the
 //! engine in [`ask`], [`change`], [`read`], [`import`], [`branch`], [`log`], [`difference`],
-//! [`search`], [`script`], [`kernel`], [`notebook`] and [`upkeep`]; what comes back is a [`listing`], which
+//! [`search`], [`sql`], [`script`], [`kernel`], [`notebook`] and [`upkeep`]; what comes back is a [`listing`], which
 //! [`output`] writes as a table or as data.
 
 mod arguments;
@@ -29,6 +29,11 @@ mod read;
 mod script;
 mod script_arguments;
 mod search;
+#[cfg(feature = "sql")]
+mod sql;
+#[cfg(not(feature = "sql"))]
+#[path = "without_sql.rs"]
+mod sql;
 mod table;
 mod upkeep;
 
@@ -75,6 +80,7 @@ fn perform(command: &Command) -> Result<ExitCode, Fault> {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Q(arguments) => ask::q(arguments),
         Command::Explain(arguments) => ask::explain(arguments),
+        Command::Sql(arguments) => sql::run(arguments),
         Command::Transact(arguments) => change::transact(arguments),
         Command::Search(arguments) => search::search(arguments),
         Command::Embed(arguments) => search::embed(arguments),

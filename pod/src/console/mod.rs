@@ -9,4 +9,6 @@ mod editor;
 mod highlight;
 mod session;
 
+#[cfg(feature = "sql")]
+pub(crate) use session::history_file;
 pub(crate) use session::run;

@@ -96,7 +96,7 @@ impl Dialogue {
             session: self.session.clone(),
             paint: self.paint,
         }));
-        let history = history_file();
+        let history = history_file("history");
         if let Some(file) = &history {
             // The first time there is none.
             let _ = editor.load_history(file);
@@ -347,7 +347,7 @@ fn failed(cause: ReadlineError) -> Fault {
 }
 
 /// Where the history is kept: among the user's state, made when there is none.
-fn history_file() -> Option<PathBuf> {
+pub(crate) fn history_file(name: &str) -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());
@@ -355,5 +355,5 @@ fn history_file() -> Option<PathBuf> {
         state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
     let folder = folder.join("datalith");
     std::fs::create_dir_all(&folder).ok()?;
-    Some(folder.join("history"))
+    Some(folder.join(name))
 }

@@ -1,0 +1,134 @@
+//! The shell: statements in, tables out, until Ctrl-D.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{CompletionType, Config, Editor};
+
+use super::editor::Asked;
+use super::statement::Asking;
+use crate::cli::fault::Fault;
+use crate::cli::input::Text;
+use crate::cli::output::Format;
+use crate::cli::paint::Paint;
+use crate::console::history_file;
+
+/// Lines of the history that are kept.
+const HISTORY_LINES: usize = 10_000;
+/// The commands, for a person who asks.
+const HELP: &str = "\
+A statement ends with a semicolon, or with an empty line. Ctrl-C ends what runs, Ctrl-D leaves.
+
+  \\d            tables of the database
+  \\d NAME       columns of a table
+  \\q            leaves
+
+Schemas are views:  public, history, \"as_of:2026-01-31\", \"since:7\", \"branch:draft\"
+or, by table:       select * from person for system_time as of '2026-01-31';
+Files:              select * from read_parquet('trips/*.parquet');
+Datalog:            select * from datalog('[:find ?name ?age :where [?e :person/name ?name] [?e :person/age ?age]]');";
+
+/// A person, and statements.
+pub(super) struct Shell {
+    asking: Asking,
+    name: String,
+    paint: Paint,
+}
+
+impl Shell {
+    pub(super) fn new(asking: Asking, place: &str) -> Shell {
+        let stem = Path::new(place).file_stem();
+        Shell {
+            asking,
+            name: stem.map_or_else(
+                || "sql".to_owned(),
+                |stem| stem.to_string_lossy().into_owned(),
+            ),
+            paint: Paint::of(&io::stdout()),
+        }
+    }
+
+    /// Talks with a person.
+    pub(super) fn talk(&self) -> Result<(), Fault> {
+        let config = Config::builder()
+            .max_history_size(HISTORY_LINES)
+            .and_then(|config| config.history_ignore_dups(true))
+            .map_err(failed)?
+            .completion_type(CompletionType::List)
+            .build();
+        let mut editor: Editor<Asked, FileHistory> = Editor::with_config(config).map_err(failed)?;
+        editor.set_helper(Some(Asked {
+            session: self.asking.session.clone(),
+            paint: self.paint,
+        }));
+        let history = history_file("sql_history");
+        if let Some(file) = &history {
+            // The first time there is none.
+            let _ = editor.load_history(file);
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        say(&self.paint.dim(&format!(
+            "Datalith {version} · SQL · \\? explains, Tab completes, Ctrl-D leaves"
+        )));
+        let prompt = format!("{}# ", self.name);
+        loop {
+            let line = match editor.readline(&prompt) {
+                Ok(line) => line,
+                Err(ReadlineError::Interrupted) => continue,
+                Err(ReadlineError::Eof) => return Ok(()),
+                Err(cause) => return Err(failed(cause)),
+            };
+            let line = line.trim();
+            if line.is_empty() {
+                continue;
+            }
+            let _ = editor.add_history_entry(line);
+            if let Some(file) = &history {
+                // A history that cannot be kept is no reason to stop.
+                let _ = editor.append_history(file);
+            }
+            if line == "\\q" {
+                return Ok(());
+            }
+            self.perform(line);
+        }
+    }
+
+    fn perform(&self, line: &str) {
+        let statement = match line.strip_prefix('\\').map(|command| command.split_once(' ').unwrap_or((command, ""))) {
+            None => line.to_owned(),
+            Some(("?" | "h" | "help", _)) => return say(HELP),
+            Some(("d" | "dt", "")) => {
+                "select table_name as \"table\" from information_schema.tables where table_schema = 'public'".to_owned()
+            }
+            Some(("d", table)) => format!(
+                "select column_name as \"column\", data_type as type from information_schema.columns \
+                 where table_schema = 'public' and table_name = '{}' order by ordinal_position",
+                table.trim().replace('\'', "''")
+            ),
+            Some((command, _)) => {
+                return say(&format!("there is no command \\{command}; \\? shows all"));
+            }
+        };
+        let text = Text {
+            name: "input".to_owned(),
+            body: statement,
+        };
+        if let Err(fault) = self.asking.run(&text, Format::Table) {
+            // What is wrong with a statement ends nothing but the statement.
+            let _ = fault.report();
+        }
+    }
+}
+
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    // There is nobody left to tell that standard output is gone.
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+fn failed(cause: ReadlineError) -> Fault {
+    Fault::Failed(format!("the terminal cannot be used: {cause}"))
+}
