@@ -30,3 +30,9 @@ pub const END_OF_INPUT_MS: u64 = 1_000;
 pub const COMMIT_IN_HAND_MS: u64 = 30_000;
 /// How long the pod waits for its client to connect to a socket, in milliseconds.
 pub const SOCKET_ACCEPT_MS: u64 = 60_000;
+/// Most rows that `sql` answers as values.
+#[cfg(feature = "sql")]
+pub const SQL_ROWS: usize = 4_000_000;
+/// Most databases whose tables `sql` keeps ready.
+#[cfg(feature = "sql")]
+pub const SQL_DATABASES: usize = 16;

@@ -12,6 +12,7 @@ mod executor;
 mod fault;
 mod function;
 pub mod limits;
+mod output;
 mod scan;
 mod session;
 mod statement;
@@ -19,6 +20,7 @@ mod statement;
 pub use access::{Access, Decide, Purpose};
 pub use column::value;
 pub use executor::{Executor, ExecutorOptions};
+pub use output::{Destination, FileForm};
 pub use session::{Answer, Session, Source};
 pub use statement::Parameters;
 

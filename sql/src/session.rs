@@ -53,6 +53,20 @@ impl Session {
         }
     }
 
+    /// Whether it asks the same connection, or a value of the same commit.
+    pub fn is_about(&self, source: &Source) -> bool {
+        match (&self.source, source) {
+            (Source::Conn(mine), Source::Conn(other)) => mine.is_same(other),
+            (Source::Db(mine), Source::Db(other)) => {
+                let commit = mine.origin().commit_id();
+                commit.is_some()
+                    && commit == other.origin().commit_id()
+                    && mine.view() == other.view()
+            }
+            _ => false,
+        }
+    }
+
     /// Runs statements in order; what the last one answers is the answer.
     ///
     /// Each statement sees one database value from its start to its end.

@@ -487,7 +487,7 @@ Examples:
   datalith sql --db routes.db 'select code, count(*) from country group by code'
   datalith sql --db routes.db 'select * from city for system_time as of $1' -p '\"2026-01-31\"'
   datalith sql \"select count(*) from read_parquet('trips/*.parquet')\"
-  datalith sql --db routes.db @report.sql --format csv > report.csv
+  datalith sql --db routes.db @report.sql --out report.parquet
   datalith sql --db routes.db")]
 pub(crate) struct Sql {
     /// Statements: themselves, a file (@report.sql), or standard input (-)
@@ -502,6 +502,9 @@ pub(crate) struct Sql {
     /// What $1, $2, … stand for, in order, as EDN
     #[arg(long = "param", short, value_name = "EDN")]
     pub(crate) parameters: Vec<String>,
+    /// Write the rows to a file (.parquet, .csv, .jsonl, .arrow, .arrows) or a socket (unix:PATH, tcp:HOST:PORT)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<String>,
     /// Most time of a statement, in milliseconds [default: any]
     #[arg(long, value_name = "MS")]
     pub(crate) timeout: Option<u64>,

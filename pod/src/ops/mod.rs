@@ -16,6 +16,7 @@ mod operation;
 mod query;
 mod read;
 mod session;
+mod sql;
 pub mod table;
 pub(crate) mod upkeep;
 mod view;

@@ -9,6 +9,7 @@ use crate::ops::describe;
 use crate::ops::handles::{self, Handles};
 use crate::ops::known::KnownQueries;
 use crate::ops::listen::Listeners;
+use crate::ops::sql::Statements;
 use crate::ops::table::{self, Operation, Run, VARIADIC};
 use crate::server::{self, Outcome, Route, Service};
 use crate::wire::{Format, Id};
@@ -19,6 +20,7 @@ pub struct Session {
     pub(crate) handles: Handles,
     pub(crate) listeners: Listeners,
     pub(crate) queries: KnownQueries,
+    pub(crate) statements: Statements,
 }
 
 impl Service for Session {

@@ -1,7 +1,7 @@
 //! The one table of operations: `describe`, the command line and the documentation read it.
 
 pub use crate::ops::operation::{Client, Operation, Run, Shown, Stability, VARIADIC};
-use crate::ops::{branch, change, commit, connect, listen, query, read, upkeep, view};
+use crate::ops::{branch, change, commit, connect, listen, query, read, sql, upkeep, view};
 use crate::server::Route;
 
 /// The operation of this name.
@@ -287,6 +287,18 @@ pub static OPERATIONS: &[Operation] = &[
               the nearest first: maps of :entity-id, :distance and :attribute.",
         shown: Shown::Datalith,
         run: Run::Value(read::search),
+        ..BASE
+    },
+    Operation {
+        name: "sql",
+        arglists: "([db-or-conn statement] [db-or-conn statement parameters] [db-or-conn statement parameters {:keys [as to timeout]}])",
+        args_min: 2,
+        args_max: 4,
+        doc: "What a statement of SQL answers: a vector of maps, or {:as :columns} a map of columns. {:to path} writes \
+              it to a .arrow, .arrows, .parquet, .csv or .jsonl file or streams it as Arrow to a socket (unix:PATH, \
+              tcp:HOST:PORT), and gives {:rows n}. Changes need a connection. In binaries built with SQL.",
+        shown: Shown::Datalith,
+        run: Run::Value(sql::sql),
         ..BASE
     },
     Operation {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use datalith_engine::conn::Conn;
 use datalith_engine::db::Options;
 use datalith_engine::{Db, Value, edn};
-use datalith_sql::{Access, Executor, ExecutorOptions, Parameters, Session, Source};
+use datalith_sql::{Access, Destination, Executor, ExecutorOptions, Parameters, Session, Source};
 
 use super::arguments::Sql;
 use super::database;
@@ -43,6 +43,10 @@ pub(crate) fn run(arguments: &Sql) -> Result<(), Fault> {
         session: Arc::new(Session::new(&executor, source(conn.as_ref()))),
         parameters: parameters(&arguments.parameters)?,
         timeout: arguments.timeout,
+        out: match &arguments.out {
+            Some(out) => Some(Destination::parse(out)?),
+            None => None,
+        },
         interrupt,
     };
     let format = Format::chosen(arguments.printing.format);

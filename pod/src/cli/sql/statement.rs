@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use datalith_engine::script::Allowance;
 use datalith_engine::{Error, Value};
-use datalith_sql::{Answer, Parameters, Session, value};
+use datalith_sql::{Access, Answer, Destination, Parameters, Session, value};
 
 use crate::cli::fault::Fault;
 use crate::cli::input::Text;
@@ -26,6 +26,8 @@ const PLAN: [&str; 2] = ["plan_type", "plan"];
 pub(super) struct Asking {
     pub(super) session: Arc<Session>,
     pub(super) parameters: Parameters,
+    /// Where the rows go, if not to standard output.
+    pub(super) out: Option<Destination>,
     /// Most time of a statement, in milliseconds.
     pub(super) timeout: Option<u64>,
     pub(super) interrupt: Interrupt,
@@ -44,6 +46,13 @@ impl Asking {
         let began = Instant::now();
         let answer = self.session.run(&text.body, &self.parameters, &allowance);
         let mut answer = answer.map_err(refused)?;
+        if let Some(out) = &self.out {
+            let rows = out.write(answer, &Access::All).map_err(refused)?;
+            let counted = Value::map([(Value::keyword("rows"), Value::from(rows))]);
+            output::show_value(&counted, format)?;
+            output::remark(&duration_text(began.elapsed()));
+            return Ok(());
+        }
         let names: Vec<String> = answer
             .schema()
             .fields()
