@@ -68,6 +68,7 @@ entries! {
         "open" "open(path)" "Opens a database, made first where there is none; \":memory:\" keeps it in memory.";
         "q" "q(db, query, inputs…)" "Answers a query: a table, a column, an array or a value, as :find says.";
         "datalog" "datalog { [:find …] }" "A query as it is written, checked where it stands.";
+        "sql" "sql(\"select … from read_csv('a.csv')\", [1])" "What a statement about files answers, a table; values for $1, $2, …";
         "edn" "edn { … }" "A value as EDN writes it, in the script; read_edn(text) reads one at run time.";
         "kw" "kw(\"red\")" "A keyword.";
         "sym" "sym(\"name\")" "A symbol.";
@@ -107,6 +108,7 @@ entries! {
         "delete_branch" "conn.delete_branch(\"draft\")" "Deletes a branch.";
         "merge" "conn.merge(\"draft\", \"theirs\")" "Brings the changes of a branch here; fail, ours or theirs.";
         "commit" "conn.commit(uuid(\"…\"))" "The database value of a commit.";
+        "sql" "conn.sql(\"select …\", [1])" "What a statement answers, a table; INSERT, UPDATE and DELETE are transactions.";
         "log" "conn.log(limit)" "The newest transactions as a table.";
         "checkpoint" "conn.checkpoint()" "Folds the log into segments.";
         "gc" "conn.gc()" "Removes files that nothing needs.";
@@ -118,6 +120,7 @@ entries! {
     }
     Db {
         "q" "db.q(query, inputs…)" "Answers a query of this database value.";
+        "sql" "db.sql(\"select …\", #{name: 1})" "What a statement answers about this database value, a table.";
         "explain" "db.explain(query, inputs…)" "How a query is answered: steps, rows, times.";
         "pull" "db.pull(pattern, e)" "An entity as nested maps.";
         "pull_many" "db.pull_many(pattern, [e, …])" "Entities as nested maps.";

@@ -3,6 +3,7 @@
 mod connection;
 mod input;
 mod query;
+mod sql;
 mod transaction;
 mod value;
 
@@ -27,5 +28,6 @@ pub(crate) fn register_values(engine: &mut Engine, meter: &Meter) {
 pub(crate) fn register(engine: &mut Engine, meter: &Meter, files: &Grants, open: &Connections) {
     register_values(engine, meter);
     connection::register(engine, files, open);
+    sql::register(engine, meter, files);
     transaction::register(engine);
 }

@@ -62,6 +62,27 @@ pub(super) fn to_table(schema: &Arc<Schema>, batches: &[RecordBatch]) -> Done<Ta
     Ok(Table::of_columns(names, columns, all.num_rows()))
 }
 
+/// As [`to_table`]; a column of a type that tables do not have is one of values.
+///
+/// - `value`: the value of a cell.
+#[cfg(feature = "sql")]
+pub(crate) fn from_batches(
+    schema: &Arc<Schema>,
+    batches: &[RecordBatch],
+    value: impl Fn(&dyn Array, usize) -> Value,
+) -> Done<Table> {
+    let all = arrow_select::concat::concat_batches(schema, batches).map_err(failed)?;
+    let column = |(field, array): (&Arc<Field>, &ArrayRef)| {
+        to_column(field, array).unwrap_or_else(|_| {
+            Column::from_values((0..array.len()).map(|row| value(array, row)).collect())
+        })
+    };
+    let columns = schema.fields().iter().zip(all.columns()).map(column);
+    let columns: Vec<Column> = columns.collect();
+    let names = unique(schema.fields().iter().map(|field| field.name().clone()));
+    Ok(Table::of_columns(names, columns, all.num_rows()))
+}
+
 fn to_column(field: &Field, array: &ArrayRef) -> Done<Column> {
     let column = match array.data_type() {
         DataType::Boolean => Column::Bool(array.as_boolean().clone()),

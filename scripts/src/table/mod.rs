@@ -29,6 +29,8 @@ mod verbs;
 #[cfg(test)]
 pub(crate) mod tests;
 
+#[cfg(feature = "sql")]
+pub(crate) use batch::from_batches;
 pub use column::{Column, Kind};
 pub(crate) use measure::numbers;
 pub use rows::Table;
