@@ -6,3 +6,5 @@ mod hostile;
 mod life;
 mod mutation;
 mod protocol;
+#[cfg(feature = "sql")]
+mod sql;

@@ -4,6 +4,8 @@ mod ask;
 mod crowd;
 mod demo;
 mod import;
+#[cfg(feature = "sql")]
+mod sql;
 mod upkeep;
 mod version;
 
