@@ -8,6 +8,7 @@
 
 pub mod cell;
 pub mod chart;
+pub mod columnar;
 pub mod completion;
 pub mod database;
 pub mod fault;

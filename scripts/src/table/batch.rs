@@ -16,10 +16,9 @@ use datalith_engine::{Value, edn};
 use super::column::{Column, Kind, texts};
 use super::failed;
 use super::rows::{Table, unique};
+use crate::columnar::KIND;
 use crate::fault::{Done, refused};
 
-/// What a field's metadata calls the kind of its texts, where Arrow has no type for it.
-const KIND: &str = "datalith.kind";
 const DAY_MS: i64 = 86_400_000;
 
 /// A table as one batch. Keywords and values of several kinds become texts, with a note of what they

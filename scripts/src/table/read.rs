@@ -1,19 +1,19 @@
 //! Tables from text and files of other programs.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::Read;
 use std::path::Path;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, BooleanArray, Float64Array, Int64Array, StringArray};
-use arrow_ipc::reader::FileReader;
+use arrow_schema::ArrowError;
 use datalith_engine::{Value, edn};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::column::{Column, Kind};
 use super::rows::{Table, unique};
-use super::{batch, failed, room};
+use super::{batch, room};
+use crate::columnar::Batches;
 use crate::fault::{Done, refused};
 use crate::files::said;
 use crate::meter::Meter;
@@ -276,35 +276,29 @@ fn value_of(json: serde_json::Value) -> Value {
 
 /// A table of a Parquet file.
 pub(super) fn parquet(path: &Path, meter: &Meter) -> Done<Table> {
-    let cause = |cause: &dyn std::fmt::Display| refused(format!("{}: {cause}", path.display()));
-    let file = File::open(path).map_err(|error| cause(&said(&error)))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| cause(&error))?;
-    let schema = builder.schema().clone();
-    let reader = builder.build().map_err(|error| cause(&error))?;
-    collected(reader, &schema, meter)
+    collected(path, meter, Batches::parquet)
 }
 
-/// A table of a file of Arrow's columns.
+/// A table of a file or a stream of Arrow's columns.
 pub(super) fn arrow(path: &Path, meter: &Meter) -> Done<Table> {
-    let cause = |cause: &dyn std::fmt::Display| refused(format!("{}: {cause}", path.display()));
-    let mut file = File::open(path).map_err(|error| cause(&said(&error)))?;
-    file.rewind().map_err(|error| cause(&said(&error)))?;
-    let reader = FileReader::try_new_buffered(file, None).map_err(|error| cause(&error))?;
-    let schema = reader.schema();
-    collected(reader, &schema, meter)
+    collected(path, meter, Batches::arrow)
 }
 
 fn collected(
-    reader: impl Iterator<Item = Result<arrow_array::RecordBatch, arrow_schema::ArrowError>>,
-    schema: &std::sync::Arc<arrow_schema::Schema>,
+    path: &Path,
     meter: &Meter,
+    open: impl FnOnce(File) -> Result<Batches, ArrowError>,
 ) -> Done<Table> {
+    let cause = |cause: &dyn std::fmt::Display| refused(format!("{}: {cause}", path.display()));
+    let file = File::open(path).map_err(|error| cause(&said(&error)))?;
+    let opened = open(file).map_err(|error| cause(&error))?;
+    let schema = opened.schema().clone();
     let mut batches = Vec::new();
-    for batch in reader {
-        let batch = batch.map_err(failed)?;
+    for batch in opened {
+        let batch = batch.map_err(|error| cause(&error))?;
         // What is read so far is held already; it is copied once more at the end.
         room(meter, 2 * batch.get_array_memory_size())?;
         batches.push(batch);
     }
-    batch::to_table(schema, &batches)
+    batch::to_table(&schema, &batches)
 }

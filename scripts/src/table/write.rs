@@ -4,16 +4,12 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use arrow_ipc::CompressionType;
-use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use datalith_engine::{Value, edn};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
 
 use super::rows::Table;
 use super::show::plain;
 use super::{batch, failed};
+use crate::columnar::{Compression, Layout, Writer};
 use crate::fault::{Done, refused};
 use crate::files::said;
 
@@ -64,26 +60,17 @@ fn write(table: &Table, format: Format, out: &mut (impl Write + Send)) -> Done<(
         Format::Html => out
             .write_all(table.to_html(table.len()).as_bytes())
             .map_err(io),
-        Format::Arrow => {
-            let batch = batch::of_table(table)?;
-            let options = IpcWriteOptions::default()
-                .try_with_compression(Some(CompressionType::ZSTD))
-                .map_err(failed)?;
-            let mut writer = FileWriter::try_new_with_options(out, batch.schema_ref(), options)
-                .map_err(failed)?;
-            writer.write(&batch).map_err(failed)?;
-            writer.finish().map_err(failed)
-        }
-        Format::Parquet => {
-            let batch = batch::of_table(table)?;
-            let snappy = WriterProperties::builder().set_compression(Compression::SNAPPY);
-            let cause = |cause: parquet::errors::ParquetError| refused(cause.to_string());
-            let mut writer =
-                ArrowWriter::try_new(out, batch.schema(), Some(snappy.build())).map_err(cause)?;
-            writer.write(&batch).map_err(cause)?;
-            writer.close().map(drop).map_err(cause)
-        }
+        Format::Arrow => columns(table, Layout::Arrow, out),
+        Format::Parquet => columns(table, Layout::Parquet, out),
     }
+}
+
+fn columns(table: &Table, layout: Layout, out: &mut (impl Write + Send)) -> Done<()> {
+    let batch = batch::of_table(table)?;
+    let begun = Writer::begin(out, layout, Compression::Snappy, batch.schema_ref());
+    let mut writer = begun.map_err(failed)?;
+    writer.write(&batch).map_err(failed)?;
+    writer.finish().map(drop).map_err(failed)
 }
 
 fn csv(table: &Table, out: &mut impl Write) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! One cell: what type it looks like, and the value it is under a type.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use datalith_engine::schema::{ValueType, value_matches};
@@ -7,18 +8,18 @@ use datalith_engine::{Keyword, Symbol, Value, edn};
 
 /// What a row holds in one column.
 #[derive(Clone, Debug)]
-pub(super) enum Cell {
+pub(super) enum Cell<'a> {
     /// Text that may stand for another type.
-    Text(String),
+    Text(Cow<'a, str>),
     /// A value whose type the file says.
     Value(Value),
     /// Several.
-    Many(Vec<Cell>),
+    Many(Vec<Cell<'a>>),
 }
 
-impl Cell {
+impl Cell<'static> {
     /// From JSON; `null` is no cell.
-    pub(super) fn of_json(value: serde_json::Value) -> Result<Option<Cell>, String> {
+    pub(super) fn of_json(value: serde_json::Value) -> Result<Option<Cell<'static>>, String> {
         use serde_json::Value as Json;
         Ok(Some(match value {
             Json::Null => return Ok(None),
@@ -47,19 +48,25 @@ impl Cell {
             Json::Object(_) => return Err(EXPECTED.to_owned()),
         }))
     }
+}
 
+impl Cell<'_> {
     /// The cells of a text that holds several.
-    pub(super) fn split(self, separator: &str) -> Cell {
-        let Cell::Text(text) = self else { return self };
+    pub(super) fn split(&self, separator: &str) -> Cell<'_> {
+        let text = match self {
+            Cell::Text(text) => &**text,
+            Cell::Value(Value::Str(text)) => text,
+            other => return other.clone(),
+        };
         let parts = text
             .split(separator)
             .map(str::trim)
             .filter(|part| !part.is_empty());
-        Cell::Many(parts.map(|part| Cell::Text(part.to_owned())).collect())
+        Cell::Many(parts.map(|part| Cell::Text(part.into())).collect())
     }
 
     /// The scalar cells.
-    pub(super) fn parts(&self) -> &[Cell] {
+    pub(super) fn parts(&self) -> &[Self] {
         match self {
             Cell::Many(parts) => parts,
             one => std::slice::from_ref(one),
@@ -74,7 +81,9 @@ impl Cell {
             Cell::Value(Value::Long(_)) => ValueType::Long,
             Cell::Value(Value::BigInt(_)) => ValueType::BigInt,
             Cell::Value(Value::Double(_)) => ValueType::Double,
-            Cell::Value(_) => ValueType::String,
+            Cell::Value(Value::FloatArray(_)) => ValueType::FloatArray,
+            Cell::Value(Value::DoubleArray(_)) => ValueType::DoubleArray,
+            Cell::Value(value) => scalar_type(value),
             Cell::Many(_) => return None,
         })
     }
@@ -86,6 +95,9 @@ impl Cell {
             Cell::Value(Value::Long(n)) if value_type == ValueType::Double => {
                 Ok(Value::Double(*n as f64))
             }
+            Cell::Value(Value::Float(x)) if value_type == ValueType::Double => {
+                Ok(Value::Double(f64::from(*x)))
+            }
             Cell::Value(value) => of_text(&edn::display_str(value), value_type),
             Cell::Text(text) => of_text(text, value_type),
             Cell::Many(_) => Err("several values where one is expected".to_owned()),
@@ -93,9 +105,14 @@ impl Cell {
     }
 }
 
-impl Cell {
+impl Cell<'_> {
     /// An array of its numbers: a list of them, or a text that lists them, in brackets or not.
     pub(super) fn to_array(&self, value_type: ValueType) -> Result<Value, String> {
+        if let Cell::Value(value) = self
+            && value_matches(value_type, value)
+        {
+            return Ok(value.clone());
+        }
         let mut numbers = Vec::new();
         for part in self.parts() {
             match part {
@@ -125,6 +142,26 @@ fn read_numbers(text: &str, numbers: &mut Vec<f64>) -> Result<(), String> {
 }
 
 const EXPECTED: &str = "expected a scalar or a list of scalars";
+
+/// The type of a value that a file says the type of.
+fn scalar_type(value: &Value) -> ValueType {
+    const TYPES: [ValueType; 8] = [
+        ValueType::String,
+        ValueType::Instant,
+        ValueType::Keyword,
+        ValueType::Symbol,
+        ValueType::Uuid,
+        ValueType::BigDec,
+        ValueType::Bytes,
+        ValueType::Float,
+    ];
+    let mut types = TYPES.into_iter();
+    let found = types.find(|value_type| value_matches(*value_type, value));
+    found.unwrap_or(match value {
+        Value::Vector(_) => ValueType::Tuple,
+        _ => ValueType::String,
+    })
+}
 
 /// The type that takes what looks like either.
 pub(super) fn wider(a: ValueType, b: ValueType) -> ValueType {
@@ -183,7 +220,8 @@ fn instant(text: &str) -> Result<Value, String> {
         .map_err(|error| error.message().to_owned())
 }
 
-fn of_text(text: &str, value_type: ValueType) -> Result<Value, String> {
+/// The value that a text is under a type.
+pub(super) fn of_text(text: &str, value_type: ValueType) -> Result<Value, String> {
     let trimmed = text.trim();
     let number = |suffix: &str| edn::parse_number(&format!("{trimmed}{suffix}")).ok();
     let value = match value_type {
@@ -250,25 +288,25 @@ mod tests {
 
     #[test]
     fn arrays_are_lists_of_numbers() {
-        let array = |cell: Cell| match cell.to_array(ValueType::FloatArray) {
+        let array = |cell: Cell<'_>| match cell.to_array(ValueType::FloatArray) {
             Ok(value) => value.to_string(),
             Err(message) => message,
         };
         for text in ["0.5 1", "[0.5, 1.0]", "0.5;1"] {
             assert_eq!(
-                array(Cell::Text(text.to_owned())),
+                array(Cell::Text(text.into())),
                 "#datalith/floats [0.5 1.0]"
             );
         }
         let json = Cell::of_json(serde_json::json!([0.5, 1])).unwrap().unwrap();
         assert_eq!(array(json), "#datalith/floats [0.5 1.0]");
-        assert_eq!(array(Cell::Text("0.5 x".to_owned())), "\"x\" is no number");
+        assert_eq!(array(Cell::Text("0.5 x".into())), "\"x\" is no number");
     }
 
     #[test]
     fn texts_become_values() {
         let check = |text: &str, value_type, expected: &str| {
-            let value = Cell::Text(text.to_owned()).to_value(value_type);
+            let value = Cell::Text(text.into()).to_value(value_type);
             assert_eq!(
                 value.map_or_else(|message| message, |value| value.to_string()),
                 expected
