@@ -105,6 +105,7 @@ impl Conn {
         let data = TxData {
             data: plan.tx_data.clone(),
             meta,
+            rows: None,
         };
         let upon = Upon {
             parents: vec![sides.commit],

@@ -123,10 +123,21 @@ impl State<'_> {
             return self.reverse_entry(e, name, &forward, value, depth);
         }
         let attribute = self.require(name, whole)?;
-        if attribute.is_many() && !self.is_single(&attribute, value) {
-            return each_item(value, |item| self.one_value(e, &attribute, item, depth));
+        self.stated(e, &attribute, value, depth)
+    }
+
+    /// Asserts what stands beside an attribute: a value, or several of one that takes many.
+    pub(super) fn stated(
+        &mut self,
+        e: i64,
+        attribute: &Arc<Known>,
+        value: &Value,
+        depth: usize,
+    ) -> Step {
+        if attribute.is_many() && !self.is_single(attribute, value) {
+            return each_item(value, |item| self.one_value(e, attribute, item, depth));
         }
-        self.one_value(e, &attribute, value, depth)
+        self.one_value(e, attribute, value, depth)
     }
 
     fn one_value(&mut self, e: i64, attribute: &Arc<Known>, value: &Value, depth: usize) -> Step {

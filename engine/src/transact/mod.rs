@@ -17,12 +17,14 @@ mod replay;
 mod report;
 mod resolve;
 mod retract;
+mod rows;
 mod state;
 mod tuple;
 mod upsert;
 
 pub use replay::{Logged, create, evolve, replay};
 pub use report::{Transaction, TxData, TxReport};
+pub use rows::Rows;
 
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
@@ -65,10 +67,11 @@ fn work_out(db: &Db, tx: &TxData, now_ms: i64) -> Result<Transaction> {
     let forms = &*functions.expand(forms)?;
     let meta = meta::transaction_meta(db, tx.meta.as_ref(), now_ms)?;
     let mut tempids = Map::default();
-    let attempts = (ATTEMPTED_FORMS_MAX / forms.len().max(1)).clamp(16, ATTEMPTS_MAX);
+    let said = forms.len() + tx.rows.as_ref().map_or(0, Rows::len);
+    let attempts = (ATTEMPTED_FORMS_MAX / said.max(1)).clamp(16, ATTEMPTS_MAX);
     for _ in 0..attempts {
         let mut state = State::new(db, tempids.clone(), &functions);
-        match attempt(&mut state, forms, &meta) {
+        match attempt(&mut state, forms, tx.rows.as_ref(), &meta) {
             Ok(()) => return state.finish(meta),
             Err(Stop::Error(error)) => return Err(*error),
             Err(Stop::Rebind(tempid, e)) => {
@@ -92,9 +95,10 @@ fn work_out(db: &Db, tx: &TxData, now_ms: i64) -> Result<Transaction> {
     Err(Error::new(Code::Limit, message).with("limit", attempts))
 }
 
-fn attempt(state: &mut State<'_>, forms: &[Value], meta: &Map) -> form::Step {
+fn attempt(state: &mut State<'_>, forms: &[Value], rows: Option<&Rows>, meta: &Map) -> form::Step {
     state.assert_meta(meta)?;
-    forms.iter().try_for_each(|form| state.form(form))
+    forms.iter().try_for_each(|form| state.form(form))?;
+    rows.map_or(Ok(()), |rows| state.rows(rows))
 }
 
 impl Db {

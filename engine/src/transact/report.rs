@@ -1,5 +1,6 @@
 //! What goes into a transaction, and what comes out.
 
+use super::rows::Rows;
 use crate::datom::{Datom, TxId};
 use crate::db::{Db, IndexDatom, Purge};
 use crate::error::{Code, Error, Result};
@@ -12,12 +13,25 @@ pub struct TxData {
     pub data: Value,
     /// `:tx-meta`, a map of attributes of the transaction entity.
     pub meta: Option<Value>,
+    /// Entities to assert after the forms.
+    pub rows: Option<Rows>,
 }
 
 impl TxData {
     /// Transaction data without more.
     pub fn new(data: Value) -> TxData {
-        TxData { data, meta: None }
+        TxData {
+            data,
+            ..TxData::default()
+        }
+    }
+
+    /// Entities given as rows, and nothing else.
+    pub fn of_rows(rows: Rows) -> TxData {
+        TxData {
+            rows: Some(rows),
+            ..TxData::default()
+        }
     }
 
     /// From what a caller passes to `transact`: forms, or `{:tx-data forms :tx-meta map}`.
@@ -36,6 +50,7 @@ impl TxData {
                 Ok(TxData {
                     data: data.clone(),
                     meta,
+                    rows: None,
                 })
             }
             other => {

@@ -12,8 +12,8 @@ use crate::schema::TupleKind;
 use crate::value::{Map, Value};
 
 /// An identity that an entity has: entity, attribute, value.
-struct Found {
-    e: i64,
+pub(super) struct Found {
+    pub(super) e: i64,
     named: Value,
     value: Value,
 }
@@ -40,6 +40,7 @@ impl State<'_> {
         id: &Value,
     ) -> Result<Option<i64>> {
         let mut found = None;
+        let whole = || map.clone();
         for (name, value) in map {
             if !matches!(name, Value::Keyword(_) | Value::Str(_)) {
                 continue;
@@ -47,12 +48,12 @@ impl State<'_> {
             let Some(attribute) = self.known(name).filter(|known| known.is_identity()) else {
                 continue;
             };
-            self.meet_identity(&mut found, &attribute, value, map)?;
+            self.meet_identity(&mut found, &attribute, value, &whole)?;
         }
         if let Some((attribute, value)) = &extra
             && attribute.is_identity()
         {
-            self.meet_identity(&mut found, attribute, value, map)?;
+            self.meet_identity(&mut found, attribute, value, &whole)?;
         }
         for at in 0..self.schema.identity_tuples().len() {
             let tuple = self.schema.identity_tuples()[at];
@@ -74,12 +75,13 @@ impl State<'_> {
         }
     }
 
-    fn meet_identity(
+    /// Looks for the entity that an identity names; `whole` is the map it stands in.
+    pub(super) fn meet_identity(
         &mut self,
         found: &mut Option<Found>,
         attribute: &Arc<Known>,
         value: &Value,
-        map: &Map,
+        whole: &dyn Fn() -> Map,
     ) -> Result<()> {
         let is_collection = matches!(value, Value::Map(_) | Value::Set(_))
             || (attribute.is_many() && value.as_sequential().is_some() && !attribute.is_ref());
@@ -107,7 +109,7 @@ impl State<'_> {
                 named: attribute.named.clone(),
                 value,
             },
-            map,
+            whole,
         )
     }
 
@@ -148,13 +150,13 @@ impl State<'_> {
                 named: tuple.named.clone(),
                 value,
             },
-            map,
+            &|| map.clone(),
         )
     }
 }
 
 /// Adds an identity to those met before; all must be of one entity.
-fn agree(found: &mut Option<Found>, next: Found, map: &Map) -> Result<()> {
+fn agree(found: &mut Option<Found>, next: Found, whole: &dyn Fn() -> Map) -> Result<()> {
     let Some(first) = found else {
         *found = Some(next);
         return Ok(());
@@ -170,7 +172,7 @@ fn agree(found: &mut Option<Found>, next: Found, map: &Map) -> Result<()> {
         next.e
     );
     Err(Error::new(Code::TransactUpsert, message)
-        .with("entity", Value::from(map.clone()))
+        .with("entity", Value::from(whole()))
         .with("assertion", next.to_value())
         .with("conflict", first.to_value()))
 }

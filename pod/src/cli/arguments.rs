@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Pull(Pull),
     /// Show the entities whose vectors are nearest to one
     Search(Search),
-    /// Load CSV, JSON lines or EDN
+    /// Load CSV, JSON lines, Parquet, Arrow or EDN
     Import(Import),
     /// Show the attributes
     Schema(Look),
@@ -330,10 +330,11 @@ pub(crate) struct Look {
 /// `import`
 #[derive(Args)]
 #[command(after_help = "\
-The header row of a CSV file, or the keys of JSON objects, become attributes: `code` of
-airports.csv becomes :airports/code. Types come from the database's schema, else from --type,
-else from the first rows. Columns may be named by header or by attribute. EDN is transacted as
-it is: maps, [:db/add …] forms, or one vector of them.
+The header row of a CSV file, the columns of Parquet or Arrow, or the keys of JSON objects become
+attributes: `code` of airports.csv becomes :airports/code. Types come from the database's schema,
+else from --type, else from the file's schema or the first rows. Columns may be named by header or
+by attribute. Folders such as year=2024 are columns too. EDN is transacted as it is: maps,
+[:db/add …] forms, or one vector of them.
 
 Examples:
   datalith import --db routes.db --create --namespace country --unique code countries.csv
@@ -341,19 +342,22 @@ Examples:
       --ref country=:country/code --type icao=string airports.csv
   datalith import --db routes.db --create --many tags=';' --rename id=:post/id posts.csv
   cat people.jsonl | datalith import --db people.db --create --kind jsonl --namespace person -
-  datalith import --db people.db --create --schema-on-read people.edn")]
+  datalith import --db people.db --create --schema-on-read people.edn
+  datalith import --db trips.db --create --unique id 'trips/year=*/*.parquet'
+  datalith import --db trips.db --create --unique id --rejects bad.csv trips.csv")]
 pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) creation: Creation,
-    /// Files to load, in order; - for standard input
+    /// Files to load, in order: files, patterns in quotes, folders; - for standard input
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// What the files hold [default: by the ending of each name]
     #[arg(long, value_enum)]
     pub(crate) kind: Option<super::import::Kind>,
-    /// Namespace of attributes made from headers [default: the file's name without its ending]
+    /// Namespace of attributes made from headers [default: the name of the file without its
+    /// ending, of the folder, or of the folder that a pattern begins in]
     #[arg(long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
     /// Another attribute for a column
@@ -377,12 +381,16 @@ pub(crate) struct Import {
     /// A column to leave out
     #[arg(long, value_name = "COLUMN")]
     pub(crate) skip: Vec<String>,
-    /// What stands between the columns of a CSV file
-    #[arg(long, value_name = "CHARACTER", default_value = ",")]
-    pub(crate) delimiter: char,
-    /// Leave out rows that cannot be read, instead of stopping at the first
+    /// What stands between the columns of a CSV file [default: a comma, a tab in .tsv]
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<char>,
+    /// Leave out rows that cannot be loaded, instead of stopping at the first
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Leave out such rows, and set them aside in this file: their text, or JSON lines where the
+    /// file has columns; FILE.reasons says why
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
     /// Rows of one transaction, fewer where they are wide
     #[arg(long, value_name = "ROWS", default_value_t = 50_000,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]

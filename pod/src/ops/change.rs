@@ -17,10 +17,7 @@ pub(crate) fn transact(call: &Call<'_>) -> Result<Value> {
 pub(crate) fn tx_data(value: &Value) -> Result<TxData> {
     let syntax = |message| Error::new(Code::TransactSyntax, message);
     match value {
-        Value::Vector(_) | Value::List(_) => Ok(TxData {
-            data: value.clone(),
-            meta: None,
-        }),
+        Value::Vector(_) | Value::List(_) => Ok(TxData::new(value.clone())),
         Value::Map(map) => {
             let Some(data) = value.get("tx-data") else {
                 return Err(
@@ -32,6 +29,7 @@ pub(crate) fn tx_data(value: &Value) -> Result<TxData> {
             Ok(TxData {
                 data: data.clone(),
                 meta: meta.cloned(),
+                rows: None,
             })
         }
         _ => Err(

@@ -45,7 +45,9 @@ impl Messages {
             let mut rest = [0; FILE_MARK_BYTES - 4];
             bytes.read_exact(&mut rest)?;
             if !rest.starts_with(&FILE_MARK[4..]) {
-                return Err(damaged("it begins like an Arrow file and goes on otherwise"));
+                return Err(damaged(
+                    "it begins like an Arrow file and goes on otherwise",
+                ));
             }
             ahead = None;
         }
@@ -85,9 +87,16 @@ impl Messages {
         Ok(None)
     }
 
-    fn feed(&mut self, description: &[u8], body: Vec<u8>) -> Result<Option<RecordBatch>, ArrowError> {
+    fn feed(
+        &mut self,
+        description: &[u8],
+        body: Vec<u8>,
+    ) -> Result<Option<RecordBatch>, ArrowError> {
         let mut found = None;
-        for part in [Buffer::from_vec(framed(description)), Buffer::from_vec(body)] {
+        for part in [
+            Buffer::from_vec(framed(description)),
+            Buffer::from_vec(body),
+        ] {
             let mut part = part;
             while !part.is_empty() {
                 found = self.decoder.decode(&mut part)?.or(found);
@@ -108,7 +117,9 @@ impl Messages {
         };
         // Streams of old have the length alone.
         if word == MESSAGE_MARK {
-            word = self.word()?.ok_or_else(|| damaged("it ends within a message"))?;
+            word = self
+                .word()?
+                .ok_or_else(|| damaged("it ends within a message"))?;
         }
         let len = u64::from(u32::from_le_bytes(word));
         if len == 0 {
@@ -121,8 +132,7 @@ impl Messages {
     }
 
     fn body(&mut self, description: &[u8]) -> Result<Vec<u8>, ArrowError> {
-        let message = root_as_message(description)
-            .map_err(|cause| damaged(&cause.to_string()))?;
+        let message = root_as_message(description).map_err(|cause| damaged(&cause.to_string()))?;
         let len = u64::try_from(message.bodyLength()).unwrap_or(u64::MAX);
         if len > BODY_BYTES {
             return Err(damaged("a message is longer than any may be"));

@@ -41,7 +41,8 @@ impl<W: Write + Send> Writer<W> {
         compression: Compression,
         schema: &SchemaRef,
     ) -> Result<Writer<W>, ArrowError> {
-        let packed = || IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD));
+        let packed =
+            || IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD));
         let plain: &Schema = schema;
         let form = match layout {
             Layout::Parquet => {

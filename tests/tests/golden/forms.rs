@@ -59,6 +59,7 @@ impl<'a> Forms<'a> {
         TxData {
             data: self.value(0),
             meta: self.forms.get(1).map(|(meta, _)| meta.clone()),
+            rows: None,
         }
     }
 }

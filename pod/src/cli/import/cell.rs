@@ -293,10 +293,7 @@ mod tests {
             Err(message) => message,
         };
         for text in ["0.5 1", "[0.5, 1.0]", "0.5;1"] {
-            assert_eq!(
-                array(Cell::Text(text.into())),
-                "#datalith/floats [0.5 1.0]"
-            );
+            assert_eq!(array(Cell::Text(text.into())), "#datalith/floats [0.5 1.0]");
         }
         let json = Cell::of_json(serde_json::json!([0.5, 1])).unwrap().unwrap();
         assert_eq!(array(json), "#datalith/floats [0.5 1.0]");

@@ -65,10 +65,7 @@ fn column(field: &Field, array: &ArrayRef) -> Cells {
     let cells = cells(array);
     match field.metadata().get(KIND) {
         None => cells,
-        Some(kind) => cells
-            .into_iter()
-            .map(|cell| noted(kind, cell?))
-            .collect(),
+        Some(kind) => cells.into_iter().map(|cell| noted(kind, cell?)).collect(),
     }
 }
 

@@ -138,11 +138,9 @@ impl Records {
         let (mut read, mut written, mut ended) = (0, 0, 0);
         loop {
             let input = &self.buffer[self.at + read..];
-            let (result, taken, put, ends) = self.core.read_record(
-                input,
-                &mut self.output[written..],
-                &mut self.ends[ended..],
-            );
+            let (result, taken, put, ends) =
+                self.core
+                    .read_record(input, &mut self.output[written..], &mut self.ends[ended..]);
             (read, written, ended) = (read + taken, written + put, ended + ends);
             match result {
                 ReadRecordResult::Record => {
@@ -203,7 +201,11 @@ impl Records {
         self.buffer.drain(..self.at);
         self.at = 0;
         let wanted = READ_BYTES as u64;
-        let read = self.bytes.by_ref().take(wanted).read_to_end(&mut self.buffer)?;
+        let read = self
+            .bytes
+            .by_ref()
+            .take(wanted)
+            .read_to_end(&mut self.buffer)?;
         self.is_at_end = read == 0;
         Ok(())
     }

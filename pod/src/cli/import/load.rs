@@ -1,23 +1,21 @@
-//! Rows to transactions, many rows at a time: read and made into forms on one thread, transacted on
+//! Rows to transactions, many rows at a time: read and made into values on one thread, transacted on
 //! another.
 
-use std::io::Write;
+use std::ops::Range;
 use std::panic::resume_unwind;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use datalith_engine::conn::Conn;
-use datalith_engine::transact::TxData;
+use datalith_engine::transact::{Rows, TxData};
 use datalith_engine::{Error, Value, limits};
 use indicatif::ProgressBar;
 
 use super::plan::Plan;
+use super::rejects::{Aside, Reject, Rejects};
 use super::source::{Content, Row, Source};
 use crate::cli::arguments::Import;
 use crate::cli::fault::Fault;
-
-/// Most rows left out that are told one by one.
-const TOLD_ROWS: usize = 100;
 
 /// Cells from which on a batch has no more rows: a transaction takes a limited number of datoms.
 const BATCH_CELLS: usize = limits::TX_DATOMS / 2;
@@ -30,6 +28,7 @@ pub(super) struct Load<'a> {
     arguments: &'a Import,
     /// What came of it so far.
     pub(super) done: Done,
+    pub(super) rejects: Rejects,
 }
 
 /// What came of a load.
@@ -38,30 +37,39 @@ pub(super) struct Done {
     pub(super) rows: usize,
     pub(super) datoms: usize,
     pub(super) transactions: usize,
-    pub(super) left_out: usize,
+}
+
+/// What rows of a file are called.
+struct Names {
+    file: String,
+    unit: &'static str,
+    heading: Option<Vec<u8>>,
 }
 
 impl<'a> Load<'a> {
     /// Nothing loaded yet.
-    pub(super) fn new(conn: &'a Conn, arguments: &'a Import) -> Load<'a> {
-        Load {
+    pub(super) fn new(conn: &'a Conn, arguments: &'a Import) -> Result<Load<'a>, Fault> {
+        Ok(Load {
             conn,
             arguments,
             done: Done::default(),
-        }
+            rejects: Rejects::new(arguments.rejects.as_deref())?,
+        })
     }
 
     /// Loads all rows of a file.
     pub(super) fn run(
         &mut self,
-        source: Source,
+        mut source: Source,
         plan: Plan,
         bar: &ProgressBar,
     ) -> Result<(), Fault> {
-        if self.arguments.files.len() == 1 && !source.columns.is_empty() {
-            plan.check_names(&source.columns)?;
-        }
-        let name = source.name.clone();
+        source.keeps = self.rejects.are_kept();
+        let names = Names {
+            file: source.name.clone(),
+            unit: source.unit(),
+            heading: source.heading.clone(),
+        };
         let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
         let (give_back, loaded) = mpsc::channel();
         let reading = Reading {
@@ -69,22 +77,23 @@ impl<'a> Load<'a> {
             plan,
             conn: self.conn,
             rows: self.arguments.batch as usize,
+            goes_on: self.goes_on(),
             sender,
             loaded,
         };
         thread::scope(|scope| {
             let reading = scope.spawn(|| reading.run());
             // Where this ends early, the receiver goes, and with it the thread that reads.
-            let loaded = batches.into_iter().try_for_each(|batch| match batch {
-                Batch::Schema { schema, done } => {
-                    self.transact(Value::from(schema))?;
+            let loaded = batches.into_iter().try_for_each(|step| match step {
+                Step::Schema { schema, done } => {
+                    self.transact(&TxData::new(Value::from(schema)))?;
                     // There is nobody left to tell where reading has ended.
                     let _ = done.send(());
                     Ok(())
                 }
-                Batch::Rows(rows) => {
-                    let forms = self.load(rows, &name, bar)?;
-                    let _ = give_back.send(forms);
+                Step::Batch(batch) => {
+                    self.load(&batch, &names, bar)?;
+                    let _ = give_back.send(batch);
                     Ok(())
                 }
             });
@@ -93,99 +102,124 @@ impl<'a> Load<'a> {
         })
     }
 
-    /// Transacts rows; where one cannot be read, those before it are transacted first. Gives the
-    /// forms that were loaded.
-    fn load(
-        &mut self,
-        rows: Vec<FormRow>,
-        name: &str,
-        bar: &ProgressBar,
-    ) -> Result<Vec<(u64, Value)>, Fault> {
-        let mut forms: Vec<(u64, Value)> = Vec::with_capacity(rows.len());
-        for (line, form) in rows {
-            match form {
-                Ok(form) => forms.push((line, form)),
-                Err(message) => {
-                    if !self.arguments.keep_going {
-                        self.transact_rows(&forms, name, bar)?;
-                    }
-                    self.leave_out(&format!("{name}, line {line}: {message}"), bar)?;
-                }
-            }
-        }
-        self.transact_rows(&forms, name, bar)?;
-        Ok(forms)
+    fn goes_on(&self) -> bool {
+        self.arguments.keep_going || self.rejects.are_kept()
     }
 
-    /// Transacts forms together; where the transaction is refused, in halves, down to the row.
+    /// Transacts what could be read, and tells of what could not.
+    fn load(&mut self, batch: &Batch, names: &Names, bar: &ProgressBar) -> Result<(), Fault> {
+        self.transact_rows(batch, 0..batch.lines.len(), names, bar)?;
+        for bad in &batch.bad {
+            self.leave_out((bad.line, &bad.reason, bad.aside.as_ref()), names, bar)?;
+        }
+        Ok(())
+    }
+
+    /// Transacts rows together; where the transaction is refused, without the row at fault.
     fn transact_rows(
         &mut self,
-        forms: &[(u64, Value)],
-        name: &str,
+        batch: &Batch,
+        mut rest: Range<usize>,
+        names: &Names,
         bar: &ProgressBar,
     ) -> Result<(), Fault> {
-        let Some((line, _)) = forms.first() else {
-            return Ok(());
-        };
-        match self.transact(Value::vector(forms.iter().map(|(_, form)| form.clone()))) {
-            Ok(()) => {
-                self.done.rows += forms.len();
-                Ok(())
-            }
-            Err(error) if !is_about_rows(&error) => Err(error.into()),
-            Err(error) if forms.len() == 1 => {
-                self.leave_out(&format!("{name}, line {line}: {error}"), bar)
-            }
-            Err(_) => {
-                let (before, after) = forms.split_at(forms.len() / 2);
-                self.transact_rows(before, name, bar)?;
-                self.transact_rows(after, name, bar)
-            }
+        while !rest.is_empty() {
+            let error = match self.transact(&batch.tx_data(rest.clone())) {
+                Ok(()) => {
+                    self.done.rows += rest.len();
+                    return Ok(());
+                }
+                Err(error) if !is_about_rows(&error) => return Err(error.into()),
+                Err(error) => error,
+            };
+            let at_fault = row_at_fault(&error).or((rest.len() == 1).then_some(0));
+            let Some(at) = at_fault.map(|at| rest.start + at) else {
+                let middle = rest.start + rest.len() / 2;
+                self.transact_rows(batch, rest.start..middle, names, bar)?;
+                rest.start = middle;
+                continue;
+            };
+            self.transact_rows(batch, rest.start..at, names, bar)?;
+            let (reason, aside) = (error.to_string(), batch.asides.get(at));
+            self.leave_out((batch.lines[at], &reason, aside), names, bar)?;
+            rest.start = at + 1;
         }
+        Ok(())
     }
 
-    fn transact(&mut self, data: Value) -> Result<(), Error> {
-        let report = self.conn.transact(&TxData::new(data))?;
+    fn transact(&mut self, data: &TxData) -> Result<(), Error> {
+        let report = self.conn.transact(data)?;
         self.done.transactions += 1;
         self.done.datoms += report.tx_data.len();
         Ok(())
     }
 
     /// A row that cannot be loaded ends the load, unless it was said to go on.
-    fn leave_out(&mut self, message: &str, bar: &ProgressBar) -> Result<(), Fault> {
-        if !self.arguments.keep_going {
-            let rows = self.done.rows;
-            return Err(Fault::Failed(format!(
-                "{message}\n{rows} rows before it are loaded; --keep-going leaves such rows out"
-            )));
-        }
-        self.done.left_out += 1;
-        let told = match self.done.left_out {
-            n if n <= TOLD_ROWS => message,
-            n if n == TOLD_ROWS + 1 => "… more rows are left out",
-            _ => return Ok(()),
+    fn leave_out(
+        &mut self,
+        (line, reason, aside): (u64, &str, Option<&Aside>),
+        names: &Names,
+        bar: &ProgressBar,
+    ) -> Result<(), Fault> {
+        let reject = Reject {
+            file: &names.file,
+            unit: names.unit,
+            line,
+            reason,
+            aside,
+            heading: names.heading.as_deref(),
         };
-        // There is nobody left to tell that standard error is gone.
-        bar.suspend(|| {
-            let _ = writeln!(std::io::stderr(), "{told}");
-        });
-        Ok(())
+        if self.goes_on() {
+            return self.rejects.add(&reject, bar);
+        }
+        let (message, rows) = (reject.message(), self.done.rows);
+        Err(Fault::Failed(format!(
+            "{message}\n{rows} rows before it are loaded; --keep-going leaves such rows out, \
+             --rejects FILE sets them aside"
+        )))
     }
 }
 
-/// A row with its line: its form, or why there is none.
-type FormRow = (u64, Result<Value, String>);
+/// Rows to transact together.
+struct Batch {
+    /// Their lines.
+    lines: Vec<u64>,
+    /// What to set aside of them, if anything is.
+    asides: Vec<Aside>,
+    data: Data,
+    /// The rows among them that could not be read.
+    bad: Vec<Bad>,
+}
+
+struct Bad {
+    line: u64,
+    reason: String,
+    aside: Option<Aside>,
+}
+
+enum Data {
+    Forms(Vec<Value>),
+    Rows(Rows),
+}
+
+impl Batch {
+    fn tx_data(&self, range: Range<usize>) -> TxData {
+        match &self.data {
+            Data::Forms(forms) => TxData::new(Value::vector(forms[range].iter().cloned())),
+            Data::Rows(rows) => TxData::of_rows(rows.slice(range)),
+        }
+    }
+}
 
 /// What is to be transacted next.
-enum Batch {
+enum Step {
     /// Attributes that the rows behind it need.
     Schema {
         schema: Vec<Value>,
         /// Told when they are there.
         done: mpsc::Sender<()>,
     },
-    /// The forms of rows.
-    Rows(Vec<FormRow>),
+    Batch(Batch),
 }
 
 /// The thread that reads.
@@ -195,9 +229,11 @@ struct Reading<'a> {
     conn: &'a Conn,
     /// Rows of a batch.
     rows: usize,
-    sender: mpsc::SyncSender<Batch>,
+    /// Whether rows that cannot be read are passed over.
+    goes_on: bool,
+    sender: mpsc::SyncSender<Step>,
     /// What is done with: memory is given back fastest where it was taken.
-    loaded: mpsc::Receiver<Vec<(u64, Value)>>,
+    loaded: mpsc::Receiver<Batch>,
 }
 
 impl Reading<'_> {
@@ -206,43 +242,99 @@ impl Reading<'_> {
         loop {
             self.loaded.try_iter().for_each(drop);
             let (mut rows, mut cells) = (Vec::new(), 0);
+            // What is wrong with the file from here on is no fault of the rows before.
+            let mut broken = None;
             while rows.len() < self.rows && cells < BATCH_CELLS {
-                let Some(row) = self.source.next()? else {
-                    break;
-                };
-                cells += row.cells();
-                rows.push(row);
+                match self.source.next() {
+                    Ok(Some(row)) => {
+                        cells += row.cells().max(self.plan.attributes().len());
+                        rows.push(row);
+                    }
+                    Ok(None) => break,
+                    Err(fault) => {
+                        broken = Some(fault);
+                        break;
+                    }
+                }
             }
             if rows.is_empty() {
-                return Ok(());
+                return broken.map_or(Ok(()), Err);
             }
             let db = self.conn.db()?;
-            let schema = self.plan.learn(&self.source.columns, &rows, &db)?;
+            let schema = self.plan.learn(&self.source, &rows, &db)?;
             if !schema.is_empty() {
                 let (done, learned) = mpsc::channel();
-                let sent = self.sender.send(Batch::Schema { schema, done });
+                let sent = self.sender.send(Step::Schema { schema, done });
                 if sent.is_err() || learned.recv().is_err() {
                     return Ok(());
                 }
             }
-            let forms = rows.into_iter().filter_map(|row| self.form(row)).collect();
-            if self.sender.send(Batch::Rows(forms)).is_err() {
+            let batch = self.batch(rows);
+            if self.sender.send(Step::Batch(batch)).is_err() {
                 return Ok(());
+            }
+            if let Some(fault) = broken {
+                return Err(fault);
             }
         }
     }
 
-    /// The form of a row; none of an empty one.
-    fn form(&self, Row { line, content }: Row) -> Option<FormRow> {
-        let form = content.and_then(|content| match content {
-            Content::Form(form) => Ok(form),
-            Content::Cells(cells) => self.plan.form(cells, &self.source.columns),
-        });
-        match form {
-            Ok(Value::Map(entries)) if entries.is_empty() => None,
-            form => Some((line, form)),
+    /// The values of rows; up to the first that has none, unless such rows are passed over.
+    fn batch(&self, rows: Vec<Row>) -> Batch {
+        let attributes = Arc::clone(self.plan.attributes());
+        let (mut lines, mut asides, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut forms, mut values) = (Vec::new(), Vec::new());
+        for row in rows {
+            let Row {
+                line,
+                content,
+                aside,
+            } = row;
+            let (start, form_count) = (values.len(), forms.len());
+            let read = content.and_then(|content| match content {
+                Content::Form(form) => {
+                    let is_empty = form.as_map().is_some_and(|map| map.is_empty());
+                    forms.extend((!is_empty).then_some(form));
+                    Ok(())
+                }
+                content => self.plan.values(&content, &self.source, &mut values),
+            });
+            if let Err(reason) = read {
+                bad.push(Bad {
+                    line,
+                    reason,
+                    aside,
+                });
+                if !self.goes_on {
+                    break;
+                }
+                continue;
+            }
+            // A row that says nothing is none.
+            if values[start..].iter().all(Value::is_nil) && forms.len() == form_count {
+                values.truncate(start);
+                continue;
+            }
+            lines.push(line);
+            asides.extend(aside);
+        }
+        let data = match forms.is_empty() {
+            true => Data::Rows(Rows::new(attributes, values)),
+            false => Data::Forms(forms),
+        };
+        Batch {
+            lines,
+            asides,
+            data,
+            bad,
         }
     }
+}
+
+/// The place of the row that a transaction was refused for, if the error knows.
+fn row_at_fault(error: &Error) -> Option<usize> {
+    let data = error.data().iter().find(|(key, _)| *key == "row");
+    usize::try_from(data?.1.as_long()?).ok()
 }
 
 /// Whether fewer rows might fare better.

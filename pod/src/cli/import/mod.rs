@@ -1,17 +1,25 @@
 //! Files to transactions: `import`.
 //!
-//! The path of a row: [`source`] reads it with its line, [`plan`] knows the attribute of each of
-//! its columns, [`cell`] makes values of texts, [`load`] transacts many rows at a time and finds
-//! the one at fault where a transaction is refused.
+//! The path of a row: [`input`] says which files there are, [`source`] reads a row with its line out of text
+//! ([`csv`], [`forms`]) or [`columns`], [`plan`] knows the attribute of each of its columns, [`cell`] makes
+//! values of what it holds, [`load`] transacts many rows at a time and finds the one at fault where a
+//! transaction is refused, [`rejects`] keeps those that were left out.
 
 mod cell;
+mod columns;
+mod csv;
+mod forms;
+mod input;
 mod load;
 mod plan;
+mod rejects;
 mod source;
 
+pub(crate) use input::NO_VALUE;
+pub(crate) use plan::ID_COLUMN;
+
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -22,9 +30,10 @@ use super::arguments::Import;
 use super::database;
 use super::fault::Fault;
 use super::output::{self, Format};
+use input::{Input, inputs};
 use load::Load;
 use plan::Plan;
-use source::Source;
+use source::{Opened, Source};
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -35,32 +44,23 @@ pub(crate) enum Kind {
     Jsonl,
     /// Transaction data
     Edn,
+    /// Apache Parquet
+    Parquet,
+    /// A file or a stream of Arrow's columns
+    Arrow,
 }
 
 /// Loads files, in order.
 pub(crate) fn run(arguments: &Import) -> Result<(), Fault> {
-    let stdins = arguments.files.iter().filter(|file| is_stdin(file)).count();
-    if stdins > 1 {
-        return Err(Fault::Usage(
-            "standard input can be read only once".to_owned(),
-        ));
-    }
-    let kinds: Vec<Kind> = arguments
-        .files
-        .iter()
-        .map(|file| kind_of(file, arguments))
-        .collect::<Result<_, _>>()?;
+    let inputs = inputs(arguments)?;
     let conn = database::connect_or_create(&arguments.place, &arguments.creation)?;
     let started = Instant::now();
-    let mut load = Load::new(&conn, arguments);
-    for (file, kind) in arguments.files.iter().zip(kinds) {
-        let (reader, bar) = open(file)?;
-        let source = Source::new(reader, kind, name_of(file), arguments.delimiter)?;
-        let plan = Plan::new(arguments, file)?;
-        let loaded = load.run(source, plan, &bar);
-        bar.finish_and_clear();
-        loaded?;
-    }
+    let mut load = Load::new(&conn, arguments)?;
+    let loaded = inputs
+        .iter()
+        .try_for_each(|input| load_file(&mut load, input, arguments, inputs.len() == 1));
+    load.rejects.finish()?;
+    loaded?;
     let took = started.elapsed();
     conn.release();
     let done = load.done;
@@ -68,66 +68,98 @@ pub(crate) fn run(arguments: &Import) -> Result<(), Fault> {
         ("rows", done.rows),
         ("datoms", done.datoms),
         ("transactions", done.transactions),
-        ("rows-left-out", done.left_out),
+        ("rows-left-out", load.rejects.count),
     ];
     let summary = summary.map(|(key, count)| (Value::keyword(key), Value::from(count)));
     output::show_value(&Value::map(summary), Format::chosen(None))?;
-    let per_second = done.datoms as f64 / took.as_secs_f64().max(1e-9);
-    let rate = output::count_text(per_second as usize);
+    let per_second = |count: usize| {
+        let rate = count as f64 / took.as_secs_f64().max(1e-9);
+        output::count_text(rate as usize)
+    };
     output::remark(&format!(
-        "{} · {rate} datoms/s",
-        output::duration_text(took)
+        "{} · {} rows/s · {} datoms/s",
+        output::duration_text(took),
+        per_second(done.rows),
+        per_second(done.datoms)
     ));
     Ok(())
 }
 
-fn is_stdin(file: &Path) -> bool {
-    file.as_os_str() == "-"
+fn load_file(
+    load: &mut Load<'_>,
+    input: &Input,
+    arguments: &Import,
+    is_only: bool,
+) -> Result<(), Fault> {
+    let opened = open(input)?;
+    let bar = opened.bar.clone();
+    let mut source = Source::new(
+        opened,
+        input.kind,
+        input.name(),
+        delimiter(input, arguments)?,
+    )?;
+    for (name, value) in &input.partitions {
+        source.add_fixed(name, (value != NO_VALUE).then_some(value));
+    }
+    let plan = Plan::new(arguments, &input.namespace)?;
+    if is_only && !source.columns.is_empty() {
+        plan.check_names(&source.columns)?;
+    }
+    source.skip(|name| plan.is_skipped(name))?;
+    let loaded = load.run(source, plan, &bar);
+    bar.finish_and_clear();
+    loaded
 }
 
-fn name_of(file: &Path) -> String {
-    if is_stdin(file) {
-        "standard input".to_owned()
-    } else {
-        file.display().to_string()
-    }
-}
-
-fn kind_of(file: &Path, arguments: &Import) -> Result<Kind, Fault> {
-    if let Some(kind) = arguments.kind {
-        return Ok(kind);
-    }
-    let ending = file
-        .extension()
-        .map(|ending| ending.to_string_lossy().to_lowercase());
-    match ending.as_deref() {
-        Some("csv" | "tsv") => Ok(Kind::Csv),
-        Some("jsonl" | "ndjson") => Ok(Kind::Jsonl),
-        Some("edn") => Ok(Kind::Edn),
-        _ => Err(Fault::Usage(format!(
-            "what {} holds is not clear from its name; say --kind csv, jsonl or edn",
-            name_of(file)
-        ))),
-    }
+/// What separates the columns of a text: what was said, else a tab where the name ends so.
+fn delimiter(input: &Input, arguments: &Import) -> Result<u8, Fault> {
+    let is_tabbed = input.path.extension().is_some_and(|ending| ending == "tsv");
+    let delimiter = arguments
+        .delimiter
+        .unwrap_or(if is_tabbed { '\t' } else { ',' });
+    u8::try_from(delimiter).map_err(|_| {
+        Fault::Usage(format!(
+            "--delimiter {delimiter}: expected an ASCII character"
+        ))
+    })
 }
 
 /// The bytes of a file, counted by a bar that only a person at a terminal sees.
-fn open(file: &Path) -> Result<(Box<dyn Read + Send>, ProgressBar), Fault> {
+fn open(input: &Input) -> Result<Opened, Fault> {
     let is_seen = io::stderr().is_terminal();
     let hidden = |bar: ProgressBar| if is_seen { bar } else { ProgressBar::hidden() };
-    if is_stdin(file) {
+    if input.is_stdin() {
         let bar = hidden(ProgressBar::new_spinner());
-        return Ok((Box::new(bar.wrap_read(io::stdin())), bar));
+        return Ok(Opened {
+            bytes: Box::new(bar.wrap_read(io::stdin())),
+            file: None,
+            bar,
+        });
     }
-    let unreadable = |cause| Fault::unreadable(&file.display().to_string(), &cause);
-    let opened = File::open(file).map_err(unreadable)?;
-    let bytes = opened.metadata().map_err(unreadable)?.len();
-    let bar = hidden(ProgressBar::new(bytes));
-    let style = "{msg} {wide_bar} {bytes}/{total_bytes} {eta}";
+    let unreadable = |cause| Fault::unreadable(&input.name(), &cause);
+    let file = File::open(&input.path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let (bar, style) = match input.kind {
+        Kind::Parquet => (
+            ProgressBar::new_spinner(),
+            "{spinner} {msg} {human_pos} rows",
+        ),
+        _ => (
+            ProgressBar::new(length),
+            "{msg} {wide_bar} {bytes}/{total_bytes} {eta}",
+        ),
+    };
+    let bar = hidden(bar);
     bar.set_style(
         ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    bar.set_message(name_of(file));
+    bar.set_message(input.name());
     bar.enable_steady_tick(Duration::from_millis(200));
-    Ok((Box::new(bar.wrap_read(opened)), bar))
+    let bytes = file.try_clone().map_err(unreadable)?;
+    Ok(Opened {
+        bytes: Box::new(bar.wrap_read(bytes)),
+        file: Some(file),
+        bar,
+    })
 }

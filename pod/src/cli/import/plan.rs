@@ -1,13 +1,13 @@
 //! What becomes of each column: its attribute, its type, and what the schema must learn first.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use datalith_engine::db::Flexibility;
 use datalith_engine::schema::{Attribute, ValueType};
 use datalith_engine::{Db, Keyword, Value};
 
 use super::cell::{Cell, wider};
-use super::source::{Content, Row};
+use super::source::{Content, Row, Source};
 use crate::cli::arguments::Import;
 use crate::cli::fault::Fault;
 
@@ -16,11 +16,20 @@ const NO_NAME: &[char] = &[
     '(', ')', '[', ']', '{', '}', '"', ';', ',', '@', '^', '`', '~', '\\', '\'',
 ];
 
+/// The column of entity ids in files that `export` wrote: of no use in another database.
+pub(crate) const ID_COLUMN: &str = "db_id";
+/// The share of values, one in so many, below which what a column looks like is left to few rows.
+const FEW: usize = 20;
+
 /// What becomes of the columns of one file.
 pub(super) struct Plan {
     namespace: String,
     settings: Vec<Setting>,
     columns: Vec<Column>,
+    /// The attributes of the columns that have one.
+    attributes: Arc<[Value]>,
+    /// Whether values that few rows have may be mistakes.
+    doubts: bool,
 }
 
 /// What the arguments say of one column.
@@ -51,6 +60,8 @@ enum Column {
 #[derive(Debug)]
 struct Target {
     ident: Value,
+    /// Its place among the attributes.
+    slot: usize,
     value_type: ValueType,
     is_many: bool,
     separator: Option<String>,
@@ -59,20 +70,32 @@ struct Target {
 }
 
 impl Plan {
-    /// From the arguments and the file's name.
-    pub(super) fn new(arguments: &Import, file: &Path) -> Result<Plan, Fault> {
-        let stem = file
-            .file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned());
-        let namespace = arguments
-            .namespace
-            .clone()
-            .or(stem.filter(|stem| stem != "-"));
+    /// From the arguments; `namespace` where they name none.
+    pub(super) fn new(arguments: &Import, namespace: &str) -> Result<Plan, Fault> {
+        let given = arguments.namespace.as_deref();
         Ok(Plan {
-            namespace: name_of(&namespace.unwrap_or_default()),
+            namespace: name_of(given.unwrap_or(namespace)),
             settings: settings(arguments)?,
             columns: Vec::new(),
+            attributes: Arc::default(),
+            doubts: arguments.keep_going || arguments.rejects.is_some(),
         })
+    }
+
+    /// The attributes that rows have values of, in the order of the values.
+    pub(super) fn attributes(&self) -> &Arc<[Value]> {
+        &self.attributes
+    }
+
+    /// Whether a column is left out.
+    pub(super) fn is_skipped(&self, name: &str) -> bool {
+        let is_told = self
+            .settings_of(name)
+            .any(|says| matches!(says, Says::Skip));
+        let is_renamed = self
+            .settings_of(name)
+            .any(|says| matches!(says, Says::Rename(_)));
+        is_told || (name == ID_COLUMN && !is_renamed)
     }
 
     /// Refuses settings for columns that are not there.
@@ -92,68 +115,101 @@ impl Plan {
     /// Decides on columns that rows have values in for the first time; gives the schema to add.
     pub(super) fn learn(
         &mut self,
-        names: &[String],
+        source: &Source,
         rows: &[Row],
         db: &Db,
     ) -> Result<Vec<Value>, Fault> {
+        let names = &source.columns;
         self.columns.resize_with(names.len(), || Column::Undecided);
-        let mut looks: Vec<Option<ValueType>> = vec![None; names.len()];
-        let mut has_many = vec![false; names.len()];
+        if self.columns.iter().all(|column| !column.is_undecided()) {
+            return Ok(Vec::new());
+        }
+        let mut looks: Vec<Looks> = names.iter().map(|name| self.looks(name)).collect();
+        let mut look = |at: usize, cell: &Cell<'_>| {
+            if self.columns[at].is_undecided() {
+                looks[at].add(cell);
+            }
+            Ok(())
+        };
         for row in rows {
-            let Ok(Content::Cells(cells)) = &row.content else {
-                continue;
-            };
-            for (at, cell) in cells {
-                if !matches!(self.columns[*at], Column::Undecided) {
-                    continue;
-                }
-                let separator = self.settings_of(&names[*at]).find_map(|says| match says {
-                    Says::Many(separator) => Some(separator.clone()),
-                    _ => None,
-                });
-                let cell = separator.map_or_else(|| cell.clone(), |s| cell.clone().split(&s));
-                has_many[*at] |= matches!(cell, Cell::Many(_));
-                for part in cell.parts() {
-                    let look = part.looks_like();
-                    looks[*at] = match (looks[*at], look) {
-                        (Some(a), Some(b)) => Some(wider(a, b)),
-                        (a, b) => a.or(b),
-                    };
-                }
+            if let Ok(content) = &row.content {
+                // What cannot be read is told of when the row is.
+                let _ = content.try_each(&mut look);
             }
         }
+        let fixed = source.fixed.iter();
+        let _ = fixed.into_iter().try_for_each(|(at, cell)| look(*at, cell));
         let mut schema = Vec::new();
         for (at, name) in names.iter().enumerate() {
-            if let (Column::Undecided, Some(look)) = (&self.columns[at], looks[at]) {
-                let (column, declared) = self.decide(name, look, has_many[at], db)?;
+            let look = looks[at].chosen(self.doubts);
+            if let (Column::Undecided, Some(look)) = (&self.columns[at], look) {
+                let (column, declared) = self.decide(name, look, looks[at].has_many, db)?;
                 self.columns[at] = column;
                 schema.extend(declared);
             }
         }
+        self.number()?;
         Ok(schema)
     }
 
-    /// The map of one row.
-    pub(super) fn form(
-        &self,
-        cells: Vec<(usize, Cell)>,
-        names: &[String],
-    ) -> Result<Value, String> {
-        let mut entries = Vec::with_capacity(cells.len());
-        for (at, cell) in cells {
-            let Column::Attribute(target) = &self.columns[at] else {
+    fn looks(&self, name: &str) -> Looks {
+        let separator = self.settings_of(name).find_map(|says| match says {
+            Says::Many(separator) => Some(separator.clone()),
+            _ => None,
+        });
+        Looks {
+            separator,
+            ..Looks::default()
+        }
+    }
+
+    /// Gives each attribute its place.
+    fn number(&mut self) -> Result<(), Fault> {
+        let mut attributes = Vec::new();
+        for column in &mut self.columns {
+            let Column::Attribute(target) = column else {
                 continue;
             };
-            let cell = match &target.separator {
-                Some(separator) => cell.split(separator),
-                None => cell,
-            };
-            let value = target
-                .value(&cell)
-                .map_err(|message| format!("{}: {message}", names[at]))?;
-            entries.push((target.ident.clone(), value));
+            if attributes.contains(&target.ident) {
+                return Err(Fault::Usage(format!(
+                    "two columns become {}: --rename gives one another attribute, --skip leaves it out",
+                    target.ident
+                )));
+            }
+            target.slot = attributes.len();
+            attributes.push(target.ident.clone());
         }
-        Ok(Value::map(entries))
+        self.attributes = attributes.into();
+        Ok(())
+    }
+
+    /// The values of one row, one for each attribute, nil for none; or why there are none.
+    pub(super) fn values(
+        &self,
+        content: &Content,
+        source: &Source,
+        out: &mut Vec<Value>,
+    ) -> Result<(), String> {
+        let start = out.len();
+        out.resize(start + self.attributes.len(), Value::Nil);
+        let mut put = |at: usize, cell: &Cell<'_>| {
+            if let Column::Attribute(target) = &self.columns[at] {
+                let value = match &target.separator {
+                    Some(separator) => target.value(&cell.split(separator)),
+                    None => target.value(cell),
+                };
+                let named = |message| format!("{}: {message}", source.columns[at]);
+                out[start + target.slot] = value.map_err(named)?;
+            }
+            Ok(())
+        };
+        let mut fixed = source.fixed.iter();
+        let fixed = fixed.try_for_each(|(at, cell)| put(*at, cell));
+        let values = fixed.and_then(|()| content.try_each(put));
+        if values.is_err() {
+            out.truncate(start);
+        }
+        values
     }
 
     fn decide(
@@ -163,16 +219,14 @@ impl Plan {
         has_many: bool,
         db: &Db,
     ) -> Result<(Column, Option<Value>), Fault> {
-        if self
-            .settings_of(name)
-            .any(|says| matches!(says, Says::Skip))
-        {
+        if self.is_skipped(name) {
             return Ok((Column::Skipped, None));
         }
         let ident = Value::Keyword(self.attribute_of(name));
         let known = db.schema().by_ident(&ident);
         let mut target = Target {
             ident,
+            slot: 0,
             value_type: known
                 .and_then(|attribute| attribute.value_type)
                 .unwrap_or(look),
@@ -201,6 +255,10 @@ impl Plan {
         target.is_many &= !is_array(target.value_type);
         if let Some(known) = known {
             target.agree_with(known)?;
+            return Ok((Column::Attribute(target), None));
+        }
+        if target.ident == Value::keyword("db/id") {
+            target.value_type = ValueType::Long;
             return Ok((Column::Attribute(target), None));
         }
         let is_plain = !(is_unique || is_indexed || target.is_many) && target.refers.is_none();
@@ -241,8 +299,53 @@ impl Plan {
     }
 }
 
+impl Column {
+    fn is_undecided(&self) -> bool {
+        matches!(self, Column::Undecided)
+    }
+}
+
+/// What the cells of a column look like.
+#[derive(Default)]
+struct Looks {
+    /// What stands between values, if one cell has several.
+    separator: Option<String>,
+    counts: Vec<(ValueType, usize)>,
+    has_many: bool,
+}
+
+impl Looks {
+    fn add(&mut self, cell: &Cell<'_>) {
+        match &self.separator {
+            Some(separator) => {
+                let separator = separator.clone();
+                self.count(&cell.split(&separator));
+            }
+            None => self.count(cell),
+        }
+    }
+
+    fn count(&mut self, cell: &Cell<'_>) {
+        self.has_many |= matches!(cell, Cell::Many(_));
+        for look in cell.parts().iter().filter_map(Cell::looks_like) {
+            match self.counts.iter_mut().find(|(known, _)| *known == look) {
+                Some((_, count)) => *count += 1,
+                None => self.counts.push((look, 1)),
+            }
+        }
+    }
+
+    /// The type that takes all, or with doubts all but what few look like.
+    fn chosen(&self, doubts: bool) -> Option<ValueType> {
+        let all: usize = self.counts.iter().map(|(_, count)| count).sum();
+        let counted = self.counts.iter();
+        let trusted = counted.filter(|(_, count)| !doubts || count * FEW > all);
+        trusted.map(|(look, _)| *look).reduce(wider)
+    }
+}
+
 impl Target {
-    fn value(&self, cell: &Cell) -> Result<Value, String> {
+    fn value(&self, cell: &Cell<'_>) -> Result<Value, String> {
         if is_array(self.value_type) {
             return cell.to_array(self.value_type);
         }
@@ -256,7 +359,7 @@ impl Target {
         }
     }
 
-    fn scalar(&self, cell: &Cell) -> Result<Value, String> {
+    fn scalar(&self, cell: &Cell<'_>) -> Result<Value, String> {
         match &self.refers {
             Some((attribute, value_type)) => Ok(Value::vector([
                 attribute.clone(),

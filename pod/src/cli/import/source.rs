@@ -1,11 +1,19 @@
-//! Bytes to rows, each with the line it begins on.
+//! Bytes to rows, each with the line it begins on, or its place where there are no lines.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
 
-use datalith_engine::{Value, edn};
+use datalith_engine::Value;
+use datalith_scripts::columnar::Batches;
+use indicatif::ProgressBar;
 
 use super::Kind;
 use super::cell::Cell;
+use super::columns::{self, Cells, is_readable};
+use super::csv::{Fields, Records};
+use super::forms::forms;
+use super::rejects::Aside;
 use crate::cli::fault::Fault;
 
 /// Longest line of JSON, in bytes.
@@ -13,17 +21,21 @@ const LINE_BYTES: u64 = 64 << 20;
 
 /// A row of a file.
 pub(super) struct Row {
-    /// Its first line, from 1.
+    /// Its first line, or its place; from 1.
     pub(super) line: u64,
     /// What it says, or why it cannot be read.
     pub(super) content: Result<Content, String>,
+    /// What to set aside if it is left out, where that was asked for.
+    pub(super) aside: Option<Aside>,
 }
 
 impl Row {
     /// How many values it has about, at least one.
     pub(super) fn cells(&self) -> usize {
         match &self.content {
+            Ok(Content::Fields(fields)) => fields.len().max(1),
             Ok(Content::Cells(cells)) => cells.len().max(1),
+            Ok(Content::Slot(frame, _)) => frame.columns.len().max(1),
             Ok(Content::Form(Value::Map(entries))) => entries.len().max(1),
             _ => 1,
         }
@@ -32,10 +44,49 @@ impl Row {
 
 /// What a row says.
 pub(super) enum Content {
-    /// Cells by the position of their column.
-    Cells(Vec<(usize, Cell)>),
+    /// Texts, by the position of their column; an empty one is none.
+    Fields(Fields),
+    /// Cells with the position of their column.
+    Cells(Vec<(usize, Cell<'static>)>),
+    /// The cells of a place in columns.
+    Slot(Arc<Frame>, usize),
     /// A form to transact as it is.
     Form(Value),
+}
+
+impl Content {
+    /// Calls `take` with each cell and the position of its column.
+    pub(super) fn try_each(
+        &self,
+        mut take: impl FnMut(usize, &Cell<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        match self {
+            Content::Fields(fields) => {
+                let mut fields = fields.iter().enumerate();
+                fields.try_for_each(|(at, text)| match text.is_empty() {
+                    true => Ok(()),
+                    false => take(at, &Cell::Text(text.into())),
+                })
+            }
+            Content::Cells(cells) => cells.iter().try_for_each(|(at, cell)| take(*at, cell)),
+            Content::Slot(frame, row) => {
+                let mut columns = frame.columns.iter().enumerate();
+                columns.try_for_each(|(at, column)| match column.get(*row) {
+                    None | Some(Ok(None)) => Ok(()),
+                    Some(Ok(Some(cell))) => take(at, cell),
+                    Some(Err(message)) => Err(format!("{}: {message}", frame.names[at])),
+                })
+            }
+            Content::Form(_) => Ok(()),
+        }
+    }
+}
+
+/// Some rows of a file of columns.
+pub(super) struct Frame {
+    pub(super) names: Arc<[String]>,
+    /// Of a column that is skipped there are no cells.
+    pub(super) columns: Vec<Cells>,
 }
 
 /// The rows of one file.
@@ -44,53 +95,95 @@ pub(super) struct Source {
     pub(super) name: String,
     /// The names of the columns met so far.
     pub(super) columns: Vec<String>,
+    /// How many of them the header names.
+    own: usize,
+    /// What each row says beside its own cells.
+    pub(super) fixed: Vec<(usize, Cell<'static>)>,
+    /// The text above the rows.
+    pub(super) heading: Option<Vec<u8>>,
+    /// Whether rows are kept in case they are left out.
+    pub(super) keeps: bool,
     reader: Reader,
 }
 
 enum Reader {
-    Csv(Box<csv::Reader<Box<dyn Read + Send>>>),
+    Csv(Box<Records>),
     Lines {
         lines: BufReader<Box<dyn Read + Send>>,
         line: u64,
     },
+    Columns(Box<Columns>),
     Forms(std::vec::IntoIter<(u64, Value)>),
 }
 
+/// A file of columns.
+struct Columns {
+    batches: Batches,
+    names: Arc<[String]>,
+    wanted: Vec<bool>,
+    frame: Arc<Frame>,
+    /// The next row of the frame, and how many it has.
+    at: usize,
+    rows: usize,
+    line: u64,
+    bar: ProgressBar,
+}
+
+/// The bytes of a file, and the file itself where it is one.
+pub(super) struct Opened {
+    pub(super) bytes: Box<dyn Read + Send>,
+    pub(super) file: Option<File>,
+    pub(super) bar: ProgressBar,
+}
+
 impl Source {
-    /// Reads the beginning: a header row, or all of an EDN file.
+    /// Reads the beginning: a header row, a schema, or all of an EDN file.
     pub(super) fn new(
-        mut bytes: Box<dyn Read + Send>,
+        opened: Opened,
         kind: Kind,
         name: String,
-        delimiter: char,
+        delimiter: u8,
     ) -> Result<Source, Fault> {
-        let mut columns = Vec::new();
+        let (mut columns, mut heading) = (Vec::new(), None);
+        let failed = |cause: &dyn std::fmt::Display| Fault::Failed(format!("{name}: {cause}"));
         let reader = match kind {
             Kind::Csv => {
-                let delimiter = u8::try_from(delimiter).map_err(|_| {
-                    Fault::Usage(format!(
-                        "--delimiter {delimiter}: expected an ASCII character"
-                    ))
-                })?;
-                let mut reader = csv::ReaderBuilder::new()
-                    .delimiter(delimiter)
-                    .flexible(true)
-                    .from_reader(bytes);
-                let headers = reader
-                    .headers()
-                    .map_err(|cause| Fault::Failed(format!("{name}: {cause}")))?;
-                let headers = headers
-                    .iter()
-                    .map(|header| header.trim_start_matches('\u{feff}'));
-                columns.extend(headers.map(|header| header.trim().to_owned()));
-                Reader::Csv(Box::new(reader))
+                let records = Records::new(opened.bytes, delimiter);
+                let mut records = records.map_err(|cause| Fault::unreadable(&name, &cause))?;
+                let header = records.next().map_err(|cause| failed(&cause))?;
+                if let Some(header) = header {
+                    heading = Some(records.text(&header).to_owned());
+                    let fields = header.fields.map_err(|cause| failed(&cause))?;
+                    columns.extend(fields.iter().map(|header| header.trim().to_owned()));
+                }
+                Reader::Csv(Box::new(records))
             }
             Kind::Jsonl => Reader::Lines {
-                lines: BufReader::new(bytes),
+                lines: BufReader::new(opened.bytes),
                 line: 0,
             },
+            Kind::Parquet | Kind::Arrow => {
+                let batches = match (kind, opened.file) {
+                    (Kind::Arrow, _) => Batches::arrow(opened.bytes),
+                    (_, Some(file)) => Batches::parquet(file),
+                    (_, None) => {
+                        return Err(Fault::Usage(
+                            "Parquet is read from its end: give a file instead of -".to_owned(),
+                        ));
+                    }
+                };
+                let batches = batches.map_err(|cause| failed(&cause))?;
+                let fields = batches.schema().fields();
+                columns.extend(fields.iter().map(|field| field.name().clone()));
+                // Of Arrow's files the bytes are counted as they are read.
+                let bar = match kind {
+                    Kind::Parquet => opened.bar,
+                    _ => ProgressBar::hidden(),
+                };
+                Reader::Columns(Box::new(Columns::new(batches, &columns, bar)))
+            }
             Kind::Edn => {
-                let mut text = String::new();
+                let (mut text, mut bytes) = (String::new(), opened.bytes);
                 bytes
                     .read_to_string(&mut text)
                     .map_err(|cause| Fault::unreadable(&name, &cause))?;
@@ -99,64 +192,141 @@ impl Source {
         };
         Ok(Source {
             name,
+            own: columns.len(),
             columns,
+            fixed: Vec::new(),
+            heading,
+            keeps: false,
             reader,
         })
+    }
+
+    /// Says the same in each row, unless the rows have a column of that name themselves.
+    pub(super) fn add_fixed(&mut self, name: &str, text: Option<&str>) {
+        if matches!(self.reader, Reader::Forms(_)) || self.columns.iter().any(|own| own == name) {
+            return;
+        }
+        let at = self.columns.len();
+        self.columns.push(name.to_owned());
+        let text = text.filter(|text| !text.is_empty());
+        self.fixed
+            .extend(text.map(|text| (at, Cell::Text(text.to_owned().into()))));
+    }
+
+    /// Reads no cells of columns that are skipped; fails for others that no value can be made of.
+    pub(super) fn skip(&mut self, is_skipped: impl Fn(&str) -> bool) -> Result<(), Fault> {
+        let Reader::Columns(columns) = &mut self.reader else {
+            return Ok(());
+        };
+        let fields = columns.batches.schema().fields();
+        let wanted = fields.iter().map(|field| {
+            let name = field.name();
+            let is_wanted = !is_skipped(name);
+            match is_wanted && !is_readable(field.data_type()) {
+                false => Ok(is_wanted),
+                true => Err(Fault::Failed(format!(
+                    "{}: the column {name} is of the type {}, which no attribute has; \
+                     --skip {name} leaves it out",
+                    self.name,
+                    field.data_type()
+                ))),
+            }
+        });
+        columns.wanted = wanted.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// What rows are counted by.
+    pub(super) fn unit(&self) -> &'static str {
+        match self.reader {
+            Reader::Columns(_) => "row",
+            _ => "line",
+        }
     }
 
     /// The next row; none at the end.
     ///
     /// Errors: only what makes all further reading pointless.
     pub(super) fn next(&mut self) -> Result<Option<Row>, Fault> {
+        let keeps = self.keeps;
         match &mut self.reader {
-            Reader::Csv(reader) => next_record(reader, self.columns.len(), &self.name),
-            Reader::Lines { lines, line } => next_line(lines, line, &mut self.columns, &self.name),
+            Reader::Csv(records) => next_record(records, self.own, keeps)
+                .map_err(|cause| Fault::unreadable(&self.name, &cause)),
+            Reader::Lines { lines, line } => {
+                next_line(lines, line, &mut self.columns, &self.name, keeps)
+            }
+            Reader::Columns(columns) => {
+                let next = columns.next(keeps);
+                next.map_err(|message| {
+                    let (name, line) = (&self.name, columns.line);
+                    Fault::Failed(format!("{name}, after row {line}: {message}"))
+                })
+            }
             Reader::Forms(forms) => Ok(forms.next().map(|(line, form)| Row {
                 line,
+                aside: keeps.then(|| Aside::Text(form.to_string().into_bytes().into())),
                 content: Ok(Content::Form(form)),
             })),
         }
     }
 }
 
-fn next_record(
-    reader: &mut csv::Reader<Box<dyn Read + Send>>,
-    columns: usize,
-    name: &str,
-) -> Result<Option<Row>, Fault> {
-    let mut record = csv::StringRecord::new();
-    let line = reader.position().line();
-    match reader.read_record(&mut record) {
-        Ok(false) => return Ok(None),
-        Ok(true) => {}
-        Err(cause) if matches!(cause.kind(), csv::ErrorKind::Io(_)) => {
-            return Err(Fault::Failed(format!("cannot read {name}: {cause}")));
-        }
-        Err(_) => {
-            return Ok(Some(Row {
-                line,
-                content: Err("the row is not UTF-8".to_owned()),
-            }));
+impl Columns {
+    fn new(batches: Batches, names: &[String], bar: ProgressBar) -> Columns {
+        let names: Arc<[String]> = names.into();
+        let frame = Frame {
+            names: Arc::clone(&names),
+            columns: Vec::new(),
+        };
+        Columns {
+            batches,
+            wanted: vec![true; names.len()],
+            names,
+            frame: Arc::new(frame),
+            at: 0,
+            rows: 0,
+            line: 0,
+            bar,
         }
     }
-    let line = record.position().map_or(line, csv::Position::line);
-    if record.len() != columns {
-        let message = format!("{} columns, the header has {columns}", record.len());
-        return Ok(Some(Row {
-            line,
-            content: Err(message),
-        }));
+
+    fn next(&mut self, keeps: bool) -> Result<Option<Row>, String> {
+        while self.at == self.rows {
+            let Some(batch) = self.batches.next() else {
+                return Ok(None);
+            };
+            let batch = batch.map_err(|cause| cause.to_string())?;
+            self.bar.inc(batch.num_rows() as u64);
+            self.frame = Arc::new(Frame {
+                names: Arc::clone(&self.names),
+                columns: columns::columns(&batch, &self.wanted),
+            });
+            (self.at, self.rows) = (0, batch.num_rows());
+        }
+        let at = self.at;
+        self.at += 1;
+        self.line += 1;
+        Ok(Some(Row {
+            line: self.line,
+            content: Ok(Content::Slot(Arc::clone(&self.frame), at)),
+            aside: keeps.then(|| Aside::Cells(Arc::clone(&self.frame), at)),
+        }))
     }
-    let cells = record
-        .iter()
-        .enumerate()
-        .filter(|(_, text)| !text.is_empty());
-    let cells = cells
-        .map(|(at, text)| (at, Cell::Text(text.to_owned())))
-        .collect();
+}
+
+fn next_record(records: &mut Records, columns: usize, keeps: bool) -> std::io::Result<Option<Row>> {
+    let Some(record) = records.next()? else {
+        return Ok(None);
+    };
+    let aside = keeps.then(|| Aside::Text(records.text(&record).into()));
+    let content = record.fields.and_then(|fields| match fields.len() {
+        len if len == columns => Ok(Content::Fields(fields)),
+        len => Err(format!("{len} columns, the header has {columns}")),
+    });
     Ok(Some(Row {
-        line,
-        content: Ok(Content::Cells(cells)),
+        line: record.line,
+        content,
+        aside,
     }))
 }
 
@@ -165,6 +335,7 @@ fn next_line(
     line: &mut u64,
     columns: &mut Vec<String>,
     name: &str,
+    keeps: bool,
 ) -> Result<Option<Row>, Fault> {
     loop {
         let mut bytes = Vec::new();
@@ -186,6 +357,7 @@ fn next_line(
         return Ok(Some(Row {
             line: *line,
             content,
+            aside: keeps.then(|| Aside::Text(bytes.trim_ascii_end().into())),
         }));
     }
 }
@@ -215,79 +387,30 @@ fn object(bytes: &[u8], columns: &mut Vec<String>) -> Result<Content, String> {
     Ok(Content::Cells(cells))
 }
 
-/// The forms of a text, each with its line: those within its one vector, else the top-level ones.
-fn forms(text: &str, name: &str) -> Result<Vec<(u64, Value)>, Fault> {
-    let is_operation =
-        |first: Option<&Value>| first.is_some_and(|form| form.as_keyword().is_some());
-    // Form by form: a vector of everything may be over the limits of one form.
-    let inner = text
-        .trim()
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    if let Some(inner) = inner
-        && let Ok(forms) = read_forms(inner, name, leading_lines(text, inner))
-        && !is_operation(forms.first().map(|(_, form)| form))
-    {
-        return Ok(forms);
-    }
-    let forms = read_forms(text, name, 0)?;
-    match forms.as_slice() {
-        [(line, Value::Vector(items))] if !is_operation(items.first()) => {
-            Ok(items.iter().map(|item| (*line, item.clone())).collect())
-        }
-        _ => Ok(forms),
-    }
-}
-
-/// How many lines of a text come before a part of it.
-fn leading_lines(text: &str, part: &str) -> u64 {
-    let at = part.as_ptr() as usize - text.as_ptr() as usize;
-    text.as_bytes()[..at]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count() as u64
-}
-
-fn read_forms(text: &str, name: &str, lines_before: u64) -> Result<Vec<(u64, Value)>, Fault> {
-    let mut forms = edn::Forms::new(text);
-    let mut read = Vec::new();
-    let (mut counted_to, mut line) = (0, 1 + lines_before);
-    while let Some(form) = forms.next() {
-        let start = forms.last_span().start;
-        let form = form.map_err(|error| {
-            let at = error.span().map_or(start, |span| span.start);
-            let place = edn::line_column(text, at);
-            let shown = place.line as u64 + lines_before;
-            Fault::Failed(format!(
-                "{name}, line {shown}, column {}: {error}",
-                place.column
-            ))
-        })?;
-        let newlines = text.as_bytes()[counted_to..start]
-            .iter()
-            .filter(|byte| **byte == b'\n');
-        line += newlines.count() as u64;
-        counted_to = start;
-        read.push((line, form));
-    }
-    Ok(read)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rows(text: &'static str, kind: Kind) -> Vec<String> {
-        let mut source = Source::new(Box::new(text.as_bytes()), kind, "t".to_owned(), ',').unwrap();
+        let opened = Opened {
+            bytes: Box::new(text.as_bytes()),
+            file: None,
+            bar: ProgressBar::hidden(),
+        };
+        let mut source = Source::new(opened, kind, "t".to_owned(), b',').unwrap();
         let mut shown = Vec::new();
         while let Some(row) = source.next().unwrap() {
             let content = match row.content {
-                Ok(Content::Cells(cells)) => cells
-                    .iter()
-                    .map(|(at, cell)| format!("{}={cell:?}", source.columns[*at]))
-                    .collect::<Vec<_>>()
-                    .join(" "),
                 Ok(Content::Form(form)) => form.to_string(),
+                Ok(content) => {
+                    let mut shown = Vec::new();
+                    let show = |at: usize, cell: &Cell<'_>| {
+                        shown.push(format!("{}={cell:?}", source.columns[at]));
+                        Ok(())
+                    };
+                    content.try_each(show).unwrap();
+                    shown.join(" ")
+                }
                 Err(message) => message,
             };
             shown.push(format!("{}: {content}", row.line));
