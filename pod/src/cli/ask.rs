@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use datalith_engine::conn::Conn;
-use datalith_engine::exec::{self, Input, QueryOptions};
+use datalith_engine::exec::{self, Answer, Input, QueryOptions};
 use datalith_engine::query::ast::{self, Query};
 use datalith_engine::{Value, edn, query};
 
@@ -21,8 +21,7 @@ use super::paint::Paint;
 pub(crate) fn q(arguments: &Q) -> Result<(), Fault> {
     let asked = Asked::of(&arguments.question)?;
     let started = Instant::now();
-    let answer = exec::q(&asked.form(), &asked.inputs, &asked.options);
-    let answer = answer.map_err(|error| Fault::refused_in(error, &asked.text))?;
+    let answer = asked.answer()?;
     let took = started.elapsed();
     let listing = Listing::of_answer(&answer, &asked.parsed);
     output::show(&listing, Format::chosen(arguments.printing.format), took)
@@ -60,7 +59,7 @@ pub(crate) fn explain(arguments: &Explain) -> Result<(), Fault> {
 }
 
 /// A question in the engine's terms.
-struct Asked {
+pub(super) struct Asked {
     text: Text,
     parsed: Query,
     inputs: Vec<Input>,
@@ -70,7 +69,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(question: &Question) -> Result<Asked, Fault> {
+    /// Opens what the question is asked of.
+    pub(super) fn of(question: &Question) -> Result<Asked, Fault> {
         let text = Text::of(&question.query, "query")?;
         let refused = |error| Fault::refused_in(error, &text);
         let (form, spans) = edn::read_spanned(&text.body).map_err(refused)?;
@@ -122,6 +122,17 @@ impl Asked {
             options,
             _connections: connections,
         })
+    }
+
+    /// Its answer.
+    pub(super) fn answer(&self) -> Result<Answer, Fault> {
+        let answer = exec::q(&self.form(), &self.inputs, &self.options);
+        answer.map_err(|error| Fault::refused_in(error, &self.text))
+    }
+
+    /// What the columns of its answer are called.
+    pub(super) fn headings(&self, answer: &Answer) -> Vec<String> {
+        Listing::of_answer(answer, &self.parsed).headings
     }
 
     /// The query as text: errors then know where in it they are.

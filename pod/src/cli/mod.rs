@@ -2,8 +2,9 @@
 //!
 //! Input: the arguments, standard input and files. Output: results on standard output and nothing
 //! else there; everything said about them goes to standard error. Arguments become a call of the
-//! engine in [`ask`], [`change`], [`read`], [`import`], [`branch`], [`log`], [`difference`],
-//! [`search`], [`sql`], [`script`], [`kernel`], [`notebook`] and [`upkeep`]; what comes back is a [`listing`], which
+//! engine in [`ask`], [`change`], [`read`], [`import`], [`export`], [`branch`], [`log`],
+//! [`difference`], [`search`], [`sql`], [`script`], [`kernel`], [`notebook`] and [`upkeep`]; what
+//! comes back is a [`listing`], which
 //! [`output`] writes as a table or as data.
 
 mod arguments;
@@ -13,7 +14,9 @@ mod change;
 mod database;
 mod demo;
 mod difference;
+mod export;
 mod fault;
+mod file_arguments;
 mod import;
 mod input;
 mod interrupt;
@@ -96,7 +99,7 @@ fn perform(command: &Command) -> Result<ExitCode, Fault> {
         Command::Gc(arguments) => log::gc(arguments),
         Command::Checkpoint(arguments) => upkeep::checkpoint(arguments),
         Command::Verify(arguments) => upkeep::verify(arguments),
-        Command::Export(arguments) => upkeep::export(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::ImportDump(arguments) => upkeep::import_dump(arguments),
         Command::Backup(arguments) => upkeep::backup(arguments),
     }

@@ -1,7 +1,8 @@
-//! Looking after a database as a whole: `verify`, `export`, `import-dump`, `backup`, `checkpoint`.
+//! Looking after a database as a whole: `verify`, dumps of `export`, `import-dump`, `backup`, `checkpoint`.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use datalith_engine::Value;
@@ -10,9 +11,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ops::upkeep::{checkpoint_value, export_to, folder_store, import_from};
 
-use super::arguments::{Backup, DumpFile, Look, Verify};
+use super::arguments::{Look, Printing, Verify, Whole};
 use super::database;
 use super::fault::Fault;
+use super::file_arguments::{Backup, DumpFile};
 use super::output::{self, Format};
 
 /// Checks all files, rows and commits; failing if one is not as it should be.
@@ -61,15 +63,12 @@ pub(crate) fn verify(arguments: &Verify) -> Result<(), Fault> {
 }
 
 /// Writes the whole database into a file.
-pub(crate) fn export(arguments: &DumpFile) -> Result<(), Fault> {
+pub(crate) fn export(place: &Whole, file: &Path, printing: &Printing) -> Result<(), Fault> {
     let watch = Watch::begin();
-    let conn = whole(&arguments.whole.path)?;
-    let report = export_to(&conn, &arguments.file, &|progress| watch.show(progress));
+    let conn = whole(&place.path)?;
+    let report = export_to(&conn, file, &|progress| watch.show(progress));
     watch.end();
-    output::show_value(
-        &report?.to_value(),
-        Format::chosen(arguments.printing.format),
-    )
+    output::show_value(&report?.to_value(), Format::chosen(printing.format))
 }
 
 /// Makes a database of what `export` wrote.

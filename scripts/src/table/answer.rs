@@ -16,7 +16,7 @@ impl Table {
     /// what is called the same as a column before it gets a number.
     pub fn from_answer(answer: &Answer, names: Vec<String>) -> Table {
         let columns = (0..answer.columns().len()).map(|at| Column::from_answer(answer, at));
-        let names = unique(names.iter().map(|name| readable(name)));
+        let names = readable_names(&names);
         Table::of_columns(names, columns.collect(), answer.len())
     }
 }
@@ -89,6 +89,11 @@ fn only(kinds: &[u8]) -> Option<Cells> {
 
 fn present(kinds: &[u8]) -> NullBuffer {
     kinds.iter().map(|kind| *kind != Cells::Nil as u8).collect()
+}
+
+/// The names of an answer's columns: readable, and each once.
+pub fn readable_names(names: &[String]) -> Vec<String> {
+    unique(names.iter().map(|name| readable(name)))
 }
 
 /// A find element as a name: variables as they are, aggregates joined by underscores.

@@ -31,6 +31,7 @@ pub(crate) mod tests;
 
 #[cfg(feature = "sql")]
 pub(crate) use batch::from_batches;
+pub use answer::readable_names;
 pub use column::{Column, Kind};
 pub(crate) use measure::numbers;
 pub use rows::Table;

@@ -33,6 +33,12 @@ pub(super) fn columns(batch: &RecordBatch, wanted: &[bool]) -> Vec<Cells> {
     fields.map(column).collect()
 }
 
+/// The type that a field notes beside Arrow's.
+pub(super) fn noted_type(field: &Field) -> Option<ValueType> {
+    let kind = field.metadata().get(KIND)?;
+    ValueType::from_ident(&format!("db.type/{kind}"))
+}
+
 /// Whether there are values for a type.
 pub(super) fn is_readable(kind: &DataType) -> bool {
     let is_scalar = |kind: &DataType| {

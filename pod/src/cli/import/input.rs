@@ -3,8 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::Kind;
-use crate::cli::arguments::Import;
 use crate::cli::fault::Fault;
+use crate::cli::file_arguments::Import;
 
 /// What folders say for no value, as Hive writes it.
 pub(crate) const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";

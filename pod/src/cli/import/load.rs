@@ -14,8 +14,8 @@ use indicatif::ProgressBar;
 use super::plan::Plan;
 use super::rejects::{Aside, Reject, Rejects};
 use super::source::{Content, Row, Source};
-use crate::cli::arguments::Import;
 use crate::cli::fault::Fault;
+use crate::cli::file_arguments::Import;
 
 /// Cells from which on a batch has no more rows: a transaction takes a limited number of datoms.
 const BATCH_CELLS: usize = limits::TX_DATOMS / 2;

@@ -26,9 +26,9 @@ use clap::ValueEnum;
 use datalith_engine::Value;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::arguments::Import;
 use super::database;
 use super::fault::Fault;
+use super::file_arguments::Import;
 use super::output::{self, Format};
 use input::{Input, inputs};
 use load::Load;

@@ -8,8 +8,8 @@ use datalith_engine::{Db, Keyword, Value};
 
 use super::cell::{Cell, wider};
 use super::source::{Content, Row, Source};
-use crate::cli::arguments::Import;
 use crate::cli::fault::Fault;
+use crate::cli::file_arguments::Import;
 
 /// Characters that would end a keyword.
 const NO_NAME: &[char] = &[
@@ -143,6 +143,7 @@ impl Plan {
         for (at, name) in names.iter().enumerate() {
             let look = looks[at].chosen(self.doubts);
             if let (Column::Undecided, Some(look)) = (&self.columns[at], look) {
+                let look = source.declared_type(at).unwrap_or(look);
                 let (column, declared) = self.decide(name, look, looks[at].has_many, db)?;
                 self.columns[at] = column;
                 schema.extend(declared);

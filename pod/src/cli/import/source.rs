@@ -5,12 +5,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use datalith_engine::Value;
+use datalith_engine::schema::ValueType;
 use datalith_scripts::columnar::Batches;
 use indicatif::ProgressBar;
 
 use super::Kind;
 use super::cell::Cell;
-use super::columns::{self, Cells, is_readable};
+use super::columns::{self, Cells, is_readable, noted_type};
 use super::csv::{Fields, Records};
 use super::forms::forms;
 use super::rejects::Aside;
@@ -234,6 +235,15 @@ impl Source {
         });
         columns.wanted = wanted.collect::<Result<_, _>>()?;
         Ok(())
+    }
+
+    /// The type that the file says a column has, beyond what its cells look like.
+    pub(super) fn declared_type(&self, at: usize) -> Option<ValueType> {
+        let Reader::Columns(columns) = &self.reader else {
+            return None;
+        };
+        let fields = columns.batches.schema().fields();
+        fields.get(at).and_then(|field| noted_type(field))
     }
 
     /// What rows are counted by.
