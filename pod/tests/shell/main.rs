@@ -3,6 +3,7 @@
 mod ask;
 mod crowd;
 mod demo;
+mod files;
 mod import;
 #[cfg(feature = "sql")]
 mod sql;

@@ -16,8 +16,9 @@ use super::guard::damaged;
 /// The mark at both ends of a file, and the mark before each message.
 const FILE_MARK: &[u8] = b"ARROW1";
 const MESSAGE_MARK: [u8; 4] = [0xFF; 4];
-/// The file's mark is padded to this many bytes.
+/// The file's mark is padded to so many bytes at least, and so many more at most.
 const FILE_MARK_BYTES: usize = 8;
+const PADDING_BYTES: usize = 128;
 /// Longest description of a message, and longest message, packed or not, in bytes.
 const DESCRIPTION_BYTES: u64 = 64 << 20;
 const BODY_BYTES: u64 = 2 << 30;
@@ -30,6 +31,8 @@ pub(super) struct Messages {
     /// The word before the next message, where it was read already.
     ahead: Option<[u8; 4]>,
     decoder: StreamDecoder,
+    /// Whether it is a file: there the end is always said.
+    is_file: bool,
     is_done: bool,
 }
 
@@ -51,18 +54,34 @@ impl Messages {
             }
             ahead = None;
         }
+        let is_file = ahead.is_none();
         let mut messages = Messages {
             bytes,
             ahead,
             decoder: StreamDecoder::new(),
+            is_file,
             is_done: false,
         };
+        if is_file {
+            messages.skip_padding()?;
+        }
         let Some(description) = messages.description()? else {
             return Err(damaged("it ends before it says what it holds"));
         };
         let schema: Schema = try_schema_from_ipc_buffer(&framed(&description))?;
         messages.feed(&description, Vec::new())?;
         Ok((messages, schema.into()))
+    }
+
+    /// Passes over the zeros behind a file's mark: writers align by 8 bytes, or by more.
+    fn skip_padding(&mut self) -> Result<(), ArrowError> {
+        for _ in 0..PADDING_BYTES / 4 {
+            self.ahead = self.word()?;
+            if self.ahead != Some([0; 4]) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The next batch; none at the end.
@@ -112,7 +131,8 @@ impl Messages {
             None => match self.word()? {
                 Some(word) => word,
                 // A stream may end without saying so.
-                None => return Ok(None),
+                None if !self.is_file => return Ok(None),
+                None => return Err(damaged("it ends before its end")),
             },
         };
         // Streams of old have the length alone.

@@ -139,6 +139,19 @@ impl Column {
         array.map_err(|message| format!("{}: {message}", self.name))
     }
 
+    /// A cell for JSON: numbers that readers of JSON would round are texts.
+    pub(super) fn json(&self, cell: &Value) -> Value {
+        match cell {
+            Value::BigInt(_) | Value::BigDec(_) | Value::Ratio(_) => {
+                Value::str(&self.lies.text(cell))
+            }
+            Value::Vector(items) if self.is_many => {
+                Value::vector(items.iter().map(|v| self.json(v)))
+            }
+            cell => cell.clone(),
+        }
+    }
+
     /// A cell as text for CSV: several values with `;` between them.
     pub(super) fn text(&self, cell: &Value) -> String {
         match cell.as_sequential() {

@@ -167,9 +167,10 @@ impl Files {
             }
             Rows::Jsonl(out) => {
                 for row in 0..rows {
-                    let entries = own.iter().map(|at| (&columns[*at].name, &cells[*at][row]));
+                    let entries = own.iter().map(|at| (&columns[*at], &cells[*at][row]));
                     let present = entries.filter(|(_, cell)| !cell.is_nil());
-                    let object = present.map(|(name, cell)| (Value::str(name), cell.clone()));
+                    let object =
+                        present.map(|(column, cell)| (Value::str(&column.name), column.json(cell)));
                     let written = json::write(out, &Value::map(object));
                     written
                         .and_then(|()| out.write_all(b"\n"))
