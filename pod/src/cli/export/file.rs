@@ -157,27 +157,21 @@ impl Files {
                 let written = batch.and_then(|batch| writer.write(&batch));
                 written.map_err(|cause| unwritable(io::Error::other(cause)))
             }
-            Rows::Csv(writer) => {
-                for row in 0..rows {
-                    let texts = own.iter().map(|at| columns[*at].text(&cells[*at][row]));
-                    let written = writer.write_record(texts);
-                    written.map_err(|cause| unwritable(cause.into()))?;
-                }
-                Ok(())
-            }
-            Rows::Jsonl(out) => {
-                for row in 0..rows {
-                    let entries = own.iter().map(|at| (&columns[*at], &cells[*at][row]));
-                    let present = entries.filter(|(_, cell)| !cell.is_nil());
-                    let object =
-                        present.map(|(column, cell)| (Value::str(&column.name), column.json(cell)));
-                    let written = json::write(out, &Value::map(object));
-                    written
-                        .and_then(|()| out.write_all(b"\n"))
-                        .map_err(unwritable)?;
-                }
-                Ok(())
-            }
+            Rows::Csv(writer) => (0..rows).try_for_each(|row| {
+                let texts = own.iter().map(|at| columns[*at].text(&cells[*at][row]));
+                let written = writer.write_record(texts);
+                written.map_err(|cause| unwritable(cause.into()))
+            }),
+            Rows::Jsonl(out) => (0..rows).try_for_each(|row| {
+                let entries = own.iter().map(|at| (&columns[*at], &cells[*at][row]));
+                let present = entries.filter(|(_, cell)| !cell.is_nil());
+                let object =
+                    present.map(|(column, cell)| (Value::str(&column.name), column.json(cell)));
+                let written = json::write(out, &Value::map(object));
+                written
+                    .and_then(|()| out.write_all(b"\n"))
+                    .map_err(unwritable)
+            }),
         }
     }
 
