@@ -191,8 +191,8 @@ mod tests {
         check(
             "[:name :age]",
             r#"["a" "x"]"#,
-            "Bad entity value x at [:db/add 5 :age \"x\"], value does not match schema \
-             definition. Must be conform to: long?",
+            "Bad entity value \"x\" at [:db/add 5 :age \"x\"], value does not match schema \
+             definition. Must be conform to: (= (class %) java.lang.Long)",
         );
     }
 
