@@ -20,6 +20,10 @@ pub struct Session {
     pub(crate) handles: Handles,
     pub(crate) listeners: Listeners,
     pub(crate) queries: KnownQueries,
+    #[cfg_attr(
+        not(feature = "sql"),
+        expect(dead_code, reason = "without SQL there are no statements to keep")
+    )]
     pub(crate) statements: Statements,
 }
 
