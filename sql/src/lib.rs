@@ -12,6 +12,7 @@ mod executor;
 mod fault;
 mod function;
 pub mod limits;
+pub mod lower;
 mod output;
 mod scan;
 mod session;
