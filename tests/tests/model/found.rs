@@ -2,8 +2,9 @@
 
 use datalith_engine::exec::{QueryOptions, q};
 
+use datalith_tests::model::{Given, Program, World, read};
+
 use super::difference;
-use super::world::{Given, Program, World, read};
 
 const FRIEND: &str =
     "{:db/ident :friend :db/valueType :db.type/ref :db/cardinality :db.cardinality/many}";

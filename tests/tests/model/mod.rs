@@ -3,27 +3,18 @@
 //! Everything is seeded: a case is its number. `MODEL_CASES` asks for more cases, `MODEL_SEED`
 //! begins elsewhere; a case that differs is made smaller and printed, to be kept in `found`.
 
-mod agree;
-mod check;
-mod cycle;
 mod found;
-mod generate;
-mod log;
-mod oracle;
-mod query;
-mod rules;
-mod safety;
-mod shrink;
-mod world;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use check::{Outcome, ask, ask_with, build, check_access, check_datoms, compare};
 use datalith_engine::Value;
 use datalith_engine::exec::QueryOptions;
+use datalith_tests::model::{
+    Built, Outcome, Program, Random, World, ask, ask_with, build, check_access, check_datoms,
+    compare, program, shrink, world,
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use world::{Program, Random, World};
 
 /// Worlds per run, and programs asked of each.
 const WORLDS: u64 = 2_500;
@@ -85,13 +76,13 @@ fn the_engine_agrees_with_the_model() {
 /// One world and its programs; the first that differs, made smaller.
 fn run(seed: u64, tally: &mut BTreeMap<&'static str, usize>) -> Option<String> {
     let mut random = Random(seed);
-    let (world, attributes) = generate::world(&mut random);
+    let (world, attributes) = world(&mut random);
     let built = match build(&world).and_then(|built| check_datoms(&built).map(|()| built)) {
         Ok(built) => built,
         Err(_) => return Some(report(seed, world, None)),
     };
     for _ in 0..PROGRAMS {
-        let program = query::program(&mut random, &attributes, world.keep_history);
+        let program = program(&mut random, &attributes, world.keep_history);
         let what = match compare(&built, &program) {
             Outcome::Same(0) => "empty",
             Outcome::Same(_) => "rows",
@@ -113,7 +104,7 @@ fn run(seed: u64, tally: &mut BTreeMap<&'static str, usize>) -> Option<String> {
 /// The same answer, rows in the same order, whatever the number of threads. However few rows each of
 /// them takes, the rows are the same; with few a join may go another way and list them otherwise, so
 /// that `:limit` takes others.
-fn check_threads(built: &check::Built, program: &Program) -> Result<(), String> {
+fn check_threads(built: &Built, program: &Program) -> Result<(), String> {
     let one_row = QueryOptions {
         task_rows: Some(1),
         ..QueryOptions::default()
@@ -179,7 +170,7 @@ fn difference(world: &World, program: Option<&Program>) -> Option<String> {
 }
 
 fn report(seed: u64, mut world: World, mut program: Option<Program>) -> String {
-    shrink::shrink(&mut world, &mut program, |world, program| {
+    shrink(&mut world, &mut program, |world, program| {
         difference(world, program).is_some()
     });
     let why = difference(&world, program.as_ref()).unwrap_or_default();

@@ -19,11 +19,8 @@ pub(super) struct Maker<'a> {
     locals: usize,
 }
 
-pub(super) fn program(
-    random: &mut Random,
-    attributes: &[Attribute],
-    keep_history: bool,
-) -> Program {
+/// A query, its rules and its inputs.
+pub fn program(random: &mut Random, attributes: &[Attribute], keep_history: bool) -> Program {
     let (has_rules, has_other, has_tuples) =
         (random.percent(45), random.percent(20), random.percent(15));
     let mut maker = Maker {

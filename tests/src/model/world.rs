@@ -6,33 +6,37 @@ use datalith_engine::Value;
 
 /// Options and transactions; the first transaction declares attributes.
 #[derive(Clone)]
-pub(super) struct World {
-    pub(super) attribute_refs: bool,
-    pub(super) keep_history: bool,
+pub struct World {
+    /// `:attribute-refs?`
+    pub attribute_refs: bool,
+    /// `:keep-history?`
+    pub keep_history: bool,
     /// `:schema-flexibility :read`
-    pub(super) is_open: bool,
+    pub is_open: bool,
     /// The forms of each transaction, as text.
-    pub(super) transactions: Vec<Vec<String>>,
+    pub transactions: Vec<Vec<String>>,
 }
 
 /// A query with its rules and inputs.
 #[derive(Clone)]
-pub(super) struct Program {
-    pub(super) find: String,
+pub struct Program {
+    /// The elements of `:find`.
+    pub find: String,
     /// Everything between `:find` and `:in`: `:with ?x`, `:keys a b`.
-    pub(super) beside: String,
+    pub beside: String,
     /// The elements of `:in` and what they are given.
-    pub(super) inputs: Vec<(String, Given)>,
-    pub(super) clauses: Vec<String>,
+    pub inputs: Vec<(String, Given)>,
+    /// The clauses of `:where`.
+    pub clauses: Vec<String>,
     /// `:order-by … :limit …`
-    pub(super) modifiers: String,
+    pub modifiers: String,
     /// The branches of rules.
-    pub(super) rules: Vec<String>,
+    pub rules: Vec<String>,
 }
 
 /// What stands for one element of `:in`.
 #[derive(Clone)]
-pub(super) enum Given {
+pub enum Given {
     /// The database under views.
     Db(Vec<Step>),
     /// The rules.
@@ -43,14 +47,19 @@ pub(super) enum Given {
 
 /// One view over another.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub enum Step {
+    /// What was so at a point.
     AsOf(Point),
+    /// What was asserted after a point.
     Since(Point),
+    /// Every assertion and retraction.
     History,
 }
 
+/// A point in history.
 #[derive(Clone, Debug)]
-pub(super) enum Point {
+pub enum Point {
+    /// A transaction.
     Tx(i64),
     /// Milliseconds since 1970 UTC.
     Instant(i64),
@@ -62,7 +71,8 @@ pub(super) fn clock_ms(position: usize) -> i64 {
 }
 
 impl Program {
-    pub(super) fn query(&self) -> String {
+    /// The query as text.
+    pub fn query(&self) -> String {
         let names: Vec<&str> = self.inputs.iter().map(|(name, _)| name.as_str()).collect();
         format!(
             "[:find {} {} :in {} :where {} {}]",
@@ -74,7 +84,8 @@ impl Program {
         )
     }
 
-    pub(super) fn rules(&self) -> String {
+    /// The rules as text.
+    pub fn rules(&self) -> String {
         format!("[{}]", self.rules.join("\n "))
     }
 }
@@ -112,7 +123,7 @@ impl fmt::Display for Program {
 }
 
 /// One random sequence (splitmix64).
-pub(super) struct Random(pub(super) u64);
+pub struct Random(pub u64);
 
 impl Random {
     pub(super) fn next(&mut self) -> u64 {
@@ -145,6 +156,6 @@ impl Random {
 }
 
 /// Reads text the generator wrote.
-pub(super) fn read(text: &str) -> Value {
+pub fn read(text: &str) -> Value {
     datalith_engine::edn::read(text).unwrap_or_else(|error| panic!("{text}: {}", error.message()))
 }

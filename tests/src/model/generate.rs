@@ -4,7 +4,7 @@ use super::world::{Random, World};
 
 /// One attribute of the pool: its name and type.
 #[derive(Clone, Copy)]
-pub(super) struct Attribute {
+pub struct Attribute {
     pub(super) ident: &'static str,
     pub(super) kind: Kind,
     many: bool,
@@ -52,7 +52,7 @@ const fn attribute(ident: &'static str, kind: Kind, many: bool, unique: &'static
 }
 
 /// A world and the attributes its transactions use.
-pub(super) fn world(random: &mut Random) -> (World, Vec<Attribute>) {
+pub fn world(random: &mut Random) -> (World, Vec<Attribute>) {
     let attribute_refs = random.percent(12);
     let is_open = !attribute_refs && random.percent(25);
     let keep_history = random.percent(85);

@@ -19,15 +19,16 @@ use super::safety::UNCLEAR;
 use super::world::{Given, Point, Program, Step, World, clock_ms, read};
 
 /// A world in both: the engine's database value and the model's log.
-pub(super) struct Built {
-    pub(super) db: Db,
+pub struct Built {
+    /// The engine's database value.
+    pub db: Db,
     pub(super) log: Log,
     first: Db,
     logged: Vec<Logged>,
 }
 
 /// Makes every transaction in both.
-pub(super) fn build(world: &World) -> Result<Built, String> {
+pub fn build(world: &World) -> Result<Built, String> {
     let options = Options {
         flexibility: if world.is_open {
             Flexibility::Read
@@ -102,7 +103,7 @@ fn all(db: &Db) -> Vec<Datom> {
 
 /// Compares the datoms of both, in the present and over all time, and as a reopened database has
 /// them.
-pub(super) fn check_datoms(built: &Built) -> Result<(), String> {
+pub fn check_datoms(built: &Built) -> Result<(), String> {
     let mut views = vec![Vec::new()];
     if built.db.history().is_ok() {
         views.push(vec![Step::History]);
@@ -135,7 +136,7 @@ fn same_facts(what: &str, expected: &[Fact], found: &[Datom]) -> Result<(), Stri
 }
 
 /// Compares every access path with filtering, under the views of a program's sources.
-pub(super) fn check_access(built: &Built, program: &Program) -> Result<(), String> {
+pub fn check_access(built: &Built, program: &Program) -> Result<(), String> {
     for (_, given) in &program.inputs {
         let Given::Db(view) = given else { continue };
         let Ok(shown) = built.log.view(view) else {
@@ -250,15 +251,12 @@ fn viewed(db: &Db, steps: &[Step]) -> datalith_engine::Result<Db> {
 const PANICKED: &str = "the engine panics";
 
 /// What the engine answers, or why it refuses.
-pub(super) fn ask(built: &Built, program: &Program) -> Result<Value, String> {
+pub fn ask(built: &Built, program: &Program) -> Result<Value, String> {
     ask_with(built, program, &QueryOptions::default())
 }
 
-pub(super) fn ask_with(
-    built: &Built,
-    program: &Program,
-    options: &QueryOptions,
-) -> Result<Value, String> {
+/// What the elements of a program's `:in` are given, or why a view is refused.
+pub fn inputs(built: &Built, program: &Program) -> Result<Vec<Input>, String> {
     let mut inputs = Vec::new();
     for (_, given) in &program.inputs {
         inputs.push(match given {
@@ -269,6 +267,12 @@ pub(super) fn ask_with(
             Given::Text(text) => Input::Value(read(text)),
         });
     }
+    Ok(inputs)
+}
+
+/// As [`ask`], with options.
+pub fn ask_with(built: &Built, program: &Program, options: &QueryOptions) -> Result<Value, String> {
+    let inputs = inputs(built, program)?;
     let query = read(&program.query());
     let run = || exec::q(&query, &inputs, options).map(|answer| answer.to_value());
     match catch_unwind(AssertUnwindSafe(run)) {
@@ -307,7 +311,7 @@ fn expect(built: &Built, program: &Program) -> Result<(Query, Vec<Vec<Value>>), 
 }
 
 /// How a comparison ended.
-pub(super) enum Outcome {
+pub enum Outcome {
     /// The same answer; how many rows.
     Same(usize),
     /// Both refuse.
@@ -318,12 +322,22 @@ pub(super) enum Outcome {
     Differ(String),
 }
 
-pub(super) fn compare(built: &Built, program: &Program) -> Outcome {
+/// The engine beside the model.
+pub fn compare(built: &Built, program: &Program) -> Outcome {
+    compare_with(built, program, || ask(built, program))
+}
+
+/// An answer of somebody, or why there is none, beside the model's.
+pub fn compare_with(
+    built: &Built,
+    program: &Program,
+    ask: impl FnOnce() -> Result<Value, String>,
+) -> Outcome {
     let expected = expect(built, program);
     if matches!(&expected, Err(Refused(why)) if why == TOO_LARGE || why == UNCLEAR) {
         return Outcome::PassedOver;
     }
-    match (expected, ask(built, program)) {
+    match (expected, ask()) {
         (_, Err(why)) if why == PANICKED => Outcome::Differ(why),
         (Err(_), Err(_)) => Outcome::BothRefuse,
         (Err(Refused(why)), Ok(answer)) => {

@@ -3,7 +3,7 @@
 use super::world::{Given, Program, World};
 
 /// Drops forms, clauses, rules and views one by one for as long as `fails` stays true.
-pub(super) fn shrink(
+pub fn shrink(
     world: &mut World,
     program: &mut Option<Program>,
     fails: impl Fn(&World, Option<&Program>) -> bool,
