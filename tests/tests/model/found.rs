@@ -2,7 +2,7 @@
 
 use datalith_engine::exec::{QueryOptions, q};
 
-use datalith_tests::model::{Given, Program, World, read};
+use datalith_model::{Given, Program, World, read};
 
 use super::difference;
 

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use datalith_engine::Value;
 use datalith_engine::exec::QueryOptions;
-use datalith_tests::model::{
+use datalith_model::{
     Built, Outcome, Program, Random, World, ask, ask_with, build, check_access, check_datoms,
     compare, program, shrink, world,
 };
