@@ -87,6 +87,7 @@ fn of_attribute(
 ) -> Result<Option<Relation>> {
     let (mut plan, parts) = scan(db, a, run)?;
     let is_ref = db.attribute(a).is_some_and(|a| a.is_ref());
+    let is_one = matches!(terms.get(1), Some(Term::Const(_)));
     let (mut columns, mut fields) = (Vec::new(), Vec::<(Field, Expr)>::new());
     let mut conditions: Vec<Expr> = Vec::new();
     for (at, (term, part)) in terms.iter().zip(parts).enumerate() {
@@ -96,7 +97,11 @@ fn of_attribute(
             Term::Const(value) => {
                 let value = match at {
                     0 => Value::Long(entity(db, value, place)?),
-                    2 if is_ref => Value::Long(entity(db, value, place)?),
+                    2 if is_ref && is_one => Value::Long(entity(db, value, place)?),
+                    2 if is_ref => match any_entity(db, value)? {
+                        Some(e) => Value::Long(e),
+                        None => return Ok(None),
+                    },
                     _ => value.clone(),
                 };
                 match equals(&part, &value, terms)? {
@@ -231,6 +236,20 @@ fn entity(db: &Db, value: &Value, place: Place) -> Result<i64> {
         _ => Err(unsupported(format!(
             "{value} as the name of an entity does not lower"
         ))),
+    }
+}
+
+/// The entity that a constant names where the attribute may be any: one that names none is not refused.
+fn any_entity(db: &Db, value: &Value) -> Result<Option<i64>> {
+    match value {
+        Value::Long(_) | Value::Keyword(_) => match db.entid(value) {
+            Ok(e) => Ok(e.map(|e| e.0)),
+            Err(_) => Ok(None),
+        },
+        Value::Vector(_) | Value::List(_) => Err(unsupported(format!(
+            "The lookup ref {value} for any attribute does not lower"
+        ))),
+        _ => Ok(None),
     }
 }
 

@@ -140,12 +140,12 @@ fn step(
                 let met = lowering.round.take().map_or(0, |round| round.met);
                 Ok((relation?, met))
             })?;
-            // What does not call the component is found in the first round, the rest in later ones.
-            if (met == 0) == (round == 0) {
+            // The first round finds what needs no call; afterwards whatever is new comes of one.
+            if round == 0 || met > 0 {
                 found.push(relation);
             }
             delta += 1;
-            if delta >= met {
+            if round == 0 || delta >= met {
                 break;
             }
         }
