@@ -7,6 +7,7 @@ use datafusion::arrow::compute;
 use datafusion::arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SessionContext;
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datalith_engine::query::ast::{Find, FindElement, Query};
@@ -17,6 +18,9 @@ use super::kind::{Kind, Type};
 use super::relation::unsupported;
 use crate::executor::Executor;
 use crate::fault::inward;
+
+/// As many sorts at once can merge within the memory of an executor.
+const SORTS: usize = 64;
 
 /// How relations are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +145,14 @@ impl Runner<'_> {
     pub(super) fn collect(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>> {
         let state = self.executor.state();
         let mut config = state.config().clone();
-        config.options_mut().optimizer.prefer_hash_join = self.joins == Joins::Hashed;
+        let options = config.options_mut();
+        options.optimizer.prefer_hash_join = self.joins == Joins::Hashed;
+        if let MemoryLimit::Finite(bytes) = state.runtime_env().memory_pool.memory_limit() {
+            // What each sort sets aside to merge what it wrote; by itself it is 10 MiB.
+            let share = bytes / SORTS;
+            let reserved = &mut options.execution.sort_spill_reservation_bytes;
+            *reserved = (*reserved).min(share);
+        }
         let state = SessionStateBuilder::new_from_existing(state)
             .with_config(config)
             .build();

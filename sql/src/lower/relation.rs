@@ -95,6 +95,14 @@ impl Relation {
         })
     }
 
+    fn is_unit(&self) -> bool {
+        let LogicalPlan::Projection(projection) = &self.plan else {
+            return false;
+        };
+        let one = |plan: &LogicalPlan| matches!(plan, LogicalPlan::EmptyRelation(empty) if empty.produce_one_row);
+        self.fields.is_empty() && one(&projection.input)
+    }
+
     /// No tuples.
     pub(super) fn empty(fields: Vec<Field>) -> Result<Relation> {
         let columns = all_columns(&fields).into_iter();
@@ -155,6 +163,13 @@ impl Relation {
 
     /// Some of its variables, in an order, under other names.
     pub(super) fn renamed(self, vars: &[(&Var, Var)]) -> Result<Relation> {
+        let is_same = {
+            let own = self.vars().map(|var| (var, var));
+            vars.iter().map(|(from, to)| (*from, to)).eq(own)
+        };
+        if is_same && !vars.is_empty() {
+            return Ok(self);
+        }
         let (mut columns, mut fields) = (Vec::new(), Vec::new());
         for (var, name) in vars {
             let Some(field) = self.field(var) else {
@@ -231,6 +246,12 @@ impl Relation {
 
     /// The tuples of both that agree on what they share.
     pub(super) fn join(self, right: Relation) -> Result<Relation> {
+        if self.is_unit() {
+            return Ok(right);
+        }
+        if right.is_unit() {
+            return Ok(self);
+        }
         let more = right.fields.iter();
         let more: Vec<Field> = more
             .filter(|field| self.field(&field.var).is_none())
