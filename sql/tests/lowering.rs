@@ -44,7 +44,7 @@ fn people() -> Db {
 
 fn executor(memory_bytes: usize) -> std::sync::Arc<Executor> {
     let options = ExecutorOptions {
-        threads: Some(2),
+        threads: Some(1),
         memory_bytes,
         ..ExecutorOptions::default()
     };
@@ -227,18 +227,22 @@ fn a_join_and_a_sort_larger_than_memory_go_through_files() {
           :order-by [?label :desc ?y :asc]]",
     );
     let inputs = [pairs().into()];
-    let (executor, allowance) = (executor(4 << 20), Allowance::default());
-    let runner = |joins| Runner {
-        executor: &executor,
-        joins,
-        allowance: &allowance,
+    let allowance = Allowance::default();
+    let answer = |lowered: &Lowered, joins, memory_bytes| {
+        let executor = executor(memory_bytes);
+        lowered.answer(Runner {
+            executor: &executor,
+            joins,
+            allowance: &allowance,
+        })
     };
     let lowered = lower(&query, &inputs).unwrap();
     let expected = q(&query, &inputs, &QueryOptions::default())
         .unwrap()
         .to_value();
-    assert_eq!(lowered.answer(runner(Joins::Sorted)).unwrap(), expected);
+    let sorted = answer(&lowered, Joins::Sorted, 10 << 20);
+    assert_eq!(sorted.unwrap(), expected);
     // A hash table cannot go through files: the error says so, and the process goes on.
-    let error = lowered.answer(runner(Joins::Hashed)).unwrap_err();
+    let error = answer(&lowered, Joins::Hashed, 4 << 20).unwrap_err();
     assert_eq!(error.code(), Code::QueryMemory, "{}", error.message());
 }

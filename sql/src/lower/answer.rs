@@ -22,6 +22,9 @@ use crate::fault::inward;
 /// As many sorts at once can merge within the memory of an executor.
 const SORTS: usize = 64;
 
+/// Rows of a batch where memory is short: each sort holds some, however little it may have.
+const SORTED_BATCH_ROWS: usize = 1_024;
+
 /// How relations are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joins {
@@ -145,8 +148,15 @@ impl Runner<'_> {
     pub(super) fn collect(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>> {
         let state = self.executor.state();
         let mut config = state.config().clone();
+        if self.joins == Joins::Sorted {
+            config = config.with_batch_size(SORTED_BATCH_ROWS);
+        }
         let options = config.options_mut();
-        options.optimizer.prefer_hash_join = self.joins == Joins::Hashed;
+        if self.joins == Joins::Sorted {
+            options.optimizer.prefer_hash_join = false;
+            // With one partition DataFusion joins by hash whatever is preferred.
+            options.execution.target_partitions = options.execution.target_partitions.max(2);
+        }
         if let MemoryLimit::Finite(bytes) = state.runtime_env().memory_pool.memory_limit() {
             // What each sort sets aside to merge what it wrote; by itself it is 10 MiB.
             let share = bytes / SORTS;
