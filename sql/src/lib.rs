@@ -15,6 +15,8 @@ pub mod limits;
 pub mod lower;
 mod output;
 mod scan;
+#[cfg(feature = "pg")]
+pub mod server;
 mod session;
 mod statement;
 

@@ -109,7 +109,13 @@ impl Session {
         }
     }
 
-    fn answer(&self, text: &str, statement: Statement, allowance: &Allowance) -> Result<Answer> {
+    /// Runs a statement in which nothing is left open; `text` is where it stands.
+    pub(crate) fn answer(
+        &self,
+        text: &str,
+        statement: Statement,
+        allowance: &Allowance,
+    ) -> Result<Answer> {
         let (db, context) = self.context()?;
         let plan = self.executor.wait(allowance, async {
             let plan = context.state().statement_to_plan(statement).await;
@@ -177,7 +183,7 @@ impl Session {
     }
 
     /// The value that is so now, and what plans statements about it.
-    fn context(&self) -> Result<(Db, SessionContext)> {
+    pub(crate) fn context(&self) -> Result<(Db, SessionContext)> {
         let (now, conn) = match &self.source {
             Source::Conn(conn) => (conn.db()?, Some(conn.clone())),
             Source::Db(db) => (db.clone(), None),
@@ -253,7 +259,7 @@ impl Iterator for Answer {
 }
 
 /// The error about a table that there is not, and which there are.
-fn advised(context: &SessionContext, error: Error) -> Error {
+pub(crate) fn advised(context: &SessionContext, error: Error) -> Error {
     let named = error
         .message()
         .strip_prefix("table '")

@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Console(Console),
     /// Run a rhai script
     Run(Run),
+    /// Serve clients of PostgreSQL
+    #[cfg(feature = "sql")]
+    Serve(super::serve::Serve),
     /// Make the kernel known to Jupyter, or run as one
     Kernel(Kernel),
     /// Execute a notebook without Jupyter

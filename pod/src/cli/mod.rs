@@ -33,6 +33,8 @@ mod script;
 mod script_arguments;
 mod search;
 #[cfg(feature = "sql")]
+mod serve;
+#[cfg(feature = "sql")]
 mod sql;
 #[cfg(not(feature = "sql"))]
 #[path = "without_sql.rs"]
@@ -78,6 +80,8 @@ fn perform(command: &Command) -> Result<ExitCode, Fault> {
     match command {
         Command::Console(arguments) => return crate::console::run(arguments),
         Command::Run(arguments) => return script::run(arguments),
+        #[cfg(feature = "sql")]
+        Command::Serve(arguments) => serve::run(arguments),
         Command::Kernel(arguments) => kernel::run(&arguments.action),
         Command::Notebook(arguments) => return notebook::run(&arguments.action),
         Command::Demo(arguments) => demo::run(arguments),

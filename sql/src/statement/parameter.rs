@@ -3,9 +3,12 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Array, CastKind, DataType, Expr, TimezoneInfo, TypedString, Value as Literal, VisitorMut,
+    Array, CastKind, DataType, ExactNumberInfo, Expr, TimezoneInfo, TypedString, Value as Literal,
+    VisitorMut,
 };
 use datalith_engine::{Code, Error, Map, Result, Value, edn};
+
+use crate::column::DECIMAL_DIGITS;
 
 /// What `$1`, `?` and `$name` stand for.
 #[derive(Clone, Debug, Default)]
@@ -121,8 +124,12 @@ fn literal(value: &Value) -> Result<Expr> {
         Value::Long(n) => cast(text(n.to_string()), DataType::BigInt(None)),
         Value::Double(x) => cast(text(x.to_string()), DataType::DoublePrecision),
         Value::Float(x) => cast(text(x.to_string()), DataType::Real),
-        Value::BigInt(n) => plain(Literal::Number(n.to_string(), false)),
-        Value::BigDec(n) => plain(Literal::Number(n.to_plain_string(), false)),
+        Value::BigInt(n) => decimal(n.to_string(), 0),
+        Value::BigDec(n) => decimal(n.to_plain_string(), n.fractional_digit_count().max(0)),
+        Value::Bytes(bytes) => {
+            let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            plain(Literal::HexStringLiteral(hex))
+        }
         Value::Str(s) => text(s.to_string()),
         Value::Keyword(keyword) => text(keyword.as_str().to_owned()),
         Value::Symbol(symbol) => text(symbol.as_str().to_owned()),
@@ -146,6 +153,18 @@ fn literal(value: &Value) -> Result<Expr> {
         Value::Set(items) => array(items.iter().map(literal))?,
         other => return Err(refused(format!("SQL cannot take {other} as a parameter"))),
     })
+}
+
+/// A decimal, exactly; one with more digits than columns have is as near as a double is.
+fn decimal(text: String, scale: i64) -> Expr {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let most = u64::from(DECIMAL_DIGITS);
+    if digits as u64 > most {
+        return Expr::Value(Literal::Number(text, false).into());
+    }
+    let text = Expr::Value(Literal::SingleQuotedString(text).into());
+    let digits = ExactNumberInfo::PrecisionAndScale(most, scale);
+    cast(text, DataType::Decimal(digits))
 }
 
 fn array(items: impl Iterator<Item = Result<Expr>>) -> Result<Expr> {
