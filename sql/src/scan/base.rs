@@ -223,10 +223,7 @@ mod tests {
         assert_eq!(base.rows_between((0, 19)), 0..10);
         assert_eq!(base.ends(), Some((10, 8999)));
         let cuts = base.cuts(0..base.len(), 3000);
-        assert_eq!(
-            cuts,
-            [0..2048, 2048..4096, 4096..6144, 6144..8192, 8192..8990]
-        );
+        assert_eq!(cuts, [0..2048, 2048..4096, 4096..6144, 6144..8990]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use datalith_engine::index::{Cell, Chunk, Column, Run, SortOrder};
 use datalith_engine::{Db, Result};
 
 use super::filter::{Condition, Longs, Wanted, condition, text};
+use super::kept::Kept;
 use super::narrow::{added, longs};
 use super::rows::{BATCH_ROWS, Piece, Rows, Selection};
 use super::wide::{batch, entity_pushdown};
@@ -184,7 +185,7 @@ impl Rows for Datoms {
         })
     }
 
-    fn batch(&self, piece: &Piece, projection: &[usize]) -> Result<RecordBatch> {
+    fn batch(&self, piece: &Piece, projection: &[usize], kept: &Kept) -> Result<RecordBatch> {
         let Piece::Rows(rows) = piece else {
             return batch(&self.schema, projection, Vec::new(), 0);
         };
@@ -197,24 +198,29 @@ impl Rows for Datoms {
         let pieces: Vec<Chunk> = attribute.run.pieces(range).collect();
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(projection.len());
         for &column in projection {
-            arrays.push(match column {
+            let array = match column {
                 0 => longs(&pieces, |chunk| &chunk.e),
                 1 => {
                     let mut idents = StringViewBuilder::with_capacity(rows.len());
-                    (0..rows.len()).for_each(|_| idents.append_value(&attribute.ident));
-                    Arc::new(idents.finish())
+                    let count = kept.count(rows.len());
+                    (0..count).for_each(|_| idents.append_value(&attribute.ident));
+                    arrays.push(Arc::new(idents.finish()));
+                    continue;
                 }
                 2 => {
                     let cells: Vec<Column> = pieces.iter().map(|chunk| chunk.v.clone()).collect();
                     let dictionary = self.db.dictionary();
                     let interned = |cell: Cell| dictionary.interned(cell.bits);
-                    array(ColumnKind::Edn, &Column::concat(&cells), None, &interned)?
+                    let cells = kept.of_cells(Column::concat(&cells))?;
+                    arrays.push(array(ColumnKind::Edn, &cells, None, &interned)?);
+                    continue;
                 }
                 3 => longs(&pieces, |chunk| &chunk.tx),
                 4 => self.instants_of(&pieces),
                 _ => added(&pieces),
-            });
+            };
+            arrays.push(kept.of_array(array)?);
         }
-        batch(&self.schema, projection, arrays, rows.len())
+        batch(&self.schema, projection, arrays, kept.count(rows.len()))
     }
 }

@@ -4,18 +4,23 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::SortOptions;
+use datafusion::arrow::compute::{BatchCoalescer, SortOptions};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, Statistics};
+use datafusion::common::{Result, Statistics};
+use datafusion::config::ConfigOptions;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{
     EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr,
 };
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::filter_pushdown::{
+    ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
+};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -24,7 +29,8 @@ use datafusion::physical_plan::{
 use datalith_engine::fault;
 use futures::stream;
 
-use super::rows::{Piece, Rows, Selection};
+use super::predicate::{Origin, Predicate, Runtime, filtered};
+use super::rows::{BATCH_ROWS, Piece, Rows, Selection};
 use crate::fault::outward;
 
 /// Reads the pieces of a selection, each part by itself.
@@ -34,6 +40,7 @@ pub(super) struct Scan {
     rows: Arc<dyn Rows>,
     selection: Arc<Selection>,
     projection: Vec<usize>,
+    predicates: Arc<[Predicate]>,
     fetch: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -47,34 +54,43 @@ impl Scan {
         projection: Vec<usize>,
         fetch: Option<usize>,
     ) -> Result<Scan> {
-        let schema: SchemaRef = Arc::new(rows.schema().project(&projection)?);
-        let sorted_by = selection.sorted_by;
-        let sorted_by = sorted_by.and_then(|column| projection.iter().position(|at| *at == column));
-        let ascending = sorted_by.and_then(|at| {
-            let column = Arc::new(Column::new(schema.field(at).name(), at));
-            let options = SortOptions {
-                descending: false,
-                nulls_first: false,
-            };
-            LexOrdering::new([PhysicalSortExpr::new(column, options)])
-        });
-        let equivalences = EquivalenceProperties::new_with_orderings(schema, ascending);
-        let properties = PlanProperties::new(
-            equivalences,
-            Partitioning::UnknownPartitioning(selection.parts.len()),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
+        let properties = properties(rows.schema(), &selection, &projection)?;
         Ok(Scan {
             table: table.to_owned(),
             rows: Arc::clone(rows),
             selection: Arc::new(selection),
             projection,
+            predicates: Arc::default(),
             fetch,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
+}
+
+/// What the planner may rely on.
+fn properties(
+    table: &SchemaRef,
+    selection: &Selection,
+    projection: &[usize],
+) -> Result<PlanProperties> {
+    let schema: SchemaRef = Arc::new(table.project(projection)?);
+    let sorted_by = selection.sorted_by;
+    let sorted_by = sorted_by.and_then(|column| projection.iter().position(|at| *at == column));
+    let ascending = sorted_by.and_then(|at| {
+        let column = Arc::new(Column::new(schema.field(at).name(), at));
+        let options = SortOptions {
+            descending: false,
+            nulls_first: false,
+        };
+        LexOrdering::new([PhysicalSortExpr::new(column, options)])
+    });
+    Ok(PlanProperties::new(
+        EquivalenceProperties::new_with_orderings(schema, ascending),
+        Partitioning::UnknownPartitioning(selection.parts.len()),
+        EmissionType::Incremental,
+        Boundedness::Bounded,
+    ))
 }
 
 impl DisplayAs for Scan {
@@ -90,6 +106,11 @@ impl DisplayAs for Scan {
             return write!(f, "{table}\n{shown}");
         }
         write!(f, "Scan: {table}, {shown}, columns=[{}]", names.join(", "))?;
+        if !self.predicates.is_empty() {
+            let predicates: Vec<String> =
+                self.predicates.iter().map(Predicate::to_string).collect();
+            write!(f, ", where={}", predicates.join(" AND "))?;
+        }
         match self.fetch {
             Some(rows) => write!(f, ", limit={rows}"),
             None => Ok(()),
@@ -119,9 +140,72 @@ impl ExecutionPlan for Scan {
 
     fn apply_expressions(
         &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
+        let mut recursion = TreeNodeRecursion::Continue;
+        for predicate in self.predicates.iter() {
+            recursion = recursion.visit_sibling(|| f(predicate.expr()))?;
+        }
+        Ok(recursion)
+    }
+
+    /// Filters that are worked out at run time are of the run before: without them nothing is missing.
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        let stay = |predicate: &&Predicate| predicate.origin != Origin::Runtime;
+        let predicates = self.predicates.iter().filter(stay).cloned().collect();
+        Ok(Arc::new(Scan {
+            predicates,
+            ..Arc::unwrap_or_clone(self)
+        }))
+    }
+
+    /// Takes all filters.
+    fn handle_child_pushdown_result(
+        &self,
+        phase: FilterPushdownPhase,
+        asked: ChildPushdownResult,
+        _config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        let runtime = match phase {
+            FilterPushdownPhase::Pre => Runtime::No,
+            FilterPushdownPhase::Post => Runtime::Yes,
+        };
+        let count = asked.parent_filters.len();
+        let mut predicates = self.predicates.to_vec();
+        for asked in asked.parent_filters {
+            predicates.push(Predicate::new(&asked.filter, self.rows.schema(), runtime)?);
+        }
+        predicates.sort_by_key(|predicate| predicate.origin);
+        let taken =
+            FilterPushdownPropagation::with_parent_pushdown_result(vec![PushedDown::Yes; count]);
+        Ok(match count {
+            0 => taken,
+            _ => taken.with_updated_node(Arc::new(Scan {
+                predicates: predicates.into(),
+                ..self.clone()
+            })),
+        })
+    }
+
+    /// Leaves out columns that nothing above asks for.
+    fn try_swapping_with_projection(
+        &self,
+        projection: &ProjectionExec,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let column = |projected: &ProjectionExpr| {
+            let column = projected.expr.downcast_ref::<Column>()?;
+            (column.name() == projected.alias).then(|| self.projection[column.index()])
+        };
+        let columns: Option<Vec<usize>> = projection.expr().iter().map(column).collect();
+        let Some(columns) = columns else {
+            return Ok(None);
+        };
+        let properties = properties(self.rows.schema(), &self.selection, &columns)?;
+        Ok(Some(Arc::new(Scan {
+            projection: columns,
+            properties: Arc::new(properties),
+            ..self.clone()
+        })))
     }
 
     fn execute(
@@ -129,25 +213,24 @@ impl ExecutionPlan for Scan {
         partition: usize,
         _context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
+        let schema = self.schema();
         let reader = Reader {
             rows: Arc::clone(&self.rows),
             selection: Arc::clone(&self.selection),
             projection: self.projection.clone(),
+            predicates: Arc::clone(&self.predicates),
+            gathered: BatchCoalescer::new(Arc::clone(&schema), BATCH_ROWS)
+                .with_biggest_coalesce_batch_size(Some(BATCH_ROWS / 2)),
             partition,
             at: 0,
             left: self.fetch.unwrap_or(usize::MAX),
             metrics: BaselineMetrics::new(&self.metrics, partition),
         };
-        let batches = stream::unfold(reader, |mut reader| async move {
-            let batch = reader.next()?;
-            // Reading does not wait for anything: others get their turn between batches.
-            tokio::task::consume_budget().await;
-            Some((batch, reader))
+        let batches = stream::try_unfold(reader, |mut reader| async move {
+            let batch = reader.next().await?;
+            Ok(batch.map(|batch| (batch, reader)))
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(
-            self.schema(),
-            batches,
-        )))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -160,7 +243,10 @@ impl ExecutionPlan for Scan {
         args: &StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
         let whole = self.selection.statistics.clone();
-        let whole = whole.project(Some(&self.projection));
+        let mut whole = whole.project(Some(&self.projection));
+        if !self.predicates.is_empty() {
+            whole = whole.to_inexact();
+        }
         let Some(partition) = args.partition() else {
             return Ok(Arc::new(whole.with_fetch(self.fetch, 0, 1)?));
         };
@@ -191,6 +277,9 @@ struct Reader {
     rows: Arc<dyn Rows>,
     selection: Arc<Selection>,
     projection: Vec<usize>,
+    predicates: Arc<[Predicate]>,
+    /// Rows that are left of several pieces, until there are enough of them.
+    gathered: BatchCoalescer,
     partition: usize,
     at: usize,
     left: usize,
@@ -198,26 +287,46 @@ struct Reader {
 }
 
 impl Reader {
-    fn next(&mut self) -> Option<Result<RecordBatch, DataFusionError>> {
-        if self.left == 0 {
-            return None;
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        while self.left > 0 {
+            if let Some(batch) = self.gathered.next_completed_batch() {
+                return Ok(Some(self.counted(&batch)));
+            }
+            let Some(piece) = self.selection.parts[self.partition].get(self.at) else {
+                self.gathered.finish_buffered_batch()?;
+                let last = self.gathered.next_completed_batch();
+                return Ok(last.map(|last| self.counted(&last)));
+            };
+            self.at += 1;
+            let timer = self.metrics.elapsed_compute().timer();
+            // What cannot be read unwinds to here.
+            let read = fault::catch(|| {
+                Ok(filtered(
+                    &*self.rows,
+                    piece,
+                    &self.predicates,
+                    &self.projection,
+                ))
+            });
+            let batch = read.map_err(outward).flatten()?;
+            timer.done();
+            if let Some(batch) = batch {
+                if self.predicates.is_empty() {
+                    return Ok(Some(self.counted(&batch)));
+                }
+                self.gathered.push_batch(batch)?;
+            }
+            // Reading does not wait for anything: others get their turn between pieces.
+            tokio::task::consume_budget().await;
         }
-        let piece = self.selection.parts[self.partition].get(self.at)?;
-        self.at += 1;
-        let timer = self.metrics.elapsed_compute().timer();
-        let batch = fault::catch(|| self.rows.batch(piece, &self.projection));
-        timer.done();
-        Some(match batch {
-            Ok(batch) => {
-                let rows = batch.num_rows().min(self.left);
-                self.left -= rows;
-                self.metrics.output_rows().add(rows);
-                Ok(batch.slice(0, rows))
-            }
-            Err(error) => {
-                self.left = 0;
-                Err(outward(error))
-            }
-        })
+        Ok(None)
+    }
+
+    /// As much of a batch as is wanted.
+    fn counted(&mut self, batch: &RecordBatch) -> RecordBatch {
+        let rows = batch.num_rows().min(self.left);
+        self.left -= rows;
+        self.metrics.output_rows().add(rows);
+        batch.slice(0, rows)
     }
 }

@@ -15,6 +15,7 @@ use datalith_engine::{Db, Result};
 
 use super::base::Base;
 use super::filter::{Condition, Longs, condition};
+use super::kept::Kept;
 use super::rows::{BATCH_ROWS, Piece, Rows, Selection, parts};
 use super::wide::{batch, entity_pushdown};
 use crate::catalog::ENTITY;
@@ -171,7 +172,7 @@ impl Rows for Narrow {
         })
     }
 
-    fn batch(&self, piece: &Piece, projection: &[usize]) -> Result<RecordBatch> {
+    fn batch(&self, piece: &Piece, projection: &[usize], kept: &Kept) -> Result<RecordBatch> {
         let (Piece::Rows(rows), Some(run)) = (piece, &self.run) else {
             return batch(&self.schema, projection, Vec::new(), 0);
         };
@@ -179,18 +180,19 @@ impl Rows for Narrow {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(projection.len());
         for &at in projection {
             arrays.push(match self.shown[at] {
-                Part::Entity => longs(&pieces, |chunk| &chunk.e),
-                Part::Transaction => longs(&pieces, |chunk| &chunk.tx),
-                Part::Added => added(&pieces),
+                Part::Entity => kept.of_array(longs(&pieces, |chunk| &chunk.e))?,
+                Part::Transaction => kept.of_array(longs(&pieces, |chunk| &chunk.tx))?,
+                Part::Added => kept.of_array(added(&pieces))?,
                 Part::Value => {
                     let cells: Vec<Column> = pieces.iter().map(|chunk| chunk.v.clone()).collect();
                     let dictionary = self.db.dictionary();
                     let interned = |cell: Cell| dictionary.interned(cell.bits);
-                    array(self.kind, &Column::concat(&cells), None, &interned)?
+                    let cells = kept.of_cells(Column::concat(&cells))?;
+                    array(self.kind, &cells, None, &interned)?
                 }
             });
         }
-        batch(&self.schema, projection, arrays, rows.len())
+        batch(&self.schema, projection, arrays, kept.count(rows.len()))
     }
 }
 

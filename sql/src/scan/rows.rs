@@ -10,6 +10,8 @@ use datafusion::common::Statistics;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datalith_engine::Result;
 
+use super::kept::Kept;
+
 /// Most rows of a batch; chunks of segments have as many, and are not copied.
 pub(crate) const BATCH_ROWS: usize = 8_192;
 /// Fewest rows for which another thread is worth its while.
@@ -28,7 +30,9 @@ pub(crate) trait Rows: Debug + Send + Sync + 'static {
     fn select(&self, conditions: &[Expr], parts: usize) -> Result<Selection>;
 
     /// Rows as columns, those of the projection in its order.
-    fn batch(&self, piece: &Piece, projection: &[usize]) -> Result<RecordBatch>;
+    ///
+    /// - `kept`: which rows of the piece.
+    fn batch(&self, piece: &Piece, projection: &[usize], kept: &Kept) -> Result<RecordBatch>;
 }
 
 /// Rows that make a batch.

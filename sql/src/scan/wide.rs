@@ -19,6 +19,7 @@ use datalith_engine::{Code, Db, Error, Keyword, Result, Value};
 
 use super::base::{Base, Member};
 use super::filter::{Condition, Longs, Wanted, condition, text};
+use super::kept::Kept;
 use super::rows::{BATCH_ROWS, Piece, Rows, Selection, listed, parts};
 use super::take;
 use crate::catalog::{ENTITY, columns, ident_text};
@@ -118,7 +119,8 @@ impl Wide {
         Some(entities)
     }
 
-    fn column(&self, at: usize, piece: &Piece, entities: &[i64]) -> Result<ArrayRef> {
+    /// - `entities`: those that are kept.
+    fn column(&self, at: usize, piece: &Piece, entities: &[i64], kept: &Kept) -> Result<ArrayRef> {
         let column = &self.columns[at];
         let dictionary = self.db.dictionary();
         let interned = |cell: Cell| dictionary.interned(cell.bits);
@@ -126,7 +128,8 @@ impl Wide {
         if let (Piece::Rows(rows), Some(run)) = (piece, &member.run)
             && self.base().is_whole(member.attribute)
         {
-            return array(column.kind, &run.values(rows.clone()), None, &interned);
+            let cells = kept.of_cells(run.values(rows.clone()))?;
+            return array(column.kind, &cells, None, &interned);
         }
         if !member.is_many {
             let taken = take::single(member.run.as_ref(), entities);
@@ -353,17 +356,18 @@ impl Rows for Wide {
         })
     }
 
-    fn batch(&self, piece: &Piece, projection: &[usize]) -> Result<RecordBatch> {
+    fn batch(&self, piece: &Piece, projection: &[usize], kept: &Kept) -> Result<RecordBatch> {
         let entities: ScalarBuffer<i64> = match (piece, self.base()) {
             (Piece::Entities(entities), _) => entities.to_vec().into(),
             (Piece::Rows(rows), Base::List(all)) => all[rows.clone()].to_vec().into(),
             (Piece::Rows(rows), Base::Run { run, .. }) => entities_of(run, rows.clone()),
         };
+        let entities = kept.of_longs(entities)?;
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(projection.len());
         for &at in projection {
             arrays.push(match at.checked_sub(1) {
                 None => Arc::new(Int64Array::new(entities.clone(), None)),
-                Some(at) => self.column(at, piece, &entities)?,
+                Some(at) => self.column(at, piece, &entities, kept)?,
             });
         }
         batch(&self.schema, projection, arrays, entities.len())
