@@ -26,11 +26,10 @@ mod side;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
 use options::Options;
 use query::{QUERIES, Query};
-use report::{Figures, milliseconds};
+use report::{Figures, Time, Watch};
 use side::Side;
 
 #[global_allocator]
@@ -42,9 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = options.keep.as_deref().unwrap_or(temporary.path());
     let folder = folder.join(format!("scale-{}", options.scale));
     make(&folder, options.scale)?;
-    let started = Instant::now();
+    let watch = Watch::start();
     let ours = Side::ours(&load::config(&folder)?, options.threads)?;
-    println!("opened in {:.0} ms", milliseconds(started));
+    println!("opened in {:.0} ms", watch.time().wall_ms);
     let peer = Side::peer(&folder.join("parquet"), options.threads)?;
     let asked = |query: &&Query| options.asks(query.number);
     let queries: Vec<&Query> = QUERIES.iter().filter(asked).collect();
@@ -59,8 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..options.rounds {
         for (query, figures) in queries.iter().zip(&mut figures) {
             let text = query.text(options.scale);
-            figures.ours_ms.push(timed(&ours, &text)?);
-            figures.peer_ms.push(timed(&peer, &text)?);
+            figures.ours.push(timed(&ours, &text)?);
+            figures.peer.push(timed(&peer, &text)?);
         }
     }
     report::show(&figures);
@@ -77,12 +76,12 @@ fn make(folder: &Path, scale: f64) -> Result<(), Box<dyn Error>> {
         fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder)?;
-    let started = Instant::now();
+    let watch = Watch::start();
     load::parquet(&folder.join("parquet"), scale)?;
-    println!("Parquet written in {:.0} ms", milliseconds(started));
-    let started = Instant::now();
+    println!("Parquet written in {:.0} ms", watch.time().wall_ms);
+    let watch = Watch::start();
     let datoms = load::database(&load::config(folder)?, scale)?;
-    let ms = milliseconds(started);
+    let ms = watch.time().wall_ms;
     let speed = datoms as f64 / ms;
     println!("{datoms} datoms loaded in {ms:.0} ms: {speed:.0} thousand a second");
     fs::write(done, "")?;
@@ -99,12 +98,12 @@ fn compared(
     let mut faults = 0;
     for query in queries {
         let text = query.text(options.scale);
-        let started = Instant::now();
+        let watch = Watch::start();
         let answer = ours.answer(&text)?;
-        let first_ms = milliseconds(started);
-        let started = Instant::now();
+        let first = watch.time();
+        let watch = Watch::start();
         let expected = peer.answer(&text)?;
-        let peer_first_ms = milliseconds(started);
+        let peer_first = watch.time();
         if let Some(difference) = answer::difference(query, &answer, &expected) {
             println!("q{}: {difference}", query.number);
             faults += 1;
@@ -116,10 +115,10 @@ fn compared(
         all.push(Figures {
             number: query.number,
             rows: rows.len(),
-            first_ms,
-            peer_first_ms,
-            ours_ms: Vec::new(),
-            peer_ms: Vec::new(),
+            first,
+            peer_first,
+            ours: Vec::new(),
+            peer: Vec::new(),
         });
     }
     match faults {
@@ -128,20 +127,21 @@ fn compared(
     }
 }
 
-fn timed(side: &Side, text: &str) -> Result<f64, Box<dyn Error>> {
-    let started = Instant::now();
+fn timed(side: &Side, text: &str) -> Result<Time, Box<dyn Error>> {
+    let watch = Watch::start();
     side.answer(text)?;
-    Ok(milliseconds(started))
+    Ok(watch.time())
 }
 
 fn alone(queries: &[&Query], options: &Options, side: &Side) -> Result<(), Box<dyn Error>> {
     for query in queries {
         let text = query.text(options.scale);
-        let first = timed(side, &text)?;
-        let rounds: Result<Vec<f64>, _> = (0..options.rounds).map(|_| timed(side, &text)).collect();
-        let median = report::median(&rounds?);
+        let first = timed(side, &text)?.wall_ms;
+        let rounds: Result<Vec<Time>, _> =
+            (0..options.rounds).map(|_| timed(side, &text)).collect();
+        let Time { wall_ms, cpu_ms } = report::median(&rounds?);
         println!(
-            "q{}: first {first:.1} ms, then {median:.1} ms",
+            "q{}: first {first:.1} ms, then {wall_ms:.1} ms, CPU {cpu_ms:.1} ms",
             query.number
         );
     }

@@ -3,58 +3,129 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use cpu_time::ProcessTime;
 use datalith_engine::Value;
 
 use crate::answer::Row;
 use crate::query::Query;
 
-/// What was measured of one query; milliseconds of wall time.
+/// Milliseconds of one run.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Time {
+    pub(crate) wall_ms: f64,
+    /// Of all threads of the process.
+    pub(crate) cpu_ms: f64,
+}
+
+/// A moment from which time is taken.
+pub(crate) struct Watch {
+    wall: Instant,
+    cpu: ProcessTime,
+}
+
+impl Watch {
+    pub(crate) fn start() -> Watch {
+        Watch {
+            wall: Instant::now(),
+            cpu: ProcessTime::now(),
+        }
+    }
+
+    pub(crate) fn time(&self) -> Time {
+        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1e3;
+        Time {
+            wall_ms: milliseconds(self.wall.elapsed()),
+            cpu_ms: milliseconds(self.cpu.elapsed()),
+        }
+    }
+}
+
+/// What was measured of one query.
 pub(crate) struct Figures {
     pub(crate) number: usize,
     pub(crate) rows: usize,
     /// The first time, when chunks are read from segments.
-    pub(crate) first_ms: f64,
-    pub(crate) peer_first_ms: f64,
-    pub(crate) ours_ms: Vec<f64>,
-    pub(crate) peer_ms: Vec<f64>,
+    pub(crate) first: Time,
+    pub(crate) peer_first: Time,
+    pub(crate) ours: Vec<Time>,
+    pub(crate) peer: Vec<Time>,
 }
 
-/// Milliseconds since a moment.
-pub(crate) fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
+/// The middle of wall and CPU times, each by itself; 0 of none.
+pub(crate) fn median(times: &[Time]) -> Time {
+    let middle = |of: fn(&Time) -> f64| {
+        let mut sorted: Vec<f64> = times.iter().map(of).collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
+    };
+    Time {
+        wall_ms: middle(|time| time.wall_ms),
+        cpu_ms: middle(|time| time.cpu_ms),
+    }
 }
 
-/// The middle of some figures; 0 of none.
-pub(crate) fn median(figures: &[f64]) -> f64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// Prints medians, their ratios and the geometric mean of these.
+/// Prints medians, their ratios, the sums of times and the geometric means of ratios.
 pub(crate) fn show(all: &[Figures]) {
-    println!("| query |   rows | ours ms | Parquet ms | ratio | ours first | Parquet first |");
-    println!("|-------|-------:|--------:|-----------:|------:|-----------:|--------------:|");
-    let mut logarithms = 0.0;
+    println!(
+        "|       |        |     wall ms |         |       |      CPU ms |         |       | first, wall |         |"
+    );
+    println!(
+        "| query |   rows |        ours | Parquet | ratio |        ours | Parquet | ratio |        ours | Parquet |"
+    );
+    println!(
+        "|-------|-------:|------------:|--------:|------:|------------:|--------:|------:|------------:|--------:|"
+    );
+    let mut sums = [Time::default(); 4];
+    let mut logarithms = Time::default();
     for figures in all {
-        let (ours, peer) = (median(&figures.ours_ms), median(&figures.peer_ms));
-        let ratio = ours / peer;
-        logarithms += ratio.ln();
-        println!(
-            "| q{:<4} | {:>6} | {ours:>7.1} | {peer:>10.1} | {ratio:>5.2} | {:>10.1} | {:>13.1} |",
-            figures.number, figures.rows, figures.first_ms, figures.peer_first_ms
+        let times = [
+            median(&figures.ours),
+            median(&figures.peer),
+            figures.first,
+            figures.peer_first,
+        ];
+        for (sum, time) in sums.iter_mut().zip(times) {
+            sum.wall_ms += time.wall_ms;
+            sum.cpu_ms += time.cpu_ms;
+        }
+        let ratios = ratios(times);
+        logarithms.wall_ms += ratios.wall_ms.ln();
+        logarithms.cpu_ms += ratios.cpu_ms.ln();
+        line(
+            &format!("q{}", figures.number),
+            &figures.rows.to_string(),
+            times,
+            ratios,
         );
     }
-    let total = |of: fn(&Figures) -> f64| all.iter().map(of).sum::<f64>();
+    let mean = |logarithms: f64| (logarithms / all.len() as f64).exp();
+    let means = Time {
+        wall_ms: mean(logarithms.wall_ms),
+        cpu_ms: mean(logarithms.cpu_ms),
+    };
+    line("all", "", sums, means);
+}
+
+fn ratios([ours, peer, ..]: [Time; 4]) -> Time {
+    Time {
+        wall_ms: ours.wall_ms / peer.wall_ms,
+        cpu_ms: ours.cpu_ms / peer.cpu_ms,
+    }
+}
+
+fn line(name: &str, rows: &str, [ours, peer, first, peer_first]: [Time; 4], ratios: Time) {
     println!(
-        "| all   |        | {:>7.1} | {:>10.1} | {:>5.2} | {:>10.1} | {:>13.1} |",
-        total(|figures| median(&figures.ours_ms)),
-        total(|figures| median(&figures.peer_ms)),
-        (logarithms / all.len() as f64).exp(),
-        total(|figures| figures.first_ms),
-        total(|figures| figures.peer_first_ms),
+        "| {name:<5} | {rows:>6} | {:>11.1} | {:>7.1} | {:>5.2} | {:>11.1} | {:>7.1} | {:>5.2} | {:>11.1} | {:>7.1} |",
+        ours.wall_ms,
+        peer.wall_ms,
+        ratios.wall_ms,
+        ours.cpu_ms,
+        peer.cpu_ms,
+        ratios.cpu_ms,
+        first.wall_ms,
+        peer_first.wall_ms,
     );
 }
 

@@ -1,6 +1,7 @@
 //! Cells as arrays.
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::builder::{
@@ -9,8 +10,10 @@ use datafusion::arrow::array::builder::{
 };
 use datafusion::arrow::array::{
     ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, TimestampMillisecondArray,
+    UInt32Array,
 };
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use datafusion::arrow::compute::take;
 use datalith_engine::index::{Cell, Column, Kind};
 use datalith_engine::{Code, Error, Result, Value};
 
@@ -56,7 +59,7 @@ pub(crate) fn array(
                 interned,
             };
             match kind {
-                ColumnKind::Text | ColumnKind::Edn => texts(kind, &cells),
+                ColumnKind::Text | ColumnKind::Edn => return texts(kind, &cells),
                 _ => return of_values(kind, cells.values()),
             }
         }
@@ -198,35 +201,101 @@ pub(crate) fn of_values(
     })
 }
 
-fn texts(kind: ColumnKind, cells: &Cells<'_, '_>) -> ArrayRef {
+/// Rows that are looked at before it is decided whether values come again.
+const PROBED_ROWS: usize = 256;
+/// Values that are remembered, by the last bits of their ids.
+const REMEMBERED: usize = 1024;
+
+/// Texts of cells. Where few values come again and again, each of them is written once.
+fn texts(kind: ColumnKind, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
+    let are_interned = cells.cells.kind().is_some_and(Kind::is_interned);
+    if are_interned && cells.len() > PROBED_ROWS {
+        let mut again = Repeated::new(kind, cells);
+        let probed = again.read(0..PROBED_ROWS);
+        if probed <= PROBED_ROWS / 4 {
+            again.read(PROBED_ROWS..cells.len());
+            return again.finish();
+        }
+    }
     let mut builder = StringViewBuilder::with_capacity(cells.len());
     let mut written = String::new();
     for row in 0..cells.len() {
-        let Some(cell) = cells.cell(row) else {
-            builder.append_null();
-            continue;
-        };
-        if kind == ColumnKind::Text && cell.kind.is_interned() {
-            match (cells.interned)(cell) {
-                Value::Str(text) => {
-                    builder.append_value(&**text);
-                    continue;
-                }
-                Value::Keyword(keyword) => {
-                    builder.append_value(keyword.as_str());
-                    continue;
-                }
-                Value::Symbol(symbol) => {
-                    builder.append_value(symbol.as_str());
-                    continue;
-                }
-                _ => {}
-            }
+        match cells.cell(row) {
+            Some(cell) => append_text(&mut builder, kind, cells, cell, &mut written),
+            None => builder.append_null(),
         }
-        write_text(kind, &cells.value(cell), &mut written);
-        builder.append_value(&written);
     }
-    Arc::new(builder.finish())
+    Ok(Arc::new(builder.finish()))
+}
+
+fn append_text(
+    builder: &mut StringViewBuilder,
+    kind: ColumnKind,
+    cells: &Cells<'_, '_>,
+    cell: Cell,
+    written: &mut String,
+) {
+    if kind == ColumnKind::Text && cell.kind.is_interned() {
+        match (cells.interned)(cell) {
+            Value::Str(text) => return builder.append_value(&**text),
+            Value::Keyword(keyword) => return builder.append_value(keyword.as_str()),
+            Value::Symbol(symbol) => return builder.append_value(symbol.as_str()),
+            _ => {}
+        }
+    }
+    write_text(kind, &cells.value(cell), written);
+    builder.append_value(written);
+}
+
+/// Texts of interned cells of one kind, of which many are the same.
+struct Repeated<'c, 'k, 'v> {
+    kind: ColumnKind,
+    cells: &'c Cells<'k, 'v>,
+    /// Ids with the places of their texts; another id with the same last bits takes the place over.
+    remembered: Vec<(u64, u32)>,
+    texts: StringViewBuilder,
+    written: String,
+    /// Texts so far.
+    count: u32,
+    /// The place of each row's text.
+    places: Vec<u32>,
+}
+
+impl<'c, 'k, 'v> Repeated<'c, 'k, 'v> {
+    fn new(kind: ColumnKind, cells: &'c Cells<'k, 'v>) -> Repeated<'c, 'k, 'v> {
+        Repeated {
+            kind,
+            cells,
+            remembered: vec![(u64::MAX, 0); REMEMBERED],
+            texts: StringViewBuilder::new(),
+            written: String::new(),
+            count: 0,
+            places: Vec::with_capacity(cells.len()),
+        }
+    }
+
+    /// Reads rows; texts so far.
+    fn read(&mut self, rows: Range<usize>) -> usize {
+        for &id in &self.cells.cells.bits()[rows] {
+            let slot = &mut self.remembered[id as usize % REMEMBERED];
+            if slot.0 != id {
+                *slot = (id, self.count);
+                self.count += 1;
+                let kind = self.cells.cells.kind().unwrap_or(Kind::Nil);
+                let cell = Cell { kind, bits: id };
+                let (cells, written) = (self.cells, &mut self.written);
+                append_text(&mut self.texts, self.kind, cells, cell, written);
+            }
+            self.places.push(slot.1);
+        }
+        self.count as usize
+    }
+
+    fn finish(mut self) -> Result<ArrayRef> {
+        let places = UInt32Array::new(self.places.into(), self.cells.nulls.clone());
+        take(&self.texts.finish(), &places, None)
+            .map_err(|cause| Error::new(Code::Internal, format!("Texts of a column: {cause}")))
+    }
 }
 
 /// What a column of texts shows a value as.
