@@ -99,17 +99,24 @@ impl DB for Database {
         for batch in answer {
             let batch = batch?;
             for row in 0..batch.num_rows() {
-                rows.push(
-                    batch
-                        .columns()
-                        .iter()
-                        .map(|column| text(&value(column, row)))
-                        .collect(),
-                );
+                let columns = batch.columns().iter();
+                let cells: Vec<String> = columns.map(|column| text(&value(column, row))).collect();
+                rows.extend(lines(cells));
             }
         }
         Ok(DBOutput::Rows { types, rows })
     }
+}
+
+/// A row whose last cell has several lines, as plans have, as a row for each of them.
+fn lines(mut cells: Vec<String>) -> Vec<Vec<String>> {
+    let Some(last) = cells.pop() else {
+        return vec![cells];
+    };
+    let mut lines = last.trim_end().split('\n').map(str::to_owned);
+    cells.extend(lines.next());
+    let rest = lines.map(|line| vec![line]);
+    std::iter::once(cells).chain(rest).collect()
 }
 
 /// A cell: strings as they are, all else as EDN.

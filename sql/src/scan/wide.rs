@@ -27,8 +27,11 @@ use crate::column::{ColumnKind, array};
 
 /// Key of a column's metadata that holds the ident of its attribute.
 pub(crate) const IDENT: &str = "datalith.ident";
-/// The share of rows, one in so many, up to which those with a value are looked up by it.
-const LOOKUP_SHARE: usize = 8;
+/// The share of rows, one in so many, up to which those with a value are looked up by it: a row that is
+/// looked up costs as much as some hundred that are passed by.
+const LOOKUP_SHARE: usize = 256;
+/// Rows that are looked up whatever their share.
+const LOOKUP_ROWS: usize = 32;
 
 /// The rows of a namespace's table.
 pub(crate) struct Wide {
@@ -105,7 +108,7 @@ impl Wide {
         let by_value = self.db.run(a, SortOrder::ByValue)?;
         let ranges = ranges(&self.db, column, conditions, &by_value)?;
         let found: usize = ranges.iter().map(ExactSizeIterator::len).sum();
-        if found > by_value.len() / LOOKUP_SHARE {
+        if found > (by_value.len() / LOOKUP_SHARE).max(LOOKUP_ROWS) {
             return None;
         }
         let mut entities: Vec<i64> = Vec::with_capacity(found);
@@ -330,7 +333,9 @@ impl Rows for Wide {
         let mut statistics = self.statistics();
         if let Some(mut among) = among {
             let (first, last) = longs.between;
-            among.retain(|e| (first..=last).contains(e) && !base.rows_between((*e, *e)).is_empty());
+            // What an index by value gives is in the table.
+            let is_row = |e: i64| !shown.is_empty() || !base.rows_between((e, e)).is_empty();
+            among.retain(|e| (first..=last).contains(e) && is_row(*e));
             statistics = statistics.to_inexact();
             statistics.num_rows = Precision::Inexact(among.len());
             if shown.is_empty() {
