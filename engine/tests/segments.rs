@@ -252,6 +252,7 @@ fn check_run(run: &dyn StoredValues) -> Result<()> {
         match value {
             Some(value) => {
                 assert!(is_same_value(run.value(id)?, &value));
+                check_text(run, id, &value)?;
                 assert_eq!(run.find(stable_hash(&value), &value)?, Some(id));
             }
             None => match run.value(id) {
@@ -263,6 +264,21 @@ fn check_run(run: &dyn StoredValues) -> Result<()> {
             },
         }
     }
+    Ok(())
+}
+
+/// Strings, keywords and symbols are texts, and nothing else is.
+fn check_text(run: &dyn StoredValues, id: u32, value: &Value) -> Result<()> {
+    let page = run.texts(id)?;
+    let at = (id - page.start) as usize;
+    let text = page.texts.is_valid(at).then(|| page.texts.value(at));
+    let expected = match value {
+        Value::Str(text) => Some(&**text),
+        Value::Keyword(keyword) => Some(keyword.as_str()),
+        Value::Symbol(symbol) => Some(symbol.as_str()),
+        _ => None,
+    };
+    assert_eq!(text, expected);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::{Cell, Kind, StoredValues};
+use super::{Cell, Kind, StoredValues, TextPage};
 use crate::error::Code;
 use crate::fault;
 use crate::value::{Value, stable_hash};
@@ -145,6 +145,16 @@ impl Dictionary {
         let id = id as u32;
         let at = self.runs.partition_point(|run| run.start() <= id) - 1;
         self.runs[at].value(id)
+    }
+
+    /// The texts of some values, this one among them, if they lie in a segment.
+    pub fn texts(&self, id: u64) -> Option<&TextPage> {
+        let id = id as u32;
+        let at = self.runs.partition_point(|run| run.start() <= id) - 1;
+        match &self.runs[at] {
+            Part::Memory(_) => None,
+            Part::Stored(run) => Some(fault::or_throw(run.texts(id))),
+        }
     }
 
     /// The value of a cell.

@@ -27,4 +27,4 @@ pub use leaf::Leaf;
 pub use pass::Pass;
 pub use run::{Entities, Position, Run, SortOrder};
 pub use sample::Sample;
-pub use stored::{ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues};
+pub use stored::{ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues, TextPage};

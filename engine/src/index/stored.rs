@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use arrow_array::StringViewArray;
+
 use super::{Cell, Chunk};
 use crate::error::Result;
 use crate::value::Value;
@@ -64,6 +66,15 @@ pub trait StoredLeaf: Send + Sync + fmt::Debug {
     fn place(&self) -> LeafPlace;
 }
 
+/// The texts among values whose ids follow one another, as they lie in a segment.
+#[derive(Debug)]
+pub struct TextPage {
+    /// The id of the first value.
+    pub start: u32,
+    /// Strings, keywords and symbols, these without colons; null for other values.
+    pub texts: StringViewArray,
+}
+
 /// A run of the dictionary that lies in a segment.
 pub trait StoredValues: Send + Sync + fmt::Debug {
     /// The id of its first value.
@@ -74,6 +85,9 @@ pub trait StoredValues: Send + Sync + fmt::Debug {
 
     /// The value with an id, read on first touch and kept.
     fn value(&self, id: u32) -> Result<&Value>;
+
+    /// The texts of the page that an id lies in, read on first touch and kept.
+    fn texts(&self, id: u32) -> Result<&TextPage>;
 
     /// The id of a value whose [`stable_hash`](crate::value::stable_hash) is `hash`, if it is here.
     fn find(&self, hash: u64, value: &Value) -> Result<Option<u32>>;

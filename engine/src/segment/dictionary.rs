@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::RecordBatch;
+use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
+use arrow_array::{RecordBatch, StringViewArray};
+use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
 use uuid::Uuid;
 
@@ -13,7 +15,7 @@ use super::open::FromFile;
 use super::values::{Form, ValuesDirectory, schema};
 use crate::bytes::{Cursor, malformed, read_value};
 use crate::error::{Code, Error, Result};
-use crate::index::is_same_value;
+use crate::index::{TextPage, is_same_value};
 use crate::value::{Keyword, Symbol, Value, stable_hash};
 
 /// A run of the dictionary whose directory is read. Pages are read on first touch and kept.
@@ -23,6 +25,8 @@ pub(super) struct ValuesSegment {
     directory: ValuesDirectory,
     schema: SchemaRef,
     pages: Box<[OnceLock<ValuePage>]>,
+    /// Pages that were asked for as texts.
+    text_pages: Box<[OnceLock<TextPage>]>,
     bucket_pages: Box<[OnceLock<BucketPage>]>,
 }
 
@@ -54,6 +58,7 @@ impl FromFile for ValuesSegment {
             directory,
             schema: schema(),
             pages: (0..pages).map(|_| OnceLock::new()).collect(),
+            text_pages: (0..pages).map(|_| OnceLock::new()).collect(),
             bucket_pages: (0..bucket_pages).map(|_| OnceLock::new()).collect(),
         })
     }
@@ -79,12 +84,29 @@ impl ValuesSegment {
         })
     }
 
+    /// The texts of the page that an id lies in.
+    pub(super) fn texts(&self, id: u32) -> Result<&TextPage> {
+        let outside = || self.outside(id);
+        let at = id.checked_sub(self.directory.start).ok_or_else(outside)?;
+        let number = (at >> self.directory.page_shift) as usize;
+        let page = self.text_pages.get(number).ok_or_else(outside)?;
+        match page.get() {
+            Some(texts) => Ok(texts),
+            None => {
+                let read = self.read_texts(number)?;
+                Ok(page.get_or_init(|| read))
+            }
+        }
+    }
+
+    fn outside(&self, id: u32) -> Error {
+        let message = format!("an id below {}", self.directory.len);
+        self.file.stamp().corrupt(message, id.to_string())
+    }
+
     /// The value with an id; none if it was purged.
     fn slot(&self, id: u32) -> Result<Option<&Value>> {
-        let outside = || {
-            let message = format!("an id below {}", self.directory.len);
-            self.file.stamp().corrupt(message, id.to_string())
-        };
+        let outside = || self.outside(id);
         let at = id.checked_sub(self.directory.start).ok_or_else(outside)?;
         let shift = self.directory.page_shift;
         let number = (at >> shift) as usize;
@@ -156,10 +178,25 @@ impl ValuesSegment {
         )
     }
 
+    fn read_texts(&self, number: usize) -> Result<TextPage> {
+        let batch = self.read(number)?;
+        let bytes = batch.column(2).as_binary::<i32>().values().clone();
+        let texts = decode_texts(columns(&batch), bytes, self.page_len(number));
+        Ok(TextPage {
+            start: self.directory.start + ((number as u32) << self.directory.page_shift),
+            texts: texts.map_err(|error| self.file.stamp().unreadable(&error))?,
+        })
+    }
+
+    /// Values of a page.
+    fn page_len(&self, number: usize) -> usize {
+        let size = 1usize << self.directory.page_shift;
+        size.min(self.directory.len as usize - number * size)
+    }
+
     fn read_values(&self, number: usize) -> Result<ValuePage> {
         let batch = self.read(number)?;
-        let size = 1usize << self.directory.page_shift;
-        let len = size.min(self.directory.len as usize - number * size);
+        let len = self.page_len(number);
         decode_values(columns(&batch), len).map_err(|error| self.file.stamp().unreadable(&error))
     }
 
@@ -198,6 +235,40 @@ impl ValuesSegment {
 
 fn columns(batch: &RecordBatch) -> [&[u8]; 3] {
     [0, 1, 2].map(|column| batch.column(column).as_binary::<i32>().value(0))
+}
+
+/// The texts of a page; its bytes are shared, not copied.
+///
+/// - `shared`: the last of the columns, as it lies.
+fn decode_texts(columns: [&[u8]; 3], shared: Buffer, len: usize) -> Result<StringViewArray> {
+    let [forms, lengths, bytes] = columns;
+    if forms.len() != len {
+        return Err(malformed("a page of it has another number of values"));
+    }
+    let mut lengths = Cursor::new(lengths);
+    let mut texts = StringViewBuilder::with_capacity(len);
+    let block = texts.append_block(shared);
+    let mut start = 0u32;
+    for &form in forms {
+        let too_long = || malformed("a value of it is too long");
+        let len = u32::try_from(lengths.varint()?).map_err(|_| too_long())?;
+        let end = start.checked_add(len).ok_or_else(too_long)?;
+        if [Form::Text, Form::Keyword, Form::Symbol]
+            .map(|form| form as u8)
+            .contains(&form)
+        {
+            texts
+                .try_append_view(block, start, len)
+                .map_err(|_| malformed("a text in it is not UTF-8"))?;
+        } else {
+            texts.append_null();
+        }
+        start = end;
+    }
+    if lengths.left() > 0 || start as usize != bytes.len() {
+        return Err(malformed("a page of it goes on after its last value"));
+    }
+    Ok(texts.finish())
 }
 
 fn decode_values(columns: [&[u8]; 3], len: usize) -> Result<ValuePage> {

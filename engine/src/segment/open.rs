@@ -12,7 +12,7 @@ use super::rows::RowsSegment;
 use super::stamp::SegmentStamp;
 use super::vectors::{Cover, VectorGraph, VectorsSegment};
 use crate::error::{Code, Error, Result};
-use crate::index::{Chunk, ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues};
+use crate::index::{Chunk, ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues, TextPage};
 use crate::store::Storage;
 use crate::value::Value;
 
@@ -280,6 +280,10 @@ impl StoredValues for DictionaryRun {
 
     fn value(&self, id: u32) -> Result<&Value> {
         self.read(|segment| segment.value(id))
+    }
+
+    fn texts(&self, id: u32) -> Result<&TextPage> {
+        self.read(|segment| segment.texts(id))
     }
 
     fn find(&self, hash: u64, value: &Value) -> Result<Option<u32>> {

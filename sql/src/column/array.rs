@@ -1,7 +1,5 @@
 //! Cells as arrays.
 
-use std::fmt::Write;
-use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::builder::{
@@ -10,18 +8,40 @@ use datafusion::arrow::array::builder::{
 };
 use datafusion::arrow::array::{
     ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, TimestampMillisecondArray,
-    UInt32Array,
 };
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use datafusion::arrow::compute::take;
-use datalith_engine::index::{Cell, Column, Kind};
+use datalith_engine::index::{Cell, Column, Dictionary, Kind, TextPage};
 use datalith_engine::{Code, Error, Result, Value};
 
 use super::decimal::unscaled;
 use super::kind::{ColumnKind, DECIMAL_DIGITS, ZONE};
+use super::text::{texts, write_text};
 
-/// The interned value of a cell.
-pub(crate) type Interned<'v> = &'v dyn Fn(Cell) -> &'v Value;
+/// Where interned values are found.
+#[derive(Clone, Copy)]
+pub(crate) enum Interned<'v> {
+    /// Those of a database value.
+    Dictionary(&'v Dictionary),
+    /// Those of an answer.
+    Answer(&'v dyn Fn(Cell) -> &'v Value),
+}
+
+impl<'v> Interned<'v> {
+    pub(super) fn value(self, cell: Cell) -> &'v Value {
+        match self {
+            Interned::Dictionary(dictionary) => dictionary.interned(cell.bits),
+            Interned::Answer(value) => value(cell),
+        }
+    }
+
+    /// The page of texts that one lies in, if it is in a segment.
+    pub(super) fn texts(self, id: u64) -> Option<&'v TextPage> {
+        match self {
+            Interned::Dictionary(dictionary) => dictionary.texts(id),
+            Interned::Answer(_) => None,
+        }
+    }
+}
 
 /// Cells as an array of the type of their column; numbers as they lie.
 ///
@@ -67,28 +87,28 @@ pub(crate) fn array(
 }
 
 /// Cells that are looked up one by one.
-struct Cells<'c, 'v> {
-    cells: &'c Column,
-    nulls: Option<NullBuffer>,
-    interned: Interned<'v>,
+pub(super) struct Cells<'c, 'v> {
+    pub(super) cells: &'c Column,
+    pub(super) nulls: Option<NullBuffer>,
+    pub(super) interned: Interned<'v>,
 }
 
 impl<'v> Cells<'_, 'v> {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.cells.len()
     }
 
     /// The cell of a row, unless it is null.
-    fn cell(&self, row: usize) -> Option<Cell> {
+    pub(super) fn cell(&self, row: usize) -> Option<Cell> {
         let cell = self.cells.cell(row);
         let is_null = self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
         (!is_null && cell.kind != Kind::Nil).then_some(cell)
     }
 
-    fn value(&self, cell: Cell) -> Value {
+    pub(super) fn value(&self, cell: Cell) -> Value {
         match cell.inline_value() {
             Some(value) => value,
-            None => (self.interned)(cell).clone(),
+            None => self.interned.value(cell).clone(),
         }
     }
 
@@ -199,118 +219,6 @@ pub(crate) fn of_values(
             Arc::new(builder.finish())
         }
     })
-}
-
-/// Rows that are looked at before it is decided whether values come again.
-const PROBED_ROWS: usize = 256;
-/// Values that are remembered, by the last bits of their ids.
-const REMEMBERED: usize = 1024;
-
-/// Texts of cells. Where few values come again and again, each of them is written once.
-fn texts(kind: ColumnKind, cells: &Cells<'_, '_>) -> Result<ArrayRef> {
-    let are_interned = cells.cells.kind().is_some_and(Kind::is_interned);
-    if are_interned && cells.len() > PROBED_ROWS {
-        let mut again = Repeated::new(kind, cells);
-        let probed = again.read(0..PROBED_ROWS);
-        if probed <= PROBED_ROWS / 4 {
-            again.read(PROBED_ROWS..cells.len());
-            return again.finish();
-        }
-    }
-    let mut builder = StringViewBuilder::with_capacity(cells.len());
-    let mut written = String::new();
-    for row in 0..cells.len() {
-        match cells.cell(row) {
-            Some(cell) => append_text(&mut builder, kind, cells, cell, &mut written),
-            None => builder.append_null(),
-        }
-    }
-    Ok(Arc::new(builder.finish()))
-}
-
-fn append_text(
-    builder: &mut StringViewBuilder,
-    kind: ColumnKind,
-    cells: &Cells<'_, '_>,
-    cell: Cell,
-    written: &mut String,
-) {
-    if kind == ColumnKind::Text && cell.kind.is_interned() {
-        match (cells.interned)(cell) {
-            Value::Str(text) => return builder.append_value(&**text),
-            Value::Keyword(keyword) => return builder.append_value(keyword.as_str()),
-            Value::Symbol(symbol) => return builder.append_value(symbol.as_str()),
-            _ => {}
-        }
-    }
-    write_text(kind, &cells.value(cell), written);
-    builder.append_value(written);
-}
-
-/// Texts of interned cells of one kind, of which many are the same.
-struct Repeated<'c, 'k, 'v> {
-    kind: ColumnKind,
-    cells: &'c Cells<'k, 'v>,
-    /// Ids with the places of their texts; another id with the same last bits takes the place over.
-    remembered: Vec<(u64, u32)>,
-    texts: StringViewBuilder,
-    written: String,
-    /// Texts so far.
-    count: u32,
-    /// The place of each row's text.
-    places: Vec<u32>,
-}
-
-impl<'c, 'k, 'v> Repeated<'c, 'k, 'v> {
-    fn new(kind: ColumnKind, cells: &'c Cells<'k, 'v>) -> Repeated<'c, 'k, 'v> {
-        Repeated {
-            kind,
-            cells,
-            remembered: vec![(u64::MAX, 0); REMEMBERED],
-            texts: StringViewBuilder::new(),
-            written: String::new(),
-            count: 0,
-            places: Vec::with_capacity(cells.len()),
-        }
-    }
-
-    /// Reads rows; texts so far.
-    fn read(&mut self, rows: Range<usize>) -> usize {
-        for &id in &self.cells.cells.bits()[rows] {
-            let slot = &mut self.remembered[id as usize % REMEMBERED];
-            if slot.0 != id {
-                *slot = (id, self.count);
-                self.count += 1;
-                let kind = self.cells.cells.kind().unwrap_or(Kind::Nil);
-                let cell = Cell { kind, bits: id };
-                let (cells, written) = (self.cells, &mut self.written);
-                append_text(&mut self.texts, self.kind, cells, cell, written);
-            }
-            self.places.push(slot.1);
-        }
-        self.count as usize
-    }
-
-    fn finish(mut self) -> Result<ArrayRef> {
-        let places = UInt32Array::new(self.places.into(), self.cells.nulls.clone());
-        take(&self.texts.finish(), &places, None)
-            .map_err(|cause| Error::new(Code::Internal, format!("Texts of a column: {cause}")))
-    }
-}
-
-/// What a column of texts shows a value as.
-fn write_text(kind: ColumnKind, value: &Value, out: &mut String) {
-    out.clear();
-    // Writing to a string cannot fail.
-    let _ = match (kind, value) {
-        (ColumnKind::Edn, value) => write!(out, "{value}"),
-        (_, Value::Str(text)) => write!(out, "{text}"),
-        (_, Value::Keyword(keyword)) => write!(out, "{}", keyword.as_str()),
-        (_, Value::Symbol(symbol)) => write!(out, "{}", symbol.as_str()),
-        (_, Value::Uuid(uuid)) => write!(out, "{uuid}"),
-        (_, Value::Char(c)) => write!(out, "{c}"),
-        (_, value) => write!(out, "{value}"),
-    };
 }
 
 fn decimals(scale: i8, values: impl Iterator<Item = Option<Value>>) -> Result<ArrayRef> {

@@ -10,7 +10,7 @@ use datalith_engine::{Result, Value};
 
 use super::argument::Arguments;
 use super::made;
-use crate::column::{ColumnKind, array, most_digits, of_values};
+use crate::column::{ColumnKind, Interned, array, most_digits, of_values};
 use crate::fault::outward;
 
 /// The function: a query, then what `:in` asks for beyond `$`.
@@ -67,7 +67,12 @@ fn column(answer: &Answer, at: usize) -> Result<ArrayRef> {
         && let Some(kind) = cells.kind().filter(|kind| *kind != Kind::BigDec)
     {
         let interned = |cell: Cell| answer.interned(cell);
-        return array(ColumnKind::of_cells(Some(kind)), cells, None, &interned);
+        return array(
+            ColumnKind::of_cells(Some(kind)),
+            cells,
+            None,
+            Interned::Answer(&interned),
+        );
     }
     let values: Vec<Value> = (0..answer.len()).map(|row| answer.value(at, row)).collect();
     let mut kinds = values.iter().filter(|value| !value.is_nil()).map(Kind::of);

@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 use datafusion::common::Statistics;
 use datafusion::common::stats::Precision;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
-use datalith_engine::index::{Cell, Chunk, Column, Run, SortOrder};
+use datalith_engine::index::{Chunk, Column, Run, SortOrder};
 use datalith_engine::{Db, Result};
 
 use super::filter::{Condition, Longs, Wanted, condition, text};
@@ -18,7 +18,7 @@ use super::narrow::{added, longs};
 use super::rows::{BATCH_ROWS, Piece, Rows, Selection};
 use super::wide::{batch, entity_pushdown};
 use crate::catalog::ident_text;
-use crate::column::{ColumnKind, ZONE, array};
+use crate::column::{ColumnKind, Interned, ZONE, array};
 
 /// Every datom that a database value shows.
 pub(crate) struct Datoms {
@@ -209,10 +209,9 @@ impl Rows for Datoms {
                 }
                 2 => {
                     let cells: Vec<Column> = pieces.iter().map(|chunk| chunk.v.clone()).collect();
-                    let dictionary = self.db.dictionary();
-                    let interned = |cell: Cell| dictionary.interned(cell.bits);
+                    let interned = Interned::Dictionary(self.db.dictionary());
                     let cells = kept.of_cells(Column::concat(&cells))?;
-                    arrays.push(array(ColumnKind::Edn, &cells, None, &interned)?);
+                    arrays.push(array(ColumnKind::Edn, &cells, None, interned)?);
                     continue;
                 }
                 3 => longs(&pieces, |chunk| &chunk.tx),

@@ -10,7 +10,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ScalarValue, Statistics};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datalith_engine::datom::AttrId;
-use datalith_engine::index::{Cell, Chunk, Column, Run, SortOrder};
+use datalith_engine::index::{Chunk, Column, Run, SortOrder};
 use datalith_engine::{Db, Result};
 
 use super::base::Base;
@@ -19,7 +19,7 @@ use super::kept::Kept;
 use super::rows::{BATCH_ROWS, Piece, Rows, Selection, parts};
 use super::wide::{batch, entity_pushdown};
 use crate::catalog::ENTITY;
-use crate::column::{ColumnKind, array};
+use crate::column::{ColumnKind, Interned, array};
 
 /// The rows of an attribute's table.
 pub(crate) struct Narrow {
@@ -185,10 +185,9 @@ impl Rows for Narrow {
                 Part::Added => kept.of_array(added(&pieces))?,
                 Part::Value => {
                     let cells: Vec<Column> = pieces.iter().map(|chunk| chunk.v.clone()).collect();
-                    let dictionary = self.db.dictionary();
-                    let interned = |cell: Cell| dictionary.interned(cell.bits);
+                    let interned = Interned::Dictionary(self.db.dictionary());
                     let cells = kept.of_cells(Column::concat(&cells))?;
-                    array(self.kind, &cells, None, &interned)?
+                    array(self.kind, &cells, None, interned)?
                 }
             });
         }

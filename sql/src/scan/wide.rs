@@ -23,7 +23,7 @@ use super::kept::Kept;
 use super::rows::{BATCH_ROWS, Piece, Rows, Selection, listed, parts};
 use super::take;
 use crate::catalog::{ENTITY, columns, ident_text};
-use crate::column::{ColumnKind, array};
+use crate::column::{ColumnKind, Interned, array};
 
 /// Key of a column's metadata that holds the ident of its attribute.
 pub(crate) const IDENT: &str = "datalith.ident";
@@ -125,21 +125,20 @@ impl Wide {
     /// - `entities`: those that are kept.
     fn column(&self, at: usize, piece: &Piece, entities: &[i64], kept: &Kept) -> Result<ArrayRef> {
         let column = &self.columns[at];
-        let dictionary = self.db.dictionary();
-        let interned = |cell: Cell| dictionary.interned(cell.bits);
+        let interned = Interned::Dictionary(self.db.dictionary());
         let member = &column.member;
         if let (Piece::Rows(rows), Some(run)) = (piece, &member.run)
             && self.base().is_whole(member.attribute)
         {
             let cells = kept.of_cells(run.values(rows.clone()))?;
-            return array(column.kind, &cells, None, &interned);
+            return array(column.kind, &cells, None, interned);
         }
         if !member.is_many {
             let taken = take::single(member.run.as_ref(), entities);
-            return array(column.kind, &taken.cells, taken.nulls, &interned);
+            return array(column.kind, &taken.cells, taken.nulls, interned);
         }
         let taken = take::several(member.run.as_ref(), entities);
-        let items = array(column.kind, &taken.cells, None, &interned)?;
+        let items = array(column.kind, &taken.cells, None, interned)?;
         let field = Arc::new(Field::new("item", column.kind.data_type(), true));
         let lists = ListArray::try_new(field, taken.offsets, items, Some(taken.nulls));
         Ok(Arc::new(lists.map_err(|cause| inner("list", &cause))?))
