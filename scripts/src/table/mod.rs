@@ -29,9 +29,9 @@ mod verbs;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use answer::readable_names;
 #[cfg(feature = "sql")]
 pub(crate) use batch::from_batches;
-pub use answer::readable_names;
 pub use column::{Column, Kind};
 pub(crate) use measure::numbers;
 pub use rows::Table;

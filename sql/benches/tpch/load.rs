@@ -12,6 +12,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::WriterProperties;
 use datalith_engine::conn::{Config, Conn, TxData, create_database};
+use datalith_engine::transact::Rows;
 use datalith_engine::{Value, edn};
 use datalith_sql::value;
 
@@ -68,7 +69,7 @@ fn load(conn: &Conn, table: &'static Table, scale: f64) -> Result<usize, Box<dyn
             if let Some(schema) = schema {
                 conn.transact(&TxData::new(schema))?;
             }
-            datoms += conn.transact(&TxData::new(entities))?.tx_data.len();
+            datoms += conn.transact(&TxData::of_rows(entities))?.tx_data.len();
         }
         Ok(datoms)
     })
@@ -95,19 +96,16 @@ fn attributes(table: &Table, schema: &SchemaRef) -> Value {
 }
 
 /// An entity for each row.
-fn entities(table: &Table, batch: &RecordBatch) -> Value {
+fn entities(table: &Table, batch: &RecordBatch) -> Rows {
     let schema = batch.schema();
-    let columns: Vec<_> = schema
+    let idents = schema
         .fields()
         .iter()
-        .map(|field| ident(table, field.name()))
-        .zip(batch.columns())
-        .collect();
-    let entity = |row| {
-        let cells = columns.iter();
-        Value::map(cells.map(|(ident, column)| (ident.clone(), value(column, row))))
-    };
-    Value::vector((0..batch.num_rows()).map(entity))
+        .map(|field| ident(table, field.name()));
+    let columns = batch.columns();
+    let rows = 0..batch.num_rows();
+    let values = rows.flat_map(|row| columns.iter().map(move |column| value(column, row)));
+    Rows::new(idents.collect(), values.collect())
 }
 
 fn ident(table: &Table, column: &str) -> Value {
