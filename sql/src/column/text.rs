@@ -23,7 +23,7 @@ const ROWS_MIN: usize = 64;
 /// Rows that are looked at before it is decided whether values come again.
 const PROBED_ROWS: usize = 256;
 /// Rows for each page that is shared: fewer would hold on to more than they show.
-const PAGE_ROWS: usize = 32;
+const PAGE_ROWS: usize = 256;
 /// Values that are remembered, by the last bits of their ids.
 const REMEMBERED: usize = 1024;
 
