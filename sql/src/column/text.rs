@@ -22,8 +22,9 @@ use super::kind::ColumnKind;
 const ROWS_MIN: usize = 64;
 /// Rows that are looked at before it is decided whether values come again.
 const PROBED_ROWS: usize = 256;
-/// Rows for each page that is shared: fewer would hold on to more than they show.
-const PAGE_ROWS: usize = 256;
+/// The share of a page's texts, one in so many, from which on an array has views of it: fewer would hold on
+/// to more than they show.
+const SHOWN_SHARE: usize = 2;
 /// Values that are remembered, by the last bits of their ids.
 const REMEMBERED: usize = 1024;
 
@@ -60,12 +61,12 @@ pub(super) fn texts(kind: ColumnKind, cells: &Cells<'_, '_>) -> Result<ArrayRef>
     Ok(Arc::new(builder.finish()))
 }
 
-/// Views of texts that lie in few pages; none if they do not.
+/// Views of pages of which much is shown, copies of other texts; none if some lie in no page.
 fn views(cells: &Cells<'_, '_>) -> Result<Option<ArrayRef>> {
-    let pages_max = (cells.len() / PAGE_ROWS).max(1);
-    // What nulls are views of.
+    // What nulls are views of, and in its place the copies.
     let nothing = StringViewArray::new_null(1);
-    let mut pages: Vec<&StringViewArray> = vec![&nothing];
+    let mut pages: Vec<&StringViewArray> = vec![&nothing, &nothing];
+    let mut shown: Vec<usize> = vec![0; 2];
     let mut known: HashMap<u32, usize> = HashMap::new();
     let mut places: Vec<(usize, usize)> = Vec::with_capacity(cells.len());
     // The page of the row before: its ids, and which it is.
@@ -83,17 +84,28 @@ fn views(cells: &Cells<'_, '_>) -> Result<Option<ArrayRef>> {
             page = *known.entry(*start).or_insert(pages.len());
             if page == pages.len() {
                 pages.push(texts);
-            }
-            if pages.len() > pages_max + 1 {
-                return Ok(None);
+                shown.push(0);
             }
         }
         let at = (id - ids.start) as usize;
         if pages[page].is_null(at) {
             return Ok(None);
         }
+        shown[page] += 1;
         places.push((page, at));
     }
+    let mut copies = StringViewBuilder::new();
+    let mut count = 0;
+    for place in &mut places {
+        let (page, at) = *place;
+        if page > 0 && shown[page] * SHOWN_SHARE < pages[page].len() {
+            copies.append_value(pages[page].value(at));
+            *place = (1, count);
+            count += 1;
+        }
+    }
+    let copies = copies.finish();
+    pages[1] = &copies;
     let pages: Vec<&dyn Array> = pages.into_iter().map(|page| page as &dyn Array).collect();
     interleave(&pages, &places)
         .map(Some)
