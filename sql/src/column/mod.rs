@@ -6,8 +6,6 @@ mod kind;
 mod text;
 mod value;
 
-pub(crate) use array::{array, of_values};
-pub(crate) use kind::{ColumnKind, DECIMAL_DIGITS, ZONE, most_digits};
 pub(crate) use array::{Interned, array, of_values};
-pub(crate) use kind::{ColumnKind, ZONE, most_digits};
+pub(crate) use kind::{ColumnKind, DECIMAL_DIGITS, ZONE, most_digits};
 pub use value::value;
