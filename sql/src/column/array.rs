@@ -124,7 +124,6 @@ pub(crate) fn of_values(
     kind: ColumnKind,
     values: impl Iterator<Item = Option<Value>>,
 ) -> Result<ArrayRef> {
-    let mismatch = |value: &Value| mismatch(kind, value);
     Ok(match kind {
         ColumnKind::Text | ColumnKind::Edn => {
             let mut builder = StringViewBuilder::new();
@@ -138,86 +137,79 @@ pub(crate) fn of_values(
             Arc::new(builder.finish())
         }
         ColumnKind::Long => {
-            let longs = values.map(|value| match value {
-                Some(Value::Long(n)) => Ok(Some(n)),
-                Some(other) => Err(mismatch(&other)),
-                None => Ok(None),
-            });
+            let longs = each(kind, values, Value::as_long);
             Arc::new(longs.collect::<Result<Int64Array>>()?)
         }
         ColumnKind::Instant => {
-            let instants = values.map(|value| match value {
-                Some(Value::Instant(ms)) => Ok(Some(ms)),
-                Some(other) => Err(mismatch(&other)),
-                None => Ok(None),
+            let instants = each(kind, values, |value| match value {
+                Value::Instant(ms) => Some(*ms),
+                _ => None,
             });
             let instants = instants.collect::<Result<TimestampMillisecondArray>>()?;
             Arc::new(instants.with_timezone(ZONE))
         }
         ColumnKind::Bool => {
-            let bools = values.map(|value| match value {
-                Some(Value::Bool(b)) => Ok(Some(b)),
-                Some(other) => Err(mismatch(&other)),
-                None => Ok(None),
+            let bools = each(kind, values, |value| match value {
+                Value::Bool(b) => Some(*b),
+                _ => None,
             });
             Arc::new(bools.collect::<Result<BooleanArray>>()?)
         }
         ColumnKind::Double => {
-            let doubles = values.map(|value| match value {
-                Some(value) => value.to_double().map(Some).ok_or_else(|| mismatch(&value)),
-                None => Ok(None),
-            });
+            let doubles = each(kind, values, Value::to_double);
             Arc::new(doubles.collect::<Result<Float64Array>>()?)
         }
         ColumnKind::Float => {
-            let floats = values.map(|value| match value {
-                Some(value) => value
-                    .to_double()
-                    .map(|x| Some(x as f32))
-                    .ok_or_else(|| mismatch(&value)),
-                None => Ok(None),
-            });
+            let floats = each(kind, values, |value| Some(value.to_double()? as f32));
             Arc::new(floats.collect::<Result<Float32Array>>()?)
         }
         ColumnKind::Decimal(scale) => decimals(scale, values)?,
-        ColumnKind::Bytes => {
-            let mut builder = BinaryBuilder::new();
-            for value in values {
-                match value {
-                    Some(Value::Bytes(bytes)) => builder.append_value(&*bytes),
-                    Some(other) => return Err(mismatch(&other)),
-                    None => builder.append_null(),
-                }
+        ColumnKind::Bytes | ColumnKind::Floats | ColumnKind::Doubles => sequences(kind, values)?,
+    })
+}
+
+/// What a column wants of each value; nothing stays nothing.
+fn each<T>(
+    kind: ColumnKind,
+    values: impl Iterator<Item = Option<Value>>,
+    part: impl Fn(&Value) -> Option<T>,
+) -> impl Iterator<Item = Result<Option<T>>> {
+    values.map(move |value| match value {
+        Some(value) => match part(&value) {
+            Some(part) => Ok(Some(part)),
+            None => Err(mismatch(kind, &value)),
+        },
+        None => Ok(None),
+    })
+}
+
+/// Bytes, and arrays of floats.
+fn sequences(kind: ColumnKind, values: impl Iterator<Item = Option<Value>>) -> Result<ArrayRef> {
+    let mut bytes = BinaryBuilder::new();
+    let mut floats = ListBuilder::new(Float32Builder::new());
+    let mut doubles = ListBuilder::new(Float64Builder::new());
+    for value in values {
+        match (kind, value) {
+            (ColumnKind::Bytes, Some(Value::Bytes(items))) => bytes.append_value(&*items),
+            (ColumnKind::Bytes, None) => bytes.append_null(),
+            (ColumnKind::Floats, None) => floats.append_null(),
+            (ColumnKind::Floats, Some(value)) => {
+                let items = value.to_floats().ok_or_else(|| mismatch(kind, &value))?;
+                floats.values().append_slice(&items);
+                floats.append(true);
             }
-            Arc::new(builder.finish())
-        }
-        ColumnKind::Floats => {
-            let mut builder = ListBuilder::new(Float32Builder::new());
-            for value in values {
-                let Some(value) = value else {
-                    builder.append_null();
-                    continue;
-                };
-                let floats = value.to_floats().ok_or_else(|| mismatch(&value))?;
-                builder.values().append_slice(&floats);
-                builder.append(true);
+            (_, Some(Value::DoubleArray(items))) => {
+                doubles.values().append_slice(&items);
+                doubles.append(true);
             }
-            Arc::new(builder.finish())
+            (_, None) => doubles.append_null(),
+            (_, Some(other)) => return Err(mismatch(kind, &other)),
         }
-        ColumnKind::Doubles => {
-            let mut builder = ListBuilder::new(Float64Builder::new());
-            for value in values {
-                match value {
-                    Some(Value::DoubleArray(doubles)) => {
-                        builder.values().append_slice(&doubles);
-                        builder.append(true);
-                    }
-                    Some(other) => return Err(mismatch(&other)),
-                    None => builder.append_null(),
-                }
-            }
-            Arc::new(builder.finish())
-        }
+    }
+    Ok(match kind {
+        ColumnKind::Bytes => Arc::new(bytes.finish()),
+        ColumnKind::Floats => Arc::new(floats.finish()),
+        _ => Arc::new(doubles.finish()),
     })
 }
 
