@@ -255,7 +255,7 @@ fn ranges(
     };
     let start = before(least, std::cmp::Ordering::Equal);
     let end = before(most, std::cmp::Ordering::Greater);
-    Some(vec![start..end.max(start)])
+    Some(std::iter::once(start..end.max(start)).collect())
 }
 
 /// The value that a column of texts shows as one; nothing within if no value is shown so, none if the
