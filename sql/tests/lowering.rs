@@ -67,18 +67,21 @@ fn answer(query: &str, rules: &str) -> Result<Value, Error> {
 fn check(query: &str, rules: &str, expected: &str) {
     let inputs = [people().into(), read(rules).into()];
     let ours = q(&Value::str(query), &inputs, &QueryOptions::default());
-    assert_eq!(ours.unwrap().to_value(), read(expected), "{query}");
-    assert_eq!(answer(query, rules).unwrap(), read(expected), "{query}");
+    let ours = ours.map(|answer| answer.to_value());
+    for answer in [ours, answer(query, rules)] {
+        let answer = answer.unwrap_or_else(|error| panic!("{query}: {}", error.message()));
+        assert_eq!(answer, read(expected), "{query}");
+    }
 }
 
 /// DataFusion does not answer, and says why.
 fn refused(query: &str, rules: &str, why: &str) {
-    let error = answer(query, rules).unwrap_err();
+    let error = answer(query, rules).expect_err("it does not lower");
     assert_eq!((error.code(), error.message()), (Code::Unsupported, why));
 }
 
 fn lowered(query: &str) -> Lowered {
-    lower(&Value::str(query), &[people().into()]).unwrap()
+    lower(&Value::str(query), &[people().into()]).expect("it lowers")
 }
 
 #[test]
