@@ -1,5 +1,6 @@
 //! Segments at their doors: what is written comes back, and a changed bit never passes for data.
 
+use arrow_array::Array;
 use std::sync::Arc;
 
 use datalith_engine::index::{
