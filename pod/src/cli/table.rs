@@ -36,7 +36,7 @@ pub(crate) fn write(out: &mut impl Write, listing: &Listing<'_>) -> io::Result<(
             .map(|column| listing.value(column, row))
             .collect();
         for (column, value) in values.iter().enumerate() {
-            is_number[column] &= is_a_number(value);
+            is_number[column] &= value.is_nil() || is_a_number(value);
         }
         table.add_row(values.iter().map(cell));
     }

@@ -110,6 +110,11 @@ fn programs(
     format: Format,
     refused: &dyn Fn(Error) -> Fault,
 ) -> Result<(), Fault> {
+    // Nothing is written of an answer that fails before its first row.
+    let mut batches = answer.peekable();
+    if let Some(Err(error)) = batches.next_if(Result::is_err) {
+        return Err(refused(error));
+    }
     let mut out = output::stdout();
     let keys: Vec<Value> = names.iter().map(|name| Value::keyword(name)).collect();
     let (open, between, close) = match format {
@@ -122,7 +127,7 @@ fn programs(
     }
     out.write_all(open.as_bytes())?;
     let mut is_first = true;
-    for batch in answer {
+    for batch in batches {
         let batch = batch.map_err(refused)?;
         for row in 0..batch.num_rows() {
             let values = values(&batch, row);
