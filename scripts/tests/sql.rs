@@ -86,9 +86,6 @@ fn scripts_keep_to_their_bounds() {
         ..Settings::default()
     };
     let endless = "sql(\"select count(*) from generate_series(1, 3000000) a, generate_series(1, 3000000) b where a.value % 7 = b.value % 5\")";
-    assert!(
-        answer(&late, endless).contains("50 ms"),
-        "{}",
-        answer(&late, endless)
-    );
+    let ended = answer(&late, endless);
+    assert!(ended.starts_with("Query took longer than"), "{ended}");
 }

@@ -43,7 +43,8 @@ impl Default for ExecutorOptions {
 
 /// Runs statements. One serves any number of sessions.
 pub struct Executor {
-    runtime: Runtime,
+    /// There until the end.
+    runtime: Option<Runtime>,
     state: SessionState,
     files: Access,
 }
@@ -85,7 +86,7 @@ impl Executor {
             .with_runtime_env(environment)
             .build();
         Ok(Arc::new(Executor {
-            runtime,
+            runtime: Some(runtime),
             state: function::registered(state, &options.files),
             files: options.files.clone(),
         }))
@@ -107,7 +108,9 @@ impl Executor {
         allowance: &Allowance,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.runtime.block_on(async {
+        let runtime = self.runtime.as_ref();
+        let runtime = runtime.expect("the threads are there until the executor is dropped");
+        runtime.block_on(async {
             tokio::pin!(work);
             let mut ticks = tokio::time::interval(limits::CHECK);
             loop {
@@ -117,5 +120,14 @@ impl Executor {
                 }
             }
         })
+    }
+}
+
+impl Drop for Executor {
+    /// Does not wait for work that nobody wants any more to look up.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }

@@ -22,15 +22,17 @@ const SCHEMA: &str = "[{:db/ident :person/name :db/valueType :db.type/string :db
 const ENDLESS: &str = "select count(*) from generate_series(1, 3000000) a, generate_series(1, 3000000) b where a.value % 7 = b.value % 5";
 
 fn connection() -> Conn {
-    let made = create_database(&Config::from_value(&Value::Nil).unwrap()).unwrap();
-    let conn = Conn::connect(&Config::from_value(&made).unwrap()).unwrap();
+    let config = |value| Config::from_value(value).expect("a configuration");
+    let made = create_database(&config(&Value::Nil)).expect("a database in memory");
+    let conn = Conn::connect(&config(&made)).expect("a connection");
     transact(&conn, SCHEMA);
     conn
 }
 
 fn transact(conn: &Conn, text: &str) {
-    let data = TxData::from_value(&edn::read(text).unwrap()).unwrap();
-    conn.transact(&data).unwrap();
+    let data = edn::read(text).and_then(|data| TxData::from_value(&data));
+    let made = data.and_then(|data| conn.transact(&data));
+    made.expect("a transaction");
 }
 
 fn executor(files: Access) -> Arc<Executor> {
@@ -39,7 +41,7 @@ fn executor(files: Access) -> Arc<Executor> {
         files,
         ..ExecutorOptions::default()
     };
-    Executor::new(&options).unwrap()
+    Executor::new(&options).expect("threads")
 }
 
 fn session(conn: &Conn) -> Session {

@@ -63,6 +63,20 @@ fn statements_answer_maps_columns_or_files() {
         file.trim_matches('"')
     );
     check(&format!("({conn} {read})"), "[{:n 2}]");
+    pod.shut_down();
+}
+
+#[test]
+fn errors_have_data() {
+    let mut pod = client::start();
+    pod.call("pod.datalith/create-database", CONFIG).answer();
+    let conn = pod.call("pod.datalith/connect", CONFIG).answer().to_owned();
+    let args = format!("({conn} [{{:person/name \"Ann\"}}])");
+    pod.call("pod.datalith/transact", &args).answer();
+    let db = pod
+        .call("pod.datalith/db", &format!("({conn})"))
+        .answer()
+        .to_owned();
     let wrong = pod.call(
         "pod.datalith/sql",
         &format!("({db} \"select nam from person\")"),

@@ -96,8 +96,14 @@ mod with {
     pub(super) struct Doors {
         meter: Meter,
         files: Grants,
-        executor: Arc<Mutex<Option<Arc<Executor>>>>,
-        sessions: Arc<Mutex<Vec<(Source, Arc<Session>)>>>,
+        kept: Arc<Mutex<Kept>>,
+    }
+
+    /// Threads, once there was a statement, and the databases asked lately.
+    #[derive(Default)]
+    struct Kept {
+        executor: Option<Arc<Executor>>,
+        sessions: Vec<Arc<Session>>,
     }
 
     impl Doors {
@@ -105,8 +111,7 @@ mod with {
             Doors {
                 meter: meter.clone(),
                 files: files.clone(),
-                executor: Arc::default(),
-                sessions: Arc::default(),
+                kept: Arc::default(),
             }
         }
 
@@ -168,26 +173,24 @@ mod with {
         }
 
         fn session(&self, source: Source) -> datalith_engine::Result<Arc<Session>> {
-            let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = sessions
-                .iter()
-                .find(|(_, session)| session.is_about(&source));
-            if let Some((_, session)) = known {
-                return Ok(Arc::clone(session));
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = kept.sessions.iter().find(|known| known.is_about(&source));
+            if let Some(known) = known {
+                return Ok(Arc::clone(known));
             }
-            let session = Arc::new(Session::new(&self.executor()?, source.clone()));
-            if sessions.len() >= SESSIONS {
-                sessions.remove(0);
+            let executor = match &kept.executor {
+                Some(executor) => Arc::clone(executor),
+                None => Arc::clone(kept.executor.insert(self.executor()?)),
+            };
+            let session = Arc::new(Session::new(&executor, source));
+            if kept.sessions.len() >= SESSIONS {
+                kept.sessions.remove(0);
             }
-            sessions.push((source, Arc::clone(&session)));
+            kept.sessions.push(Arc::clone(&session));
             Ok(session)
         }
 
         fn executor(&self) -> datalith_engine::Result<Arc<Executor>> {
-            let mut executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(executor) = &*executor {
-                return Ok(Arc::clone(executor));
-            }
             let files = self.files.clone();
             let decide = move |path: &std::path::Path, purpose: Purpose| {
                 let path = path.to_string_lossy();
@@ -205,7 +208,7 @@ mod with {
                 files: Access::Asked(Arc::new(decide)),
                 ..ExecutorOptions::default()
             };
-            Ok(Arc::clone(executor.insert(Executor::new(&options)?)))
+            Executor::new(&options)
         }
     }
 }
