@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use datalith_engine::conn::{Config, Conn, TxData, create_database};
@@ -22,9 +22,14 @@ const SCHEMA: &str = "[{:db/ident :person/name :db/valueType :db.type/string :db
 const ENDLESS: &str = "select count(*) from generate_series(1, 3000000) a, generate_series(1, 3000000) b where a.value % 7 = b.value % 5";
 
 fn connection() -> Conn {
-    let config = |value| Config::from_value(value).expect("a configuration");
-    let made = create_database(&config(&Value::Nil)).expect("a database in memory");
-    let conn = Conn::connect(&config(&made)).expect("a connection");
+    static MADE: AtomicU64 = AtomicU64::new(1);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let store = format!("{{:backend :memory :id #uuid \"5ea1f0e2-0000-4000-8000-{number:012}\"}}");
+    let config = edn::read(&format!("{{:store {store}}}"));
+    let config = config.and_then(|config| Config::from_value(&config));
+    let config = config.expect("a configuration");
+    create_database(&config).expect("a database in memory");
+    let conn = Conn::connect(&config).expect("a connection");
     transact(&conn, SCHEMA);
     conn
 }

@@ -210,8 +210,6 @@ mod tests {
         for values in [longs, numbers.map(Value::Double)] {
             let mut interner = Interner::default();
             let column = Column::from_cells(values.iter().map(|value| interner.cell(value)));
-            // A cell's zero has no sign.
-            let values: Vec<Value> = column.cells().map(|cell| interner.value(cell)).collect();
             let tally = Tally {
                 column: &column,
                 of_row: &of_row,

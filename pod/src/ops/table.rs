@@ -283,8 +283,7 @@ pub static OPERATIONS: &[Operation] = &[
         arglists: "([db index vector-or-text k] [db index vector-or-text k {:keys [ef exact distance among]}])",
         args_min: 4,
         args_max: 5,
-        doc: "The k entities whose vectors are nearest, by an index or an attribute that one covers, \
-              the nearest first: maps of :entity-id, :distance and :attribute.",
+        doc: "The k entities whose vectors are nearest, nearest first: maps of :entity-id, :distance, :attribute.",
         shown: Shown::Datalith,
         run: Run::Value(read::search),
         ..BASE
@@ -294,9 +293,7 @@ pub static OPERATIONS: &[Operation] = &[
         arglists: "([db-or-conn statement] [db-or-conn statement parameters] [db-or-conn statement parameters {:keys [as to timeout]}])",
         args_min: 2,
         args_max: 4,
-        doc: "What a statement of SQL answers: a vector of maps, or {:as :columns} a map of columns. {:to path} writes \
-              it to a .arrow, .arrows, .parquet, .csv or .jsonl file or streams it as Arrow to a socket (unix:PATH, \
-              tcp:HOST:PORT), and gives {:rows n}. Changes need a connection. In binaries built with SQL.",
+        doc: "What a statement of SQL answers: maps, {:as :columns} columns, {:to path} a file (docs/sql.md).",
         shown: Shown::Datalith,
         run: Run::Value(sql::sql),
         ..BASE

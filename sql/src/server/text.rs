@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(shown(at(0)), "1970-01-01 00:00:00+00");
         assert_eq!(shown(at(-1)), "1969-12-31 23:59:59.999999+00");
         assert_eq!(shown(at(951_782_400_500_000)), "2000-02-29 00:00:00.5+00");
-        assert_eq!(shown(Scalar::Date(-719_529)), "0001-12-31 BC");
+        assert_eq!(shown(Scalar::Date(-719_529)), "0002-12-31 BC");
         assert_eq!(shown(Scalar::Float8(0.1)), "0.1");
         assert_eq!(shown(Scalar::Float4(0.1)), "0.1");
         assert_eq!(shown(Scalar::Float8(1e300)), "1e300");
