@@ -115,7 +115,10 @@ fn a_person_talks_with_a_database() {
     let mut console = Console::start(folder.path(), &["notes.db"]);
     console.expect("notes> ");
     console.type_keys("conn.transact(edn { [{:db/ident :note/text\r");
-    console.type_keys(" :db/valueType :db.type/string :db/cardinality :db.cardinality/one}] });\r");
+    console
+        .type_keys(" :db/valueType :db.type/string :db/cardinality :db.cardinality/one}] }).t\r");
+    // The prompt is drawn again as lines are typed: only an answer says that they were taken.
+    console.expect("\r\n1\r\n");
     console.expect("notes> ");
     console.type_keys("conn.transact(#{\"note/text\": \"milk\"}).t\r");
     console.expect("\r\n2\r\n");
