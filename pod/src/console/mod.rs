@@ -7,8 +7,9 @@
 mod command;
 mod editor;
 mod highlight;
+mod lines;
 mod session;
 
 #[cfg(feature = "sql")]
-pub(crate) use session::history_file;
+pub(crate) use lines::Lines;
 pub(crate) use session::run;

@@ -1,7 +1,7 @@
 //! Lines and what comes of them.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command as Process, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,19 +11,15 @@ use datalith_scripts::database::ScriptConn;
 use datalith_scripts::fault::FaultKind;
 use datalith_scripts::piece::{self, Standing};
 use datalith_scripts::{Dynamic, Host, completion, shown};
-use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::{CompletionType, Config, Editor};
 
 use super::command;
 use super::editor::{Asked, Session};
+use super::lines::Lines;
 use crate::cli::{
     Console as Arguments, Fault, Interrupt, Paint, Terminal, connect_for_console, drawn,
     duration_text, settings, width,
 };
 
-/// Lines of the history that are kept.
-const HISTORY_LINES: usize = 10_000;
 /// Rows of a result in the pager.
 const PAGER_ROWS: usize = 100_000;
 /// What a piece of a session is called in errors.
@@ -85,45 +81,21 @@ enum Next {
 impl Dialogue {
     /// Talks with a person.
     fn talk(&mut self) -> Result<ExitCode, Fault> {
-        let config = Config::builder()
-            .max_history_size(HISTORY_LINES)
-            .and_then(|config| config.history_ignore_dups(true))
-            .map_err(failed)?
-            .completion_type(CompletionType::List)
-            .build();
-        let mut editor: Editor<Asked, FileHistory> = Editor::with_config(config).map_err(failed)?;
-        editor.set_helper(Some(Asked {
+        let asked = Asked {
             session: self.session.clone(),
             paint: self.paint,
-        }));
-        let history = history_file("history");
-        if let Some(file) = &history {
-            // The first time there is none.
-            let _ = editor.load_history(file);
-        }
+        };
+        let mut lines = Lines::open(asked, "history")?;
         let version = env!("CARGO_PKG_VERSION");
         self.say(&self.paint.dim(&format!(
             "Datalith {version} · :help explains, Tab completes, Ctrl-D leaves"
         )));
-        loop {
-            let line = match editor.readline(&self.prompt()) {
-                Ok(line) => line,
-                Err(ReadlineError::Interrupted) => continue,
-                Err(ReadlineError::Eof) => return Ok(ExitCode::SUCCESS),
-                Err(cause) => return Err(failed(cause)),
-            };
-            if line.trim().is_empty() {
-                continue;
-            }
-            let _ = editor.add_history_entry(line.trim_end());
-            if let Some(file) = &history {
-                // A history that cannot be kept is no reason to stop.
-                let _ = editor.append_history(file);
-            }
+        while let Some(line) = lines.next(&self.prompt())? {
             if let Next::End(code) = self.perform(&line) {
                 return Ok(ExitCode::from(code));
             }
         }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Takes pieces from a pipe, each as soon as it is complete; stops at the first that fails.
@@ -340,20 +312,4 @@ impl Dialogue {
         let _ = writeln!(io::stderr().lock(), "{label}: {message}");
         Next::Failed
     }
-}
-
-fn failed(cause: ReadlineError) -> Fault {
-    Fault::Failed(format!("the terminal cannot be used: {cause}"))
-}
-
-/// Where the history is kept: among the user's state, made when there is none.
-pub(crate) fn history_file(name: &str) -> Option<PathBuf> {
-    let state = std::env::var_os("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    let folder =
-        state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    let folder = folder.join("datalith");
-    std::fs::create_dir_all(&folder).ok()?;
-    Some(folder.join(name))
 }

@@ -3,20 +3,14 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::{CompletionType, Config, Editor};
-
 use super::editor::Asked;
 use super::statement::Asking;
 use crate::cli::fault::Fault;
 use crate::cli::input::Text;
 use crate::cli::output::Format;
 use crate::cli::paint::Paint;
-use crate::console::history_file;
+use crate::console::Lines;
 
-/// Lines of the history that are kept.
-const HISTORY_LINES: usize = 10_000;
 /// The commands, for a person who asks.
 const HELP: &str = "\
 A statement ends with a semicolon, or with an empty line. Ctrl-C ends what runs, Ctrl-D leaves.
@@ -52,48 +46,24 @@ impl Shell {
 
     /// Talks with a person.
     pub(super) fn talk(&self) -> Result<(), Fault> {
-        let config = Config::builder()
-            .max_history_size(HISTORY_LINES)
-            .and_then(|config| config.history_ignore_dups(true))
-            .map_err(failed)?
-            .completion_type(CompletionType::List)
-            .build();
-        let mut editor: Editor<Asked, FileHistory> = Editor::with_config(config).map_err(failed)?;
-        editor.set_helper(Some(Asked {
+        let asked = Asked {
             session: self.asking.session.clone(),
             paint: self.paint,
-        }));
-        let history = history_file("sql_history");
-        if let Some(file) = &history {
-            // The first time there is none.
-            let _ = editor.load_history(file);
-        }
+        };
+        let mut lines = Lines::open(asked, "sql_history")?;
         let version = env!("CARGO_PKG_VERSION");
         say(&self.paint.dim(&format!(
             "Datalith {version} · SQL · \\? explains, Tab completes, Ctrl-D leaves"
         )));
         let prompt = format!("{}# ", self.name);
-        loop {
-            let line = match editor.readline(&prompt) {
-                Ok(line) => line,
-                Err(ReadlineError::Interrupted) => continue,
-                Err(ReadlineError::Eof) => return Ok(()),
-                Err(cause) => return Err(failed(cause)),
-            };
+        while let Some(line) = lines.next(&prompt)? {
             let line = line.trim();
-            if line.is_empty() {
-                continue;
-            }
-            let _ = editor.add_history_entry(line);
-            if let Some(file) = &history {
-                // A history that cannot be kept is no reason to stop.
-                let _ = editor.append_history(file);
-            }
             if line == "\\q" {
                 return Ok(());
             }
             self.perform(line);
         }
+        Ok(())
     }
 
     fn perform(&self, line: &str) {
@@ -127,8 +97,4 @@ fn say(text: &str) {
     let mut out = io::stdout().lock();
     // There is nobody left to tell that standard output is gone.
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-}
-
-fn failed(cause: ReadlineError) -> Fault {
-    Fault::Failed(format!("the terminal cannot be used: {cause}"))
 }
