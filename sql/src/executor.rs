@@ -2,20 +2,28 @@
 
 use std::sync::Arc;
 
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionConfig;
 use datalith_engine::script::Allowance;
 use datalith_engine::{Code, Error, Result};
+use futures::StreamExt;
+use futures::stream::poll_fn;
 use tokio::runtime::{self, Runtime};
+use tokio::sync::mpsc;
 
 use crate::access::Access;
 use crate::catalog::{CATALOG, PUBLIC};
 use crate::fault::inward;
 use crate::function;
 use crate::limits;
+
+/// Batches that are worked out before somebody takes them.
+const BATCHES_AHEAD: usize = 2;
 
 /// What statements may use.
 #[derive(Clone, Debug)]
@@ -120,6 +128,30 @@ impl Executor {
                 }
             }
         })
+    }
+}
+
+impl Executor {
+    /// The same stream, worked on by the executor's threads: who waits for it stays free to give up, however
+    /// long one of its steps takes.
+    pub(crate) fn elsewhere(
+        &self,
+        mut stream: SendableRecordBatchStream,
+    ) -> SendableRecordBatchStream {
+        let schema = stream.schema();
+        let (sender, mut receiver) = mpsc::channel(BATCHES_AHEAD);
+        let task = async move {
+            while let Some(batch) = stream.next().await {
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
+            }
+        };
+        if let Some(runtime) = &self.runtime {
+            drop(runtime.spawn(task));
+        }
+        let batches = poll_fn(move |context| receiver.poll_recv(context));
+        Box::pin(RecordBatchStreamAdapter::new(schema, batches))
     }
 }
 

@@ -167,7 +167,7 @@ impl Session {
         })?;
         Ok(Answer {
             schema: stream.schema(),
-            stream: Some(stream),
+            stream: Some(self.executor.elsewhere(stream)),
             executor: Arc::clone(&self.executor),
             allowance: allowance.clone(),
         })
