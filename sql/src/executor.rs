@@ -1,6 +1,9 @@
 //! Threads and memory that statements run with.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -118,16 +121,18 @@ impl Executor {
     ) -> Result<T> {
         let runtime = self.runtime.as_ref();
         let runtime = runtime.expect("the threads are there until the executor is dropped");
-        runtime.block_on(async {
-            tokio::pin!(work);
-            let mut ticks = tokio::time::interval(limits::CHECK);
-            loop {
-                tokio::select! {
-                    done = &mut work => return done,
-                    _ = ticks.tick() => allowance.check()?,
-                }
+        let _inside = runtime.enter();
+        let waker = Waker::from(Arc::new(Woken(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let mut work = pin!(work);
+        loop {
+            if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
+                return done;
             }
-        })
+            // The runtime's own clock stands still while all of its threads are in long steps.
+            thread::park_timeout(limits::CHECK);
+            allowance.check()?;
+        }
     }
 }
 
@@ -152,6 +157,15 @@ impl Executor {
         }
         let batches = poll_fn(move |context| receiver.poll_recv(context));
         Box::pin(RecordBatchStreamAdapter::new(schema, batches))
+    }
+}
+
+/// The thread that waits.
+struct Woken(Thread);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

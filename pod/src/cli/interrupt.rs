@@ -43,6 +43,14 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// A new flag that Ctrl-C sets from here on.
+    #[cfg(feature = "sql")]
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        let flag = Arc::new(AtomicBool::new(false));
+        self.aim(Arc::clone(&flag));
+        flag
+    }
+
     /// Makes Ctrl-C set a flag.
     pub(crate) fn aim(&self, flag: Arc<AtomicBool>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(flag);

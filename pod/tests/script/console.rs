@@ -24,6 +24,7 @@ struct Console {
 }
 
 impl Console {
+    /// - `arguments`: the command and what it is given.
     fn start(folder: &std::path::Path, arguments: &[&str]) -> Console {
         let size = Winsize {
             ws_row: 40,
@@ -38,7 +39,6 @@ impl Console {
         let child = Command::new("setsid")
             .args(["--ctty", "--wait"])
             .arg(binary.get_program())
-            .arg("console")
             .args(arguments)
             .env_remove("BABASHKA_POD")
             .env("TERM", "xterm-256color")
@@ -112,7 +112,7 @@ impl Drop for Console {
 #[test]
 fn a_person_talks_with_a_database() {
     let folder = tempfile::tempdir().unwrap();
-    let mut console = Console::start(folder.path(), &["notes.db"]);
+    let mut console = Console::start(folder.path(), &["console", "notes.db"]);
     console.expect("notes> ");
     console.type_keys("conn.transact(edn { [{:db/ident :note/text\r");
     console
@@ -142,7 +142,7 @@ fn a_person_talks_with_a_database() {
 #[test]
 fn ctrl_c_cancels_what_runs_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let mut console = Console::start(folder.path(), &[]);
+    let mut console = Console::start(folder.path(), &["console"]);
     console.expect("memory> ");
     console.type_keys("let kept = 41;\r");
     console.expect("memory> ");
@@ -172,6 +172,32 @@ fn ctrl_c_cancels_what_runs_and_nothing_else() {
         history.contains("let kept = 41;") && history.contains("loop {}"),
         "{history}"
     );
+}
+
+/// Each of the joins keeps every thread of the executor in steps that end only with the rows.
+#[cfg(feature = "sql")]
+#[test]
+fn ctrl_c_cancels_a_statement_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = Console::start(folder.path(), &["sql"]);
+    shell.expect("files# ");
+    for join in ["a.value % 7 = b.value % 5", "a.value % 3 < b.value % 2"] {
+        shell.type_keys(&format!(
+            "select count(*) from generate_series(1, 3000000) a, generate_series(1, 3000000) b\r\
+             where {join};\r"
+        ));
+        // The line is read when the terminal no longer takes a paste.
+        shell.expect("\u{1b}[?2004l");
+        shell.type_keys("\u{3}");
+        shell.expect("cancelled");
+    }
+    shell.type_keys("select nothing;\r");
+    shell.expect("No field named nothing");
+    shell.type_keys("select 41 +\r1 as answer;\r");
+    shell.expect(" answer");
+    shell.expect("42");
+    shell.expect("1 row");
+    shell.end("files# ");
 }
 
 #[test]

@@ -47,17 +47,17 @@ pub(crate) fn run(arguments: &Sql) -> Result<(), Fault> {
             Some(out) => Some(Destination::parse(out)?),
             None => None,
         },
-        interrupt,
     };
     let format = Format::chosen(arguments.printing.format);
     let is_talk = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let run = |text: &Text| asking.run(text, format, interrupt.flag());
     let ran = match &arguments.statement {
-        Some(statement) => asking.run(&Text::of(statement, "statement")?, format),
+        Some(statement) => run(&Text::of(statement, "statement")?),
         None if is_talk => {
             let name = arguments.db.as_deref().unwrap_or("files");
-            Shell::new(asking, name).talk()
+            Shell::new(&asking, &interrupt, name).talk()
         }
-        None => asking.run(&Text::of("-", "statement")?, format),
+        None => run(&Text::of("-", "statement")?),
     };
     if let Some(conn) = conn {
         conn.release();

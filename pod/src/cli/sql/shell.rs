@@ -2,11 +2,14 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::editor::Asked;
 use super::statement::Asking;
 use crate::cli::fault::Fault;
 use crate::cli::input::Text;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Format;
 use crate::cli::paint::Paint;
 use crate::console::Lines;
@@ -25,17 +28,19 @@ Files:              select * from read_parquet('trips/*.parquet');
 Datalog:            select * from datalog('[:find ?name ?age :where [?e :person/name ?name] [?e :person/age ?age]]');";
 
 /// A person, and statements.
-pub(super) struct Shell {
-    asking: Asking,
+pub(super) struct Shell<'a> {
+    asking: &'a Asking,
+    interrupt: &'a Interrupt,
     name: String,
     paint: Paint,
 }
 
-impl Shell {
-    pub(super) fn new(asking: Asking, place: &str) -> Shell {
+impl<'a> Shell<'a> {
+    pub(super) fn new(asking: &'a Asking, interrupt: &'a Interrupt, place: &str) -> Shell<'a> {
         let stem = Path::new(place).file_stem();
         Shell {
             asking,
+            interrupt,
             name: stem.map_or_else(
                 || "sql".to_owned(),
                 |stem| stem.to_string_lossy().into_owned(),
@@ -56,17 +61,17 @@ impl Shell {
             "Datalith {version} · SQL · \\? explains, Tab completes, Ctrl-D leaves"
         )));
         let prompt = format!("{}# ", self.name);
-        while let Some(line) = lines.next(&prompt)? {
-            let line = line.trim();
-            if line == "\\q" {
-                return Ok(());
+        loop {
+            // While a line is typed, Ctrl-C is a key; from its end on it is about what the line asks for.
+            let cancelled = self.interrupt.flag();
+            match lines.next(&prompt)?.as_deref().map(str::trim) {
+                None | Some("\\q") => return Ok(()),
+                Some(line) => self.perform(line, cancelled),
             }
-            self.perform(line);
         }
-        Ok(())
     }
 
-    fn perform(&self, line: &str) {
+    fn perform(&self, line: &str, cancelled: Arc<AtomicBool>) {
         let statement = match line.strip_prefix('\\').map(|command| command.split_once(' ').unwrap_or((command, ""))) {
             None => line.to_owned(),
             Some(("?" | "h" | "help", _)) => return say(HELP),
@@ -86,7 +91,7 @@ impl Shell {
             name: "input".to_owned(),
             body: statement,
         };
-        if let Err(fault) = self.asking.run(&text, Format::Table) {
+        if let Err(fault) = self.asking.run(&text, Format::Table, cancelled) {
             // What is wrong with a statement ends nothing but the statement.
             let _ = fault.report();
         }

@@ -11,7 +11,6 @@ use datalith_sql::{Access, Answer, Destination, Parameters, Session, value};
 
 use crate::cli::fault::Fault;
 use crate::cli::input::Text;
-use crate::cli::interrupt::Interrupt;
 use crate::cli::json;
 use crate::cli::listing::{Listing, plain};
 use crate::cli::output::{self, Format, count_text, duration_text};
@@ -30,15 +29,19 @@ pub(super) struct Asking {
     pub(super) out: Option<Destination>,
     /// Most time of a statement, in milliseconds.
     pub(super) timeout: Option<u64>,
-    pub(super) interrupt: Interrupt,
 }
 
 impl Asking {
     /// Runs the statements of a text and writes what the last one answers.
-    pub(super) fn run(&self, text: &Text, format: Format) -> Result<(), Fault> {
+    ///
+    /// - `cancelled`: ends them once it is set.
+    pub(super) fn run(
+        &self,
+        text: &Text,
+        format: Format,
+        cancelled: Arc<AtomicBool>,
+    ) -> Result<(), Fault> {
         let refused = |error: Error| Fault::refused_in(error, text);
-        let cancelled = Arc::new(AtomicBool::new(false));
-        self.interrupt.aim(Arc::clone(&cancelled));
         let mut allowance = Allowance::default().with_cancel(cancelled);
         if let Some(ms) = self.timeout {
             allowance = allowance.with_timeout_ms(ms);
