@@ -11,6 +11,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
 use datafusion::sql::parser::Statement;
 use datalith_engine::conn::Conn;
 use datalith_engine::script::Allowance;
@@ -21,6 +22,7 @@ use crate::catalog::{CATALOG, Catalog, PUBLIC};
 use crate::change;
 use crate::executor::Executor;
 use crate::fault::{inward, inward_in};
+use crate::scan;
 use crate::statement::{self, Parameters};
 
 /// Most tables that an error lists.
@@ -159,11 +161,10 @@ impl Session {
             .verify_plan(&plan)
             .map_err(|error| inward(&error))?;
         let stream = self.wait(allowance, async {
-            context
-                .execute_logical_plan(plan)
-                .await?
-                .execute_stream()
-                .await
+            let frame = context.execute_logical_plan(plan).await?;
+            let task = Arc::new(frame.task_ctx());
+            let plan = scan::passing(frame.create_physical_plan().await?)?;
+            execute_stream(plan, task)
         })?;
         Ok(Answer {
             schema: stream.schema(),

@@ -157,6 +157,26 @@ impl Dictionary {
         }
     }
 
+    /// The same values in a copy that keeps to itself what it reads: it is given back with the copy. For
+    /// passes over more than is worth keeping.
+    #[must_use]
+    pub fn apart(&self) -> Dictionary {
+        let part = |part: &Part| match part {
+            Part::Memory(_) => part.clone(),
+            Part::Stored(run) => Part::Stored(fault::or_throw(run.apart())),
+        };
+        Dictionary {
+            runs: self.runs.iter().map(part).collect(),
+            len: self.len,
+            content: Arc::clone(&self.content),
+        }
+    }
+
+    /// Bytes of values that were read from segments and are kept, about.
+    pub fn held_bytes(&self) -> usize {
+        self.stored().map(|run| run.held_bytes()).sum()
+    }
+
     /// The value of a cell.
     pub fn value(&self, cell: Cell) -> Value {
         cell.inline_value()

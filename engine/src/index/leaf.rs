@@ -78,6 +78,18 @@ impl Slot {
         }
     }
 
+    /// The same place; what lies in a segment is read once more.
+    fn apart(self: &Arc<Slot>) -> Arc<Slot> {
+        match &self.source {
+            None => Arc::clone(self),
+            Some(source) => Arc::new(Slot {
+                fence: self.fence,
+                chunk: OnceLock::new(),
+                source: Some(source.clone()),
+            }),
+        }
+    }
+
     pub(super) fn key(self: &Arc<Slot>) -> PartKey {
         match &self.source {
             Some((leaf, at)) => {
@@ -129,6 +141,14 @@ impl Leaf {
     /// Rows.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// The same rows; what lies in a segment is read once more, and goes with this copy.
+    pub(super) fn apart(&self) -> Leaf {
+        match &self.stored {
+            Some(stored) => Leaf::stored(self.rows, self.first, Arc::clone(stored)),
+            None => Leaf::of(self.slots().iter().map(Slot::apart).collect()),
+        }
     }
 
     /// Its first entity and value.

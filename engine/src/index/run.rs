@@ -1,7 +1,7 @@
 //! A run: the sorted, duplicate-free rows of one attribute, cut into shared leaves and chunks.
 
 use std::cmp::Ordering;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::leaf::Slot;
@@ -107,6 +107,37 @@ impl Run {
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.spine.leaves.is_empty()
+    }
+
+    /// The same rows in a copy that keeps to itself what it reads of a range of entities: it is given back
+    /// with the copy. For passes over more than is worth keeping.
+    ///
+    /// Cost: O(leaves); nothing is read.
+    #[must_use]
+    pub fn apart(&self, entities: RangeInclusive<i64>) -> Run {
+        debug_assert!(self.order == SortOrder::ByEntity);
+        let fences = &self.spine.fences;
+        let before = fences.partition_point(|(e, _)| e < entities.start());
+        let end = fences.partition_point(|(e, _)| e <= entities.end());
+        let mut leaves = self.spine.leaves.clone();
+        for leaf in &mut leaves[before.saturating_sub(1)..end] {
+            *leaf = Arc::new(leaf.apart());
+        }
+        Run::from_leaves(self.order, self.extra, leaves)
+    }
+
+    /// Entities among which those of a range of offsets are, as the first rows of leaves tell: nothing is
+    /// read.
+    pub fn entities_around(&self, rows: Range<usize>) -> RangeInclusive<i64> {
+        let leaf = |offset: usize| {
+            self.spine
+                .offsets
+                .partition_point(|&before| before <= offset)
+        };
+        let fence = |leaf: usize| self.spine.fences.get(leaf).map(|(e, _)| *e);
+        let first = fence(leaf(rows.start).saturating_sub(1)).unwrap_or(i64::MAX);
+        let last = fence(leaf(rows.end.saturating_sub(1))).unwrap_or(i64::MAX);
+        first..=last
     }
 
     /// Its leaves in order.
@@ -406,4 +437,87 @@ pub(super) fn partition_point(range: Range<usize>, before: impl Fn(usize) -> boo
         }
     }
     low
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::{ChunkFence, Digest, LeafPlace, StoredLeaf};
+    use super::*;
+    use crate::error::Result;
+
+    /// A leaf of two chunks of ten rows that counts how often one is read.
+    #[derive(Debug, Default)]
+    struct Counted {
+        first: i64,
+        reads: AtomicUsize,
+    }
+
+    impl StoredLeaf for Counted {
+        fn fences(&self) -> Result<Vec<ChunkFence>> {
+            let fence = |at: i64| ChunkFence {
+                rows: 10,
+                e: self.first + 10 * at,
+                v: Cell::long(7),
+            };
+            Ok(vec![fence(0), fence(1)])
+        }
+
+        fn chunk(&self, at: usize) -> Result<Chunk> {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            let first = self.first + 10 * at as i64;
+            let rows: Vec<Row> = (first..first + 10)
+                .map(|e| Row::new(e, Cell::long(7), 1))
+                .collect();
+            Ok(Chunk::from_rows(&rows, Extra::Nothing))
+        }
+
+        fn place(&self) -> LeafPlace {
+            LeafPlace {
+                segment: Digest::of(b"counted"),
+                first: 0,
+                chunks: 2,
+            }
+        }
+    }
+
+    fn entities(run: &Run, rows: Range<usize>) -> Vec<i64> {
+        run.pieces(rows)
+            .flat_map(|piece| piece.e.to_vec())
+            .collect()
+    }
+
+    #[test]
+    fn a_copy_apart_keeps_what_it_reads_of_its_entities_to_itself() {
+        let stored = [0, 20, 40].map(|first| {
+            Arc::new(Counted {
+                first,
+                ..Counted::default()
+            })
+        });
+        let leaf = |stored: &Arc<Counted>| {
+            let first = (stored.first, Cell::long(7));
+            Arc::new(Leaf::stored(20, first, Arc::clone(stored) as _))
+        };
+        let leaves = stored.iter().map(leaf).collect();
+        let run = Run::from_leaves(SortOrder::ByEntity, Extra::Nothing, leaves);
+        let reads = || {
+            stored
+                .each_ref()
+                .map(|leaf| leaf.reads.load(Ordering::Relaxed))
+        };
+        assert_eq!(run.entities_around(25..31), 20..=40);
+        assert_eq!(run.entities_around(45..60), 40..=i64::MAX);
+        let copy = run.apart(20..=39);
+        assert_eq!(reads(), [0, 0, 0]);
+        for run in [&copy, &copy, &run] {
+            assert_eq!(entities(run, 25..33), (25..33).collect::<Vec<i64>>());
+        }
+        assert_eq!(reads(), [0, 4, 0]);
+        // The leaf before may end with the first entity; the others are shared.
+        assert_eq!(copy.entity_range(45), 45..46);
+        assert_eq!(run.entity_range(45), 45..46);
+        assert_eq!(reads(), [0, 4, 1]);
+    }
 }

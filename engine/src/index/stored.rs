@@ -1,6 +1,7 @@
 //! What the indexes ask of columns and values that lie in segments: load this part, now.
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow_array::StringViewArray;
 
@@ -94,4 +95,10 @@ pub trait StoredValues: Send + Sync + fmt::Debug {
 
     /// The segment.
     fn segment(&self) -> Digest;
+
+    /// The same values; what a copy reads goes with it.
+    fn apart(&self) -> Result<Arc<dyn StoredValues>>;
+
+    /// Bytes of values that were read and are kept.
+    fn held_bytes(&self) -> usize;
 }

@@ -1,10 +1,11 @@
 //! Reads segments of values: by id, one page; by value, a page of buckets and the candidates' pages.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::{RecordBatch, StringViewArray};
+use arrow_array::{Array, RecordBatch, StringViewArray};
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
 use uuid::Uuid;
@@ -21,13 +22,15 @@ use crate::value::{Keyword, Symbol, Value, stable_hash};
 /// A run of the dictionary whose directory is read. Pages are read on first touch and kept.
 #[derive(Debug)]
 pub(super) struct ValuesSegment {
-    file: SegmentReader,
-    directory: ValuesDirectory,
+    file: Arc<SegmentReader>,
+    directory: Arc<ValuesDirectory>,
     schema: SchemaRef,
     pages: Box<[OnceLock<ValuePage>]>,
     /// Pages that were asked for as texts.
     text_pages: Box<[OnceLock<TextPage>]>,
     bucket_pages: Box<[OnceLock<BucketPage>]>,
+    /// Bytes of the pages of values and texts.
+    held: AtomicUsize,
 }
 
 /// The values of a page; none where one was purged.
@@ -45,26 +48,48 @@ struct BucketPage {
 impl FromFile for ValuesSegment {
     fn from_file(file: SegmentReader) -> Result<ValuesSegment> {
         let directory = file.directory(ValuesDirectory::read)?;
-        let (pages, bucket_pages) = (directory.pages(), directory.bucket_pages());
+        let pages = directory.pages() + directory.bucket_pages();
         let stamp = file.stamp();
-        if pages + bucket_pages != file.batches() || u64::from(directory.len) != stamp.rows {
+        if pages != file.batches() || u64::from(directory.len) != stamp.rows {
             return Err(stamp.corrupt(
                 format!("{} values in {} pages", stamp.rows, file.batches()),
-                format!("{} in {}", directory.len, pages + bucket_pages),
+                format!("{} in {}", directory.len, pages),
             ));
         }
-        Ok(ValuesSegment {
-            file,
-            directory,
-            schema: schema(),
-            pages: (0..pages).map(|_| OnceLock::new()).collect(),
-            text_pages: (0..pages).map(|_| OnceLock::new()).collect(),
-            bucket_pages: (0..bucket_pages).map(|_| OnceLock::new()).collect(),
-        })
+        Ok(ValuesSegment::unread(Arc::new(file), Arc::new(directory)))
     }
 }
 
 impl ValuesSegment {
+    fn unread(file: Arc<SegmentReader>, directory: Arc<ValuesDirectory>) -> ValuesSegment {
+        let pages = directory.pages();
+        ValuesSegment {
+            schema: schema(),
+            pages: (0..pages).map(|_| OnceLock::new()).collect(),
+            text_pages: (0..pages).map(|_| OnceLock::new()).collect(),
+            bucket_pages: (0..directory.bucket_pages())
+                .map(|_| OnceLock::new())
+                .collect(),
+            held: AtomicUsize::new(0),
+            file,
+            directory,
+        }
+    }
+
+    /// The same segment, no page of it read.
+    pub(super) fn apart(&self) -> ValuesSegment {
+        ValuesSegment::unread(Arc::clone(&self.file), Arc::clone(&self.directory))
+    }
+
+    /// Bytes of the values and texts that are read.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    fn hold(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Refuses a segment of other ids than its root says.
     pub(super) fn expect_ids(&self, start: u32, len: u32) -> Result<()> {
         let directory = &self.directory;
@@ -181,10 +206,12 @@ impl ValuesSegment {
     fn read_texts(&self, number: usize) -> Result<TextPage> {
         let batch = self.read(number)?;
         let bytes = batch.column(2).as_binary::<i32>().values().clone();
-        let texts = decode_texts(columns(&batch), bytes, self.page_len(number));
+        let texts = decode_texts(columns(&batch), bytes, self.page_len(number))
+            .map_err(|error| self.file.stamp().unreadable(&error))?;
+        self.hold(texts.get_array_memory_size());
         Ok(TextPage {
             start: self.directory.start + ((number as u32) << self.directory.page_shift),
-            texts: texts.map_err(|error| self.file.stamp().unreadable(&error))?,
+            texts,
         })
     }
 
@@ -197,6 +224,7 @@ impl ValuesSegment {
     fn read_values(&self, number: usize) -> Result<ValuePage> {
         let batch = self.read(number)?;
         let len = self.page_len(number);
+        self.hold(batch.get_array_memory_size() + len * size_of::<Option<Value>>());
         decode_values(columns(&batch), len).map_err(|error| self.file.stamp().unreadable(&error))
     }
 

@@ -104,7 +104,7 @@ impl Segments {
     fn share<S>(&self, open: &Mutex<Open<Lazy<S>>>, stamp: &SegmentStamp) -> Arc<Lazy<S>> {
         lock(open).share(stamp, || Lazy {
             unpinned: Arc::clone(&self.0.unpinned),
-            _keeper: self.0.keeper.clone(),
+            keeper: self.0.keeper.clone(),
             ..Lazy::of(self.0.storage.clone(), *stamp)
         })
     }
@@ -180,7 +180,7 @@ pub(super) struct Lazy<S> {
     opened: OnceLock<S>,
     opening: Mutex<()>,
     unpinned: Arc<AtomicBool>,
-    _keeper: Keeper,
+    keeper: Keeper,
 }
 
 impl<S> Lazy<S> {
@@ -191,7 +191,19 @@ impl<S> Lazy<S> {
             opened: OnceLock::new(),
             opening: Mutex::new(()),
             unpinned: Arc::default(),
-            _keeper: None,
+            keeper: None,
+        }
+    }
+}
+
+impl<S> Lazy<S> {
+    /// The same segment, opened already.
+    fn with(&self, opened: S) -> Lazy<S> {
+        Lazy {
+            opened: OnceLock::from(opened),
+            unpinned: Arc::clone(&self.unpinned),
+            keeper: self.keeper.clone(),
+            ..Lazy::of(self.storage.clone(), self.stamp)
         }
     }
 }
@@ -292,5 +304,20 @@ impl StoredValues for DictionaryRun {
 
     fn segment(&self) -> Digest {
         self.segment.stamp.digest
+    }
+
+    fn apart(&self) -> Result<Arc<dyn StoredValues>> {
+        let opened = self.segment.read(|segment| Ok(segment.apart()))?;
+        Ok(Arc::new(DictionaryRun {
+            segment: Arc::new(self.segment.with(opened)),
+            ..*self
+        }))
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.segment
+            .opened
+            .get()
+            .map_or(0, ValuesSegment::held_bytes)
     }
 }

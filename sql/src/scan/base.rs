@@ -1,6 +1,6 @@
 //! Which entities have a row in the table of a namespace.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use datalith_engine::datom::AttrId;
@@ -58,6 +58,17 @@ impl Base {
         Base::Run {
             run: longest.clone(),
             whole: whole.into(),
+        }
+    }
+
+    /// The same entities, see [`Run::apart`].
+    pub(crate) fn apart(&self, entities: RangeInclusive<i64>) -> Base {
+        match self {
+            Base::Run { run, whole } => Base::Run {
+                run: run.apart(entities),
+                whole: Arc::clone(whole),
+            },
+            Base::List(_) => self.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The table of all datoms: attribute after attribute, each by entity.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::builder::StringViewBuilder;
@@ -9,7 +10,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 use datafusion::common::Statistics;
 use datafusion::common::stats::Precision;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
-use datalith_engine::index::{Chunk, Column, Run, SortOrder};
+use datalith_engine::index::{Chunk, Column, Dictionary, Run, SortOrder};
 use datalith_engine::{Db, Result};
 
 use super::filter::{Condition, Longs, Wanted, condition, text};
@@ -21,14 +22,16 @@ use crate::catalog::ident_text;
 use crate::column::{ColumnKind, Interned, ZONE, array};
 
 /// Every datom that a database value shows.
+#[derive(Clone)]
 pub(crate) struct Datoms {
-    db: Db,
+    dictionary: Dictionary,
     schema: SchemaRef,
     attributes: Vec<Attribute>,
     /// The instants of transactions.
     instants: Option<Run>,
 }
 
+#[derive(Clone)]
 struct Attribute {
     ident: String,
     run: Run,
@@ -79,7 +82,7 @@ impl Datoms {
                 .attribute_named("db/txInstant")
                 .and_then(|a| db.origin().run(a, SortOrder::ByEntity)),
             schema: Arc::new(Schema::new(fields.to_vec())),
-            db: db.clone(),
+            dictionary: db.dictionary().clone(),
         }
     }
 
@@ -209,7 +212,7 @@ impl Rows for Datoms {
                 }
                 2 => {
                     let cells: Vec<Column> = pieces.iter().map(|chunk| chunk.v.clone()).collect();
-                    let interned = Interned::Dictionary(self.db.dictionary());
+                    let interned = Interned::Dictionary(&self.dictionary);
                     let cells = kept.of_cells(Column::concat(&cells))?;
                     arrays.push(array(ColumnKind::Edn, &cells, None, interned)?);
                     continue;
@@ -221,5 +224,25 @@ impl Rows for Datoms {
             arrays.push(kept.of_array(array)?);
         }
         batch(&self.schema, projection, arrays, kept.count(rows.len()))
+    }
+
+    fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    fn apart(&self, rows: Range<usize>, dictionary: Dictionary) -> Arc<dyn Rows> {
+        let mut copy = Datoms {
+            dictionary,
+            ..self.clone()
+        };
+        for attribute in &mut copy.attributes {
+            let from = rows.start.saturating_sub(attribute.start);
+            let to = rows.end.saturating_sub(attribute.start);
+            let own = from..to.min(attribute.run.len());
+            if !own.is_empty() {
+                attribute.run = attribute.run.apart(attribute.run.entities_around(own));
+            }
+        }
+        Arc::new(copy)
     }
 }

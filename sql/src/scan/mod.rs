@@ -6,6 +6,7 @@ mod exec;
 mod filter;
 mod kept;
 mod narrow;
+mod passing;
 mod predicate;
 mod provider;
 mod rows;
@@ -14,5 +15,6 @@ mod wide;
 
 pub(crate) use datoms::Datoms;
 pub(crate) use narrow::Narrow;
+pub(crate) use passing::passing;
 pub(crate) use provider::Provider;
 pub(crate) use wide::Wide;

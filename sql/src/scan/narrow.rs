@@ -1,6 +1,7 @@
 //! The table of one attribute: a row for each datom.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
@@ -10,7 +11,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ScalarValue, Statistics};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datalith_engine::datom::AttrId;
-use datalith_engine::index::{Chunk, Column, Run, SortOrder};
+use datalith_engine::index::{Chunk, Column, Dictionary, Run, SortOrder};
 use datalith_engine::{Db, Result};
 
 use super::base::Base;
@@ -22,8 +23,9 @@ use crate::catalog::ENTITY;
 use crate::column::{ColumnKind, Interned, array};
 
 /// The rows of an attribute's table.
+#[derive(Clone)]
 pub(crate) struct Narrow {
-    db: Db,
+    dictionary: Dictionary,
     schema: SchemaRef,
     /// What each column shows.
     shown: Vec<Part>,
@@ -87,7 +89,7 @@ impl Narrow {
             Field::new(*name, data_type, false)
         };
         Narrow {
-            db: db.clone(),
+            dictionary: db.dictionary().clone(),
             schema: Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>())),
             shown: columns.iter().map(|(_, part)| *part).collect(),
             kind,
@@ -185,13 +187,26 @@ impl Rows for Narrow {
                 Part::Added => kept.of_array(added(&pieces))?,
                 Part::Value => {
                     let cells: Vec<Column> = pieces.iter().map(|chunk| chunk.v.clone()).collect();
-                    let interned = Interned::Dictionary(self.db.dictionary());
+                    let interned = Interned::Dictionary(&self.dictionary);
                     let cells = kept.of_cells(Column::concat(&cells))?;
                     array(self.kind, &cells, None, interned)?
                 }
             });
         }
         batch(&self.schema, projection, arrays, kept.count(rows.len()))
+    }
+
+    fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    fn apart(&self, rows: Range<usize>, dictionary: Dictionary) -> Arc<dyn Rows> {
+        let run = self.run.as_ref();
+        Arc::new(Narrow {
+            dictionary,
+            run: run.map(|run| run.apart(run.entities_around(rows))),
+            ..self.clone()
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Statistics;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datalith_engine::Result;
+use datalith_engine::index::Dictionary;
 
 use super::kept::Kept;
 
@@ -33,6 +34,12 @@ pub(crate) trait Rows: Debug + Send + Sync + 'static {
     ///
     /// - `kept`: which rows of the piece.
     fn batch(&self, piece: &Piece, projection: &[usize], kept: &Kept) -> Result<RecordBatch>;
+
+    /// Where interned values are found.
+    fn dictionary(&self) -> &Dictionary;
+
+    /// The same table in a copy that keeps to itself what it reads of some rows.
+    fn apart(&self, rows: Range<usize>, dictionary: Dictionary) -> Arc<dyn Rows>;
 }
 
 /// Rows that make a batch.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{
@@ -13,7 +14,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datalith_engine::datom::AttrId;
-use datalith_engine::index::{Cell, Kind, Run, SortOrder};
+use datalith_engine::index::{Cell, Dictionary, Kind, Run, SortOrder};
 use datalith_engine::schema::ValueType;
 use datalith_engine::{Code, Db, Error, Keyword, Result, Value};
 
@@ -34,14 +35,17 @@ const LOOKUP_SHARE: usize = 256;
 const LOOKUP_ROWS: usize = 32;
 
 /// The rows of a namespace's table.
+#[derive(Clone)]
 pub(crate) struct Wide {
     db: Db,
+    dictionary: Dictionary,
     schema: SchemaRef,
     columns: Vec<WideColumn>,
     base: OnceLock<Base>,
 }
 
 /// A column beside the entity.
+#[derive(Clone)]
 struct WideColumn {
     member: Member,
     kind: ColumnKind,
@@ -82,6 +86,7 @@ impl Wide {
         }
         Wide {
             db: db.clone(),
+            dictionary: db.dictionary().clone(),
             schema: Arc::new(Schema::new(fields)),
             columns: members,
             base: OnceLock::new(),
@@ -125,7 +130,7 @@ impl Wide {
     /// - `entities`: those that are kept.
     fn column(&self, at: usize, piece: &Piece, entities: &[i64], kept: &Kept) -> Result<ArrayRef> {
         let column = &self.columns[at];
-        let interned = Interned::Dictionary(self.db.dictionary());
+        let interned = Interned::Dictionary(&self.dictionary);
         let member = &column.member;
         if let (Piece::Rows(rows), Some(run)) = (piece, &member.run)
             && self.base().is_whole(member.attribute)
@@ -218,7 +223,7 @@ fn ranges(
     column: &WideColumn,
     wanted: &[&Wanted],
     by_value: &Run,
-) -> Option<Vec<std::ops::Range<usize>>> {
+) -> Option<Vec<Range<usize>>> {
     let dictionary = db.dictionary();
     let kind = match column.kind {
         ColumnKind::Long => Kind::Long,
@@ -376,6 +381,28 @@ impl Rows for Wide {
         }
         batch(&self.schema, projection, arrays, entities.len())
     }
+
+    fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    fn apart(&self, rows: Range<usize>, dictionary: Dictionary) -> Arc<dyn Rows> {
+        let base = self.base();
+        let entities = match base {
+            Base::Run { run, .. } => run.entities_around(rows),
+            Base::List(all) => all[rows.start]..=all[rows.end.min(all.len()) - 1],
+        };
+        let mut copy = Wide {
+            dictionary,
+            base: OnceLock::from(base.apart(entities.clone())),
+            ..self.clone()
+        };
+        for column in &mut copy.columns {
+            let run = column.member.run.as_ref();
+            column.member.run = run.map(|run| run.apart(entities.clone()));
+        }
+        Arc::new(copy)
+    }
 }
 
 /// What a condition on entity ids is worth: those that leave out an end are narrowed to it only.
@@ -396,7 +423,7 @@ pub(super) fn entity_pushdown(expr: &Expr, condition: &Condition) -> TableProvid
 }
 
 /// The entities of some rows; shared where one chunk holds them all.
-pub(super) fn entities_of(run: &Run, rows: std::ops::Range<usize>) -> ScalarBuffer<i64> {
+pub(super) fn entities_of(run: &Run, rows: Range<usize>) -> ScalarBuffer<i64> {
     let mut pieces: Vec<ScalarBuffer<i64>> = run.pieces(rows).map(|piece| piece.e).collect();
     match pieces.len() {
         1 => pieces.swap_remove(0),
