@@ -303,21 +303,6 @@ fn values_come_back() {
 }
 
 #[test]
-fn a_copy_apart_gives_back_what_it_read() {
-    let storage = store();
-    let stamp = write_run(storage.as_ref()).unwrap();
-    let run = Segments::new(storage).values(&stamp, 77, 9000);
-    let copy = run.apart().unwrap();
-    check_run(copy.as_ref()).unwrap();
-    let read = copy.held_bytes();
-    assert!(read > 9000, "{read}");
-    assert_eq!(
-        (run.held_bytes(), copy.apart().unwrap().held_bytes()),
-        (0, 0)
-    );
-}
-
-#[test]
 fn runs_of_no_and_few_values() {
     for len in 0..10u32 {
         let storage = store();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use super::sieve::Sieved;
 use super::{Cell, Kind, StoredValues, TextPage};
 use crate::error::Code;
 use crate::fault;
@@ -21,6 +22,8 @@ pub struct Dictionary {
     len: u32,
     /// Shared by all dictionaries of the same content.
     content: Arc<()>,
+    /// Shared by all dictionaries with the same runs in segments.
+    sieved: Arc<Sieved>,
 }
 
 /// A run in memory or in a segment.
@@ -169,6 +172,7 @@ impl Dictionary {
             runs: self.runs.iter().map(part).collect(),
             len: self.len,
             content: Arc::clone(&self.content),
+            sieved: Arc::clone(&self.sieved),
         }
     }
 
@@ -189,7 +193,14 @@ impl Dictionary {
     }
 
     fn find_hashed(&self, hash: u64, value: &Value) -> Option<u32> {
-        self.runs.iter().find_map(|run| run.find(hash, value))
+        let first = self.sieved.first_possible(hash);
+        let mut runs = self.runs.iter().filter(|run| run.end() > first);
+        let found = runs.find_map(|run| run.find(hash, value));
+        if found.is_none() {
+            let stored = || self.stored().map(|run| &**run).collect();
+            fault::or_throw(self.sieved.miss(stored));
+        }
+        found
     }
 
     /// The cell of a value, unless it would have to be interned first.
@@ -282,6 +293,13 @@ impl Dictionary {
         }
         let len = self.len.max(end);
         let is_same = self.len == len;
+        let start = self.stored_len();
+        let in_memory = self.runs.iter().filter_map(|part| match part {
+            Part::Memory(run) => Some(&run.hashes),
+            Part::Stored(_) => None,
+        });
+        let added = in_memory.flatten().take(end.saturating_sub(start) as usize);
+        let sieved = Arc::new(self.sieved.grown(runs, start, added));
         Dictionary {
             runs: parts.into(),
             len,
@@ -290,6 +308,7 @@ impl Dictionary {
             } else {
                 Arc::default()
             },
+            sieved,
         }
     }
 }
@@ -382,13 +401,117 @@ impl Interner {
             runs: runs.into(),
             len,
             content: Arc::default(),
+            sieved: self.base.sieved,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::{Digest, HashPrefix};
     use super::*;
+    use crate::error::{Error, Result};
+
+    /// A run as in a segment, which counts what is looked for in it.
+    #[derive(Debug)]
+    struct Counted {
+        start: u32,
+        values: Vec<Value>,
+        ids: HashMap<u64, u32>,
+        finds: AtomicUsize,
+    }
+
+    impl Counted {
+        fn of(dictionary: &Dictionary, start: u32) -> Counted {
+            let values: Vec<Value> = dictionary.since(start).cloned().collect();
+            Counted {
+                start,
+                ids: values.iter().map(stable_hash).zip(start..).collect(),
+                values,
+                finds: AtomicUsize::new(0),
+            }
+        }
+    }
+
+    impl StoredValues for Counted {
+        fn start(&self) -> u32 {
+            self.start
+        }
+
+        fn count(&self) -> u32 {
+            self.values.len() as u32
+        }
+
+        fn value(&self, id: u32) -> Result<&Value> {
+            Ok(&self.values[(id - self.start) as usize])
+        }
+
+        fn texts(&self, _: u32) -> Result<&TextPage> {
+            Err(Error::new(Code::Unsupported, "it has no pages"))
+        }
+
+        fn find(&self, hash: u64, _: &Value) -> Result<Option<u32>> {
+            self.finds.fetch_add(1, Ordering::Relaxed);
+            Ok(self.ids.get(&hash).copied())
+        }
+
+        fn each_prefix(&self, take: &mut dyn FnMut(HashPrefix)) -> Result<bool> {
+            self.ids.keys().for_each(|hash| take(HashPrefix::of(*hash)));
+            Ok(true)
+        }
+
+        fn segment(&self) -> Digest {
+            Digest::of(&self.start.to_le_bytes())
+        }
+
+        fn apart(&self) -> Result<Arc<dyn StoredValues>> {
+            Err(Error::new(Code::Unsupported, "it is one already"))
+        }
+
+        fn held_bytes(&self) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn new_values_are_not_looked_for_in_every_segment() {
+        const ROUND: u32 = 4_000;
+        let mut dictionary = Dictionary::default();
+        let mut runs: Vec<Arc<Counted>> = Vec::new();
+        let finds = |runs: &[Arc<Counted>]| -> usize {
+            runs.iter()
+                .map(|run| run.finds.load(Ordering::Relaxed))
+                .sum()
+        };
+        for round in 0..20u32 {
+            let before = finds(&runs);
+            let mut interner = Interner::new(dictionary.clone());
+            for n in ROUND * round..ROUND * (round + 1) {
+                assert_eq!(interner.intern(&Value::from(format!("v{n}"))), n);
+            }
+            let looked = finds(&runs) - before;
+            if round > 4 {
+                let each = looked as f64 / f64::from(ROUND);
+                assert!(each < 1.0, "{each} of {} runs in round {round}", runs.len());
+            }
+            dictionary = interner.finish();
+            runs.push(Arc::new(Counted::of(&dictionary, ROUND * round)));
+            if round % 6 == 5 {
+                // Two runs become one.
+                let start = runs[runs.len() - 2].start;
+                runs.truncate(runs.len() - 2);
+                runs.push(Arc::new(Counted::of(&dictionary, start)));
+            }
+            let stored: Vec<_> = runs.iter().map(|run| Arc::clone(run) as _).collect();
+            dictionary = dictionary.rebased(&stored);
+            for n in (0..dictionary.len()).step_by(97) {
+                assert_eq!(dictionary.find(&Value::from(format!("v{n}"))), Some(n));
+            }
+        }
+    }
 
     #[test]
     fn ids_survive_growth_and_old_dictionaries_do_not_change() {

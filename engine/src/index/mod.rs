@@ -15,6 +15,7 @@ mod merge;
 mod pass;
 mod run;
 mod sample;
+mod sieve;
 mod stored;
 
 pub use attribute::{AttributeIndex, Change};
@@ -27,4 +28,5 @@ pub use leaf::Leaf;
 pub use pass::Pass;
 pub use run::{Entities, Position, Run, SortOrder};
 pub use sample::Sample;
+pub use sieve::HashPrefix;
 pub use stored::{ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues, TextPage};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::StringViewArray;
 
-use super::{Cell, Chunk};
+use super::{Cell, Chunk, HashPrefix};
 use crate::error::Result;
 use crate::value::Value;
 
@@ -92,6 +92,10 @@ pub trait StoredValues: Send + Sync + fmt::Debug {
 
     /// The id of a value whose [`stable_hash`](crate::value::stable_hash) is `hash`, if it is here.
     fn find(&self, hash: u64, value: &Value) -> Result<Option<u32>>;
+
+    /// Calls with the prefix of the hash of each value; answers false, perhaps after some calls, if not as
+    /// much is known of the hashes.
+    fn each_prefix(&self, take: &mut dyn FnMut(HashPrefix)) -> Result<bool>;
 
     /// The segment.
     fn segment(&self) -> Digest;

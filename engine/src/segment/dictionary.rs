@@ -13,10 +13,10 @@ use uuid::Uuid;
 use super::bits;
 use super::file::{Expected, SegmentReader};
 use super::open::FromFile;
-use super::values::{Form, ValuesDirectory, schema};
+use super::values::{Fingerprints, Form, ValuesDirectory, schema};
 use crate::bytes::{Cursor, malformed, read_value};
 use crate::error::{Code, Error, Result};
-use crate::index::{TextPage, is_same_value};
+use crate::index::{HashPrefix, TextPage, is_same_value};
 use crate::value::{Keyword, Symbol, Value, stable_hash};
 
 /// A run of the dictionary whose directory is read. Pages are read on first touch and kept.
@@ -41,13 +41,13 @@ type ValuePage = Box<[Option<Value>]>;
 struct BucketPage {
     /// Where each bucket ends among the entries.
     ends: Vec<u32>,
-    fingerprints: Vec<u8>,
+    fingerprints: Vec<u16>,
     ids: Vec<u8>,
 }
 
 impl FromFile for ValuesSegment {
     fn from_file(file: SegmentReader) -> Result<ValuesSegment> {
-        let directory = file.directory(ValuesDirectory::read)?;
+        let directory = file.directory(|cursor| ValuesDirectory::read(cursor, file.format()))?;
         let pages = directory.pages() + directory.bucket_pages();
         let stamp = file.stamp();
         if pages != file.batches() || u64::from(directory.len) != stamp.rows {
@@ -86,10 +86,6 @@ impl ValuesSegment {
         self.held.load(Ordering::Relaxed)
     }
 
-    fn hold(&self, bytes: usize) {
-        self.held.fetch_add(bytes, Ordering::Relaxed);
-    }
-
     /// Refuses a segment of other ids than its root says.
     pub(super) fn expect_ids(&self, start: u32, len: u32) -> Result<()> {
         let directory = &self.directory;
@@ -111,10 +107,8 @@ impl ValuesSegment {
 
     /// The texts of the page that an id lies in.
     pub(super) fn texts(&self, id: u32) -> Result<&TextPage> {
-        let outside = || self.outside(id);
-        let at = id.checked_sub(self.directory.start).ok_or_else(outside)?;
-        let number = (at >> self.directory.page_shift) as usize;
-        let page = self.text_pages.get(number).ok_or_else(outside)?;
+        let (number, _) = self.page_of(id)?;
+        let page = &self.text_pages[number];
         match page.get() {
             Some(texts) => Ok(texts),
             None => {
@@ -131,20 +125,16 @@ impl ValuesSegment {
 
     /// The value with an id; none if it was purged.
     fn slot(&self, id: u32) -> Result<Option<&Value>> {
-        let outside = || self.outside(id);
-        let at = id.checked_sub(self.directory.start).ok_or_else(outside)?;
-        let shift = self.directory.page_shift;
-        let number = (at >> shift) as usize;
-        let page = self.pages.get(number).ok_or_else(outside)?;
-        let values = match page.get() {
+        let (number, at) = self.page_of(id)?;
+        let values = match self.pages[number].get() {
             Some(values) => values,
             None => {
-                let values = self.read_values(number)?;
-                page.get_or_init(|| values)
+                let (values, bytes) = self.read_values(number)?;
+                self.keep(number, values, bytes)
             }
         };
-        let slot = values.get(at as usize & ((1 << shift) - 1));
-        Ok(slot.ok_or_else(outside)?.as_ref())
+        let slot = values.get(at).ok_or_else(|| self.outside(id));
+        Ok(slot?.as_ref())
     }
 
     /// The id of a value.
@@ -155,15 +145,74 @@ impl ValuesSegment {
         for at in start..page.ends[bucket] as usize {
             if page.fingerprints[at] == fingerprint {
                 let id = self.directory.start + self.id_at(page, at)?;
-                if self
-                    .slot(id)?
-                    .is_some_and(|found| is_same_value(found, value))
-                {
+                if self.is_at(id, value)? {
                     return Ok(Some(id));
                 }
             }
         }
         Ok(None)
+    }
+
+    /// Whether a value is the one with an id. A page that was read only to see that it is not is not kept:
+    /// many values that are looked for are nowhere.
+    fn is_at(&self, id: u32, value: &Value) -> Result<bool> {
+        let is_it = |slot: &Option<Value>| {
+            slot.as_ref()
+                .is_some_and(|found| is_same_value(found, value))
+        };
+        let (number, at) = self.page_of(id)?;
+        let page = &self.pages[number];
+        if let Some(values) = page.get() {
+            return values.get(at).map(is_it).ok_or_else(|| self.outside(id));
+        }
+        let (values, bytes) = self.read_values(number)?;
+        let is_it = values.get(at).map(is_it).ok_or_else(|| self.outside(id))?;
+        if is_it || self.directory.fingerprints == Fingerprints::Bytes {
+            self.keep(number, values, bytes);
+        }
+        Ok(is_it)
+    }
+
+    /// The page of an id, and its place there.
+    fn page_of(&self, id: u32) -> Result<(usize, usize)> {
+        let at = id.checked_sub(self.directory.start);
+        let at = at.ok_or_else(|| self.outside(id))?;
+        let shift = self.directory.page_shift;
+        let number = (at >> shift) as usize;
+        if number >= self.pages.len() {
+            return Err(self.outside(id));
+        }
+        Ok((number, at as usize & ((1 << shift) - 1)))
+    }
+
+    fn keep(&self, number: usize, values: ValuePage, bytes: usize) -> &ValuePage {
+        self.pages[number].get_or_init(|| {
+            self.held.fetch_add(bytes, Ordering::Relaxed);
+            values
+        })
+    }
+
+    /// Calls with the prefix of each hash, if that much of hashes is known.
+    pub(super) fn each_prefix(&self, take: &mut dyn FnMut(HashPrefix)) -> Result<bool> {
+        let bits = self.directory.fingerprints.bits();
+        let known = u32::from(self.directory.bucket_bits) + bits;
+        if known < HashPrefix::BITS {
+            return Ok(false);
+        }
+        for number in 0..self.bucket_pages.len() {
+            let page = self.bucket_page(number)?;
+            let first = number * self.directory.page_buckets();
+            let mut at = 0;
+            for (bucket, &end) in page.ends.iter().enumerate() {
+                let bucket = ((first + bucket) as u64) << bits;
+                for &fingerprint in &page.fingerprints[at..end as usize] {
+                    let prefix = HashPrefix::of_bits(bucket | u64::from(fingerprint), known);
+                    prefix.into_iter().for_each(&mut *take);
+                }
+                at = end as usize;
+            }
+        }
+        Ok(true)
     }
 
     /// The id of an entry of a page of buckets, counted from the first.
@@ -208,7 +257,8 @@ impl ValuesSegment {
         let bytes = batch.column(2).as_binary::<i32>().values().clone();
         let texts = decode_texts(columns(&batch), bytes, self.page_len(number))
             .map_err(|error| self.file.stamp().unreadable(&error))?;
-        self.hold(texts.get_array_memory_size());
+        self.held
+            .fetch_add(texts.get_array_memory_size(), Ordering::Relaxed);
         Ok(TextPage {
             start: self.directory.start + ((number as u32) << self.directory.page_shift),
             texts,
@@ -221,18 +271,27 @@ impl ValuesSegment {
         size.min(self.directory.len as usize - number * size)
     }
 
-    fn read_values(&self, number: usize) -> Result<ValuePage> {
+    /// The values of a page, and how many bytes they take.
+    fn read_values(&self, number: usize) -> Result<(ValuePage, usize)> {
         let batch = self.read(number)?;
         let len = self.page_len(number);
-        self.hold(batch.get_array_memory_size() + len * size_of::<Option<Value>>());
-        decode_values(columns(&batch), len).map_err(|error| self.file.stamp().unreadable(&error))
+        let bytes = batch.get_array_memory_size() + len * size_of::<Option<Value>>();
+        let values = decode_values(columns(&batch), len);
+        let values = values.map_err(|error| self.file.stamp().unreadable(&error))?;
+        Ok((values, bytes))
     }
 
     fn read_buckets(&self, number: usize) -> Result<BucketPage> {
         let batch = self.read(self.pages.len() + number)?;
         let width = u32::from(self.directory.id_bits);
-        decode_buckets(columns(&batch), self.directory.page_buckets(), width)
-            .map_err(|error| self.file.stamp().unreadable(&error))
+        let fingerprints = self.directory.fingerprints;
+        decode_buckets(
+            columns(&batch),
+            self.directory.page_buckets(),
+            width,
+            fingerprints,
+        )
+        .map_err(|error| self.file.stamp().unreadable(&error))
     }
 
     /// Reads everything: every value is found under its id and nothing else is.
@@ -342,7 +401,12 @@ fn decode_value(form: u8, bytes: &[u8]) -> Result<Option<Value>> {
     }))
 }
 
-fn decode_buckets(columns: [&[u8]; 3], buckets: usize, width: u32) -> Result<BucketPage> {
+fn decode_buckets(
+    columns: [&[u8]; 3],
+    buckets: usize,
+    width: u32,
+    kept: Fingerprints,
+) -> Result<BucketPage> {
     let [counts, fingerprints, ids] = columns;
     let mut counts = Cursor::new(counts);
     let mut end = 0u64;
@@ -351,14 +415,66 @@ fn decode_buckets(columns: [&[u8]; 3], buckets: usize, width: u32) -> Result<Buc
         end = end.saturating_add(counts.varint()?);
         ends.push(u32::try_from(end).map_err(|_| malformed("a bucket of it is too large"))?);
     }
+    let bytes = fingerprints.len();
+    let fingerprints: Vec<u16> = match kept {
+        Fingerprints::Bytes => fingerprints.iter().map(|byte| u16::from(*byte)).collect(),
+        Fingerprints::Pairs => {
+            let pairs = fingerprints.as_chunks().0.iter();
+            pairs.map(|pair| u16::from_le_bytes(*pair)).collect()
+        }
+    };
     let entries = fingerprints.len();
-    if counts.left() > 0 || entries as u64 != end || ids.len() != bits::packed_bytes(entries, width)
+    if counts.left() > 0
+        || entries as u64 != end
+        || entries * kept.width() != bytes
+        || ids.len() != bits::packed_bytes(entries, width)
     {
         return Err(malformed("the buckets of it have another number of values"));
     }
     Ok(BucketPage {
         ends,
-        fingerprints: fingerprints.to_vec(),
+        fingerprints,
         ids: ids.to_vec(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Segments, write_values};
+    use super::*;
+    use crate::index::StoredValues;
+    use crate::store::{MemoryStorage, Storage};
+
+    const VALUES: u32 = 20_000;
+
+    fn value(n: u32) -> Value {
+        Value::from(format!("value {n}"))
+    }
+
+    fn stored() -> Arc<dyn StoredValues> {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let values: Vec<Value> = (0..VALUES).map(value).collect();
+        let stamp = write_values(storage.as_ref(), 0, values.iter().map(Some)).unwrap();
+        Segments::new(storage).values(&stamp, 0, VALUES)
+    }
+
+    #[test]
+    fn what_is_looked_for_in_vain_leaves_no_page_behind() {
+        let run = stored();
+        let find = |n: u32| run.find(stable_hash(&value(n)), &value(n)).unwrap();
+        assert!((VALUES..20 * VALUES).all(|n| find(n).is_none()));
+        assert_eq!(run.held_bytes(), 0);
+        assert_eq!(find(7), Some(7));
+        assert!(run.held_bytes() > 0);
+    }
+
+    #[test]
+    fn a_copy_apart_gives_back_what_it_read() {
+        let run = stored();
+        let copy = run.apart().unwrap();
+        assert!((0..VALUES).all(|n| *copy.value(n).unwrap() == value(n)));
+        assert!(copy.held_bytes() > VALUES as usize);
+        let again = copy.apart().unwrap();
+        assert_eq!((run.held_bytes(), again.held_bytes()), (0, 0));
+    }
 }

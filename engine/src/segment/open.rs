@@ -12,7 +12,9 @@ use super::rows::RowsSegment;
 use super::stamp::SegmentStamp;
 use super::vectors::{Cover, VectorGraph, VectorsSegment};
 use crate::error::{Code, Error, Result};
-use crate::index::{Chunk, ChunkFence, Digest, LeafPlace, StoredLeaf, StoredValues, TextPage};
+use crate::index::{
+    Chunk, ChunkFence, Digest, HashPrefix, LeafPlace, StoredLeaf, StoredValues, TextPage,
+};
 use crate::store::Storage;
 use crate::value::Value;
 
@@ -300,6 +302,10 @@ impl StoredValues for DictionaryRun {
 
     fn find(&self, hash: u64, value: &Value) -> Result<Option<u32>> {
         self.read(|segment| segment.find(hash, value))
+    }
+
+    fn each_prefix(&self, take: &mut dyn FnMut(HashPrefix)) -> Result<bool> {
+        self.read(|segment| segment.each_prefix(&mut *take))
     }
 
     fn segment(&self) -> Digest {

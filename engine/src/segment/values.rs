@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, BinaryArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::bits;
-use super::file::FileWriter;
+use super::file::{FORMAT_VERSION, FileWriter};
 use super::stamp::{SegmentKind, SegmentStamp};
 use crate::bytes::{Cursor, malformed, put_value, put_varint};
 use crate::error::{Code, Error, Result};
@@ -47,8 +47,44 @@ pub(super) struct ValuesDirectory {
     pub(super) bucket_bits: u8,
     /// Bits of an id, counted from the first, in a page of buckets.
     pub(super) id_bits: u8,
+    /// What pages of buckets keep of each hash.
+    pub(super) fingerprints: Fingerprints,
 }
 
+/// Bits of a hash, behind those that name its bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fingerprints {
+    /// Eight, in formats 1 and 2: of the values that are not there, one in sixty-four looks as if it were.
+    Bytes,
+    /// Sixteen: hardly one in ten thousand does.
+    Pairs,
+}
+
+impl Fingerprints {
+    /// Those of a format.
+    pub(super) fn of(format: u32) -> Fingerprints {
+        match format < FORMAT_PAIRS {
+            true => Fingerprints::Bytes,
+            false => Fingerprints::Pairs,
+        }
+    }
+
+    /// Bits of each.
+    pub(super) fn bits(self) -> u32 {
+        match self {
+            Fingerprints::Bytes => 8,
+            Fingerprints::Pairs => 16,
+        }
+    }
+
+    /// Bytes of each.
+    pub(super) fn width(self) -> usize {
+        self.bits() as usize / 8
+    }
+}
+
+/// The first format with fingerprints of two bytes.
+const FORMAT_PAIRS: u32 = 3;
 /// Start, length, then three single bytes.
 const DIRECTORY_BYTES: usize = 4 + 4 + 3;
 /// A page of buckets has `1 << this`, or all there are.
@@ -61,7 +97,7 @@ const BUCKET_VALUES: u64 = 4;
 /// Longest page of more than one value.
 const PAGE_BYTES_MAX: usize = 1 << 30;
 
-const _: () = assert!(DIRECTORY_BYTES == 11);
+const _: () = assert!(DIRECTORY_BYTES == 11 && FORMAT_PAIRS <= FORMAT_VERSION);
 const _: () = assert!(bits::WIDTH_MAX <= 32);
 
 impl ValuesDirectory {
@@ -71,13 +107,14 @@ impl ValuesDirectory {
         out.extend_from_slice(&[self.page_shift, self.bucket_bits, self.id_bits]);
     }
 
-    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<ValuesDirectory> {
+    pub(super) fn read(cursor: &mut Cursor<'_>, format: u32) -> Result<ValuesDirectory> {
         let directory = ValuesDirectory {
             start: u32::from_le_bytes(cursor.array()?),
             len: u32::from_le_bytes(cursor.array()?),
             page_shift: cursor.byte()?,
             bucket_bits: cursor.byte()?,
             id_bits: cursor.byte()?,
+            fingerprints: Fingerprints::of(format),
         };
         let is_possible = directory.start.checked_add(directory.len).is_some()
             && directory.page_shift <= PAGE_SHIFT_MAX
@@ -104,11 +141,11 @@ impl ValuesDirectory {
     }
 
     /// The page of buckets, the bucket in it, and the fingerprint of a hash.
-    pub(super) fn place(&self, hash: u64) -> (usize, usize, u8) {
+    pub(super) fn place(&self, hash: u64) -> (usize, usize, u16) {
         let bucket = ((hash >> 1) >> (63 - self.bucket_bits)) as usize;
-        let fingerprint = ((hash << self.bucket_bits) >> 56) as u8;
+        let fingerprint = (hash << self.bucket_bits) >> (64 - self.fingerprints.bits());
         let buckets = self.page_buckets();
-        (bucket / buckets, bucket % buckets, fingerprint)
+        (bucket / buckets, bucket % buckets, fingerprint as u16)
     }
 }
 
@@ -139,8 +176,9 @@ pub fn write_values<'v>(
         page_shift: run.page_shift(),
         bucket_bits: bucket_bits(run.hashes.len() as u64),
         id_bits: bits::width_of(len.saturating_sub(1)) as u8,
+        fingerprints: Fingerprints::of(FORMAT_PAIRS),
     };
-    let mut file = FileWriter::with_schema(schema())?;
+    let mut file = FileWriter::with_schema(schema())?.in_format(FORMAT_PAIRS);
     run.write_pages(&mut file, directory.page_shift)?;
     write_buckets(&mut file, &directory, run.hashes)?;
     let mut bytes = Vec::new();
@@ -261,12 +299,13 @@ fn write_buckets(
         let (entries, after) = rest.split_at(in_page);
         rest = after;
         let mut counts = vec![0u64; directory.page_buckets()];
-        let mut fingerprints = Vec::with_capacity(entries.len());
+        let width = directory.fingerprints.width();
+        let mut fingerprints = Vec::with_capacity(width * entries.len());
         let mut ids = Vec::with_capacity(entries.len());
         for &(hash, id) in entries {
             let (_, bucket, fingerprint) = directory.place(hash);
             counts[bucket] += 1;
-            fingerprints.push(fingerprint);
+            fingerprints.extend_from_slice(&fingerprint.to_le_bytes()[..width]);
             ids.push(id);
         }
         let mut packed_counts = Vec::with_capacity(counts.len());
