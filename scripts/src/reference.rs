@@ -196,6 +196,7 @@ entries! {
     }
     Chart {
         "to_svg" "chart.to_svg(path)" "The chart as SVG.";
+        "to_png" "chart.to_png(path)" "The chart as PNG.";
         "to_json" "chart.to_json()" "The chart as Vega-Lite.";
         "to_text" "chart.to_text(100, 20)" "The chart in characters.";
     }

@@ -168,6 +168,12 @@ impl Run {
         self.slot(number).chunk()
     }
 
+    /// The chunk with a number for one look: if it was not read before it is not kept either.
+    pub(super) fn look(&self, number: usize) -> Chunk {
+        let leaf = &self.spine.leaves[number >> Leaf::CHUNK_BITS];
+        leaf.look(number & (Leaf::CHUNKS_MAX - 1))
+    }
+
     fn slot(&self, number: usize) -> &Slot {
         let leaf = &self.spine.leaves[number >> Leaf::CHUNK_BITS];
         &leaf.slots()[number & (Leaf::CHUNKS_MAX - 1)]
@@ -443,7 +449,7 @@ pub(super) fn partition_point(range: Range<usize>, before: impl Fn(usize) -> boo
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::{ChunkFence, Digest, LeafPlace, StoredLeaf};
+    use super::super::{ChunkFence, Digest, LeafPlace, Sample, StoredLeaf};
     use super::*;
     use crate::error::Result;
 
@@ -519,5 +525,19 @@ mod tests {
         assert_eq!(copy.entity_range(45), 45..46);
         assert_eq!(run.entity_range(45), 45..46);
         assert_eq!(reads(), [0, 4, 1]);
+    }
+
+    #[test]
+    fn a_sample_keeps_no_chunk() {
+        let stored = Arc::new(Counted::default());
+        let leaf = Leaf::stored(20, (0, Cell::long(7)), Arc::clone(&stored) as _);
+        let run = Run::from_leaves(SortOrder::ByEntity, Extra::Nothing, vec![Arc::new(leaf)]);
+        let looked = |times: usize| {
+            assert_eq!(Sample::new(&run).rows(), 20.0);
+            assert_eq!(stored.reads.load(Ordering::Relaxed), 3 * times);
+        };
+        // Both chunks for values, and one for entities.
+        looked(1);
+        looked(2);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::{Cell, Run};
+use super::{Cell, Chunk, Run};
 
 /// What a few evenly spread rows say of all.
 #[derive(Clone, Debug)]
@@ -23,10 +23,21 @@ impl Sample {
     /// Rows looked at.
     const ROWS: usize = 256;
 
-    /// Looks at a run sorted by entity. Cost: O(1).
+    /// Looks at a run sorted by entity. Cost: O(1); chunks that are read for it are not kept, for a run
+    /// that grows is looked at in other places each time.
     pub(super) fn new(run: &Run) -> Sample {
         let count = run.len().min(Sample::ROWS);
-        let cell = |at: usize| run.row(run.position(at * run.len() / count)).v;
+        let mut last: Option<(usize, Chunk)> = None;
+        let cell = |at: usize| {
+            let at = run.position(at * run.len() / count);
+            let chunk = match last.take() {
+                Some((number, chunk)) if number == at.chunk => chunk,
+                _ => run.look(at.chunk),
+            };
+            let cell = chunk.v.cell(at.row);
+            last = Some((at.chunk, chunk));
+            cell
+        };
         let values: Vec<Cell> = (0..count).map(cell).collect();
         Sample::of(run.len() as f64, entities(run), values)
     }
@@ -117,7 +128,7 @@ impl Sample {
 pub(super) fn values(run: &Run, sample: &Sample) -> f64 {
     let (mut pairs, mut changes) = (0, 0);
     for at in 0..VALUE_CHUNKS {
-        let chunk = run.chunk(run.position(at * run.len() / VALUE_CHUNKS).chunk);
+        let chunk = run.look(run.position(at * run.len() / VALUE_CHUNKS).chunk);
         let values = chunk.v.bits().windows(2);
         pairs += values.len();
         changes += values.filter(|pair| pair[0] != pair[1]).count();
@@ -134,7 +145,7 @@ fn entities(run: &Run) -> f64 {
     if run.is_empty() {
         return 0.0;
     }
-    let chunk = run.chunk(run.position(run.len() / 2).chunk);
+    let chunk = run.look(run.position(run.len() / 2).chunk);
     let sample = &chunk.e[..chunk.len().min(Sample::ROWS)];
     let distinct = 1 + sample.windows(2).filter(|pair| pair[0] != pair[1]).count();
     run.len() as f64 * distinct as f64 / sample.len() as f64

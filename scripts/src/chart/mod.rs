@@ -1,7 +1,7 @@
 //! Charts of tables.
 //!
 //! A table and what somebody asked become a plot: axes and marks, numbers only. From there a chart is
-//! drawn as Vega-Lite for notebooks, as SVG for files, and in the characters of a terminal.
+//! drawn as Vega-Lite for notebooks, as SVG and PNG for files, and in the characters of a terminal.
 
 mod graph;
 mod plot;
@@ -10,6 +10,7 @@ mod scale;
 mod canvas;
 mod frame;
 mod page;
+mod png;
 mod svg;
 mod text;
 mod vega;
@@ -17,6 +18,7 @@ mod vega;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rhai::{Engine, INT, ImmutableString, Map};
@@ -50,6 +52,14 @@ impl Chart {
         svg::svg(&self.0)
     }
 
+    /// The chart as the bytes of a PNG, two dots for each unit of the SVG.
+    ///
+    /// Cost: some ten milliseconds; where a text has characters that the product's font lacks, also a look at
+    /// all fonts of the system.
+    pub fn png(&self) -> Done<Vec<u8>> {
+        png::png(&self.0)
+    }
+
     /// The chart in the characters of a terminal, within some columns and lines.
     pub fn text(&self, columns: usize, lines: usize) -> String {
         text::text(&self.0, columns, lines)
@@ -65,7 +75,7 @@ impl std::fmt::Display for Chart {
 /// Gives scripts charts, and the files they were granted to write.
 pub fn register(engine: &mut Engine, files: &Grants) {
     let whole = |count: INT| usize::try_from(count).unwrap_or(0);
-    let files = files.clone();
+    let (files, images) = (files.clone(), files.clone());
     engine
         .register_type_with_name::<Chart>("Chart")
         .register_fn("plot", |table: Table| Chart::of(&table, &Map::new()))
@@ -83,14 +93,17 @@ pub fn register(engine: &mut Engine, files: &Grants) {
         )
         .register_fn("to_json", |chart: &mut Chart| chart.vega().to_string())
         .register_fn("to_svg", |chart: &mut Chart| chart.svg())
-        .register_fn(
-            "to_svg",
-            move |chart: &mut Chart, path: ImmutableString| -> Done<()> {
-                let path = files.writing(&path)?;
-                let svg = chart.svg()?;
-                let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-                let written = folder.and_then(|()| std::fs::write(&path, svg));
-                written.map_err(|cause| refused(format!("{}: {}", path.display(), said(&cause))))
-            },
-        );
+        .register_fn("to_svg", move |chart: &mut Chart, path: ImmutableString| {
+            write(&files.writing(&path)?, chart.svg()?.as_bytes())
+        })
+        .register_fn("to_png", move |chart: &mut Chart, path: ImmutableString| {
+            write(&images.writing(&path)?, &chart.png()?)
+        });
+}
+
+/// Writes a file, and the folders that lead to it.
+fn write(path: &Path, bytes: &[u8]) -> Done<()> {
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = folder.and_then(|()| std::fs::write(path, bytes));
+    written.map_err(|cause| refused(format!("{}: {}", path.display(), said(&cause))))
 }

@@ -193,6 +193,26 @@ fn charts_become_vega_lite_with_their_data() {
 }
 
 #[test]
+fn charts_become_png() {
+    let script = "trips.plot(#{kind: \"bar\", x: \"city\", y: \"routes\", title: \"Routes\"})";
+    let png = chart(script).unwrap().png().unwrap();
+    let ihdr = [
+        &0x89_u8.to_be_bytes()[..],
+        b"PNG\r\n\x1a\n",
+        &13_u32.to_be_bytes(),
+        b"IHDR",
+    ]
+    .concat();
+    assert!(png.starts_with(&ihdr));
+    let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    assert_eq!((number(16), number(20)), (1440, 840));
+    assert_eq!(png, chart(script).unwrap().png().unwrap());
+    // A title is drawn.
+    let untitled = chart("trips.plot(#{kind: \"bar\", x: \"city\", y: \"routes\"})");
+    assert_ne!(png, untitled.unwrap().png().unwrap());
+}
+
+#[test]
 fn charts_become_svg() {
     for options in [
         r#"kind: "bar", x: "city", y: "routes""#,

@@ -23,7 +23,7 @@ impl Options {
     ) -> Result<Options, String> {
         let mut options = Options {
             scale: 0.1,
-            rounds: 3,
+            rounds: 4,
             threads: 2,
             queries: Vec::new(),
             keep: None,

@@ -53,12 +53,14 @@ pub(crate) struct Figures {
     pub(crate) peer: Vec<Time>,
 }
 
-/// The middle of wall and CPU times, each by itself; 0 of none.
+/// The middle of wall and CPU times, each by itself, or between the two that are there; 0 of none.
 pub(crate) fn median(times: &[Time]) -> Time {
     let middle = |of: fn(&Time) -> f64| {
         let mut sorted: Vec<f64> = times.iter().map(of).collect();
         sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
+        let (below, above) = (sorted.len().saturating_sub(1) / 2, sorted.len() / 2);
+        let at = |at: usize| sorted.get(at).copied().unwrap_or(0.0);
+        f64::midpoint(at(below), at(above))
     };
     Time {
         wall_ms: middle(|time| time.wall_ms),

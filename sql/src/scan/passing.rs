@@ -10,7 +10,7 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::execution_plan::{EmissionType, replace_children_if_necessary};
 
 use super::exec::Scan;
 use super::rows::{Piece, Rows};
@@ -37,7 +37,7 @@ pub(crate) fn passing(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionP
     let passed = passing(Arc::clone(input))?;
     match Arc::ptr_eq(&passed, input) {
         true => Ok(plan),
-        false => plan.with_new_children(vec![passed]),
+        false => replace_children_if_necessary(plan, vec![passed]),
     }
 }
 
