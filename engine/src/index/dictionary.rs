@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn new_values_are_not_looked_for_in_every_segment() {
+    fn few_new_values_are_looked_for_in_segments() {
         const ROUND: u32 = 4_000;
         let mut dictionary = Dictionary::default();
         let mut runs: Vec<Arc<Counted>> = Vec::new();
