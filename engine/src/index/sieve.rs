@@ -71,21 +71,21 @@ impl Sieved {
     }
 
     /// Notes that a value is in none of the runs; makes the sieve if that happens often.
-    pub(super) fn miss<'r>(&self, runs: impl Fn() -> Vec<&'r dyn StoredValues>) -> Result<()> {
+    pub(super) fn miss<'r>(&self, runs: impl Fn() -> Vec<&'r dyn StoredValues>) {
         if self.made.get().is_some() {
-            return Ok(());
+            return;
         }
         let misses = self.misses.fetch_add(1, Ordering::Relaxed) + 1;
         if !misses.is_power_of_two() {
-            return Ok(());
+            return;
         }
         let runs = runs();
         let values = runs.last().map_or(0, |run| run.start() + run.count());
         if runs.len() >= RUNS_MIN && misses >= u64::from(values) / VALUES_PER_MISS {
-            let made = Covering::of(&runs)?;
+            // Of damage tells who needs what is damaged; values are found without a sieve too.
+            let made = Covering::of(&runs).unwrap_or_default();
             self.made.get_or_init(|| made);
         }
-        Ok(())
     }
 
     /// The sieve for the runs that follow: they hold the values of those before, and those that are added.

@@ -29,7 +29,7 @@ use datafusion::physical_plan::{
 use datalith_engine::fault;
 use futures::stream;
 
-use super::passing::{Copy, PASSING_ROWS};
+use super::passing::{PASSING_ROWS, Passing};
 use super::predicate::{Origin, Predicate, Runtime, filtered};
 use super::rows::{BATCH_ROWS, Piece, Rows, Selection};
 use crate::fault::outward;
@@ -233,7 +233,7 @@ impl ExecutionPlan for Scan {
             selection: Arc::clone(&self.selection),
             projection: self.projection.clone(),
             predicates: Arc::clone(&self.predicates),
-            copy: self.is_passing.then(Copy::default),
+            copy: self.is_passing.then(Passing::default),
             gathered: BatchCoalescer::new(Arc::clone(&schema), BATCH_ROWS)
                 .with_biggest_coalesce_batch_size(Some(BATCH_ROWS / 2)),
             partition,
@@ -294,7 +294,7 @@ struct Reader {
     projection: Vec<usize>,
     predicates: Arc<[Predicate]>,
     /// What a pass reads in place of the table.
-    copy: Option<Copy>,
+    copy: Option<Passing>,
     /// Rows that are left of several pieces, until there are enough of them.
     gathered: BatchCoalescer,
     partition: usize,

@@ -43,13 +43,13 @@ pub(crate) fn passing(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionP
 
 /// The copy that a pass has come to.
 #[derive(Default)]
-pub(super) struct Copy {
+pub(super) struct Passing {
     rows: Option<Arc<dyn Rows>>,
     /// The rows that it serves.
     serves: Range<usize>,
 }
 
-impl Copy {
+impl Passing {
     /// A copy for a piece of the table.
     pub(super) fn at(&mut self, table: &Arc<dyn Rows>, piece: &Piece) -> Arc<dyn Rows> {
         let Piece::Rows(rows) = piece else {
@@ -125,7 +125,7 @@ mod tests {
 
     fn check(db: &Db, make: impl Fn(&Db) -> Arc<dyn Rows>) {
         let (passed, kept) = (make(db), make(db));
-        let mut copy = Copy::default();
+        let mut copy = Passing::default();
         let pieces = kept.select(&[], 1).unwrap().parts.concat();
         let projection: Vec<usize> = (0..kept.schema().fields().len()).collect();
         let held = passed.dictionary().held_bytes();
