@@ -225,6 +225,7 @@ impl Cell {
     }
 }
 
+/// Bits as they are, but of one NaN. So `0.0` and `-0.0` are two cells: what goes in comes out.
 pub(super) fn float_bits(x: f64) -> u64 {
     if x.is_nan() {
         f64::NAN.to_bits()

@@ -196,9 +196,7 @@ impl<S> Lazy<S> {
             keeper: None,
         }
     }
-}
 
-impl<S> Lazy<S> {
     /// The same segment, opened already.
     fn with(&self, opened: S) -> Lazy<S> {
         Lazy {
