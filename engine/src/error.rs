@@ -231,6 +231,8 @@ codes! {
     /// A vector of another dimension than an index of its attribute has, or with a number that is not
     /// finite.
     TransactVector "transact/vector" incorrect;
+    /// A value of an attribute whose values only an index keeps, and there is none that could.
+    TransactSecondaryOnlyUncovered "transact/secondary-only-uncovered" incorrect;
     /// A function that a database cannot keep, or one that answered no transaction data.
     TransactFn "transact/fn" incorrect;
     /// Functions of a transaction that took too long.

@@ -7,8 +7,8 @@ use datalith_engine::index::{
     Cell, Chunk, Column, Digest, Extra, Kind, StoredLeaf, StoredValues, is_same_value,
 };
 use datalith_engine::segment::{
-    ArchivedRecord, SegmentKind, SegmentStamp, SegmentWriter, Segments, check, write_transactions,
-    write_values,
+    ArchivedRecord, Places, SegmentKind, SegmentStamp, SegmentWriter, Segments, check,
+    write_transactions, write_values,
 };
 use datalith_engine::store::{MemoryStorage, Storage};
 use datalith_engine::value::stable_hash;
@@ -245,7 +245,12 @@ fn values() -> Vec<Option<Value>> {
 }
 
 fn write_run(storage: &dyn Storage) -> Result<SegmentStamp> {
-    write_values(storage, 77, values().iter().map(Option::as_ref))
+    write_values(
+        storage,
+        77,
+        values().iter().map(Option::as_ref),
+        &Places::default(),
+    )
 }
 
 fn check_run(run: &dyn StoredValues) -> Result<()> {
@@ -307,7 +312,13 @@ fn runs_of_no_and_few_values() {
     for len in 0..10u32 {
         let storage = store();
         let values: Vec<Value> = (0..len).map(|n| Value::from(format!("{n}"))).collect();
-        let stamp = write_values(storage.as_ref(), 0, values.iter().map(Some)).unwrap();
+        let stamp = write_values(
+            storage.as_ref(),
+            0,
+            values.iter().map(Some),
+            &Places::default(),
+        )
+        .unwrap();
         check(&storage, &stamp).unwrap();
         let run = Segments::new(storage).values(&stamp, 0, len);
         for (id, value) in (0..).zip(&values) {

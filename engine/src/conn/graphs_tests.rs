@@ -1,6 +1,7 @@
 //! Graphs of vectors beside a plain loop over everything that was ever said.
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,11 +10,13 @@ use uuid::Uuid;
 
 use crate::conn::branch::BranchPoint;
 use crate::conn::gc::GcOptions;
-use crate::conn::{Config, Conn, VerifyOptions, create_database_at, verify_at};
+use crate::conn::history::ChainStatus;
+use crate::conn::{Config, Conn, Depth, VerifyOptions, create_database_at, import_at, verify_at};
 use crate::datom::TxId;
 use crate::db::{Db, TimePoint};
 use crate::edn;
 use crate::error::{Code, Result};
+use crate::index::{array_of, name_of};
 use crate::nearest::{Reach, Space, Wanted, nearest};
 use crate::store::{Fault, MemoryStorage, SimStorage, Storage, Times};
 use crate::transact::TxData;
@@ -79,15 +82,37 @@ fn all_of(first: i64, vectors: &[Vec<f32>]) -> TxData {
     TxData::new(Value::vector((first..).zip(vectors).map(add)))
 }
 
-fn store() -> (Arc<dyn Storage>, Conn) {
+/// Where the vectors of the attribute are kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kept {
+    /// Among its values.
+    Inline,
+    /// Aside, under the names of their contents.
+    Aside,
+}
+
+const BOTH: [Kept; 2] = [Kept::Inline, Kept::Aside];
+
+impl Kept {
+    fn schema(self) -> &'static str {
+        match self {
+            Kept::Inline => {
+                "[{:db/ident :at :db/valueType :db.type/float-array :db/cardinality :db.cardinality/one}
+                  {:db/ident :idx/at :db.secondary/type :hnsw :db.secondary/attrs [:at] :db.secondary/config {:dim 8}}]"
+            }
+            Kept::Aside => {
+                "[{:db/ident :at :db/valueType :db.type/float-array :db/cardinality :db.cardinality/one :db.secondary/only true}
+                  {:db/ident :idx/at :db.secondary/type :hnsw :db.secondary/attrs [:at] :db.secondary/config {:dim 8}}]"
+            }
+        }
+    }
+}
+
+fn store(kept: Kept) -> (Arc<dyn Storage>, Conn) {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
     create_database_at(&storage, &config()).unwrap();
     let conn = Conn::connect_at(Arc::clone(&storage), &config()).unwrap();
-    transact(
-        &conn,
-        "[{:db/ident :at :db/valueType :db.type/float-array :db/cardinality :db.cardinality/one}
-          {:db/ident :idx/at :db.secondary/type :hnsw :db.secondary/attrs [:at] :db.secondary/config {:dim 8}}]",
-    );
+    transact(&conn, kept.schema());
     (storage, conn)
 }
 
@@ -147,7 +172,11 @@ fn assert_same(db: &Db, twin: &Twin, draw: &mut Draw, what: &str) {
 /// hundredth step the present, the past and a branch are asked.
 #[test]
 fn graphs_answer_as_a_loop_does_now_then_and_on_branches() {
-    let (storage, conn) = store();
+    BOTH.into_iter().for_each(answer_as_a_loop);
+}
+
+fn answer_as_a_loop(kept: Kept) {
+    let (storage, conn) = store(kept);
     let mut draw = Draw(0x9E37_79B9_7F4A_7C15);
     let mut twin = Twin::new();
     let mut past: Vec<(i64, Twin)> = Vec::new();
@@ -214,7 +243,11 @@ fn graphs_answer_as_a_loop_does_now_then_and_on_branches() {
 /// What a root names is there when the store is opened again; what was purged is in no graph.
 #[test]
 fn graphs_are_kept_until_what_they_hold_is_purged() {
-    let (storage, conn) = store();
+    BOTH.into_iter().for_each(are_kept_until_purged);
+}
+
+fn are_kept_until_purged(kept: Kept) {
+    let (storage, conn) = store(kept);
     let mut draw = Draw(7);
     let vectors: Vec<Vec<f32>> = (0..300).map(|_| draw.vector()).collect();
     for (e, vector) in (1000..).zip(&vectors) {
@@ -261,7 +294,11 @@ fn graphs_are_kept_until_what_they_hold_is_purged() {
 /// no longer all there are.
 #[test]
 fn a_graph_that_would_miss_rows_is_not_taken() {
-    let (_, conn) = store();
+    BOTH.into_iter().for_each(is_not_taken);
+}
+
+fn is_not_taken(kept: Kept) {
+    let (_, conn) = store(kept);
     let mut draw = Draw(11);
     for e in 1000..1200 {
         set(&conn, e, &draw.vector());
@@ -286,15 +323,17 @@ fn a_graph_that_would_miss_rows_is_not_taken() {
 /// what is opened then has every vector that was acknowledged, searches them right, and goes on.
 #[test]
 fn a_cut_while_graphs_are_built_costs_no_vector() {
+    BOTH.into_iter().for_each(no_vector_is_lost);
+}
+
+fn no_vector_is_lost(kept: Kept) {
     let mut draw = Draw(13);
     let vectors: Vec<Vec<f32>> = (0..60).map(|_| draw.vector()).collect();
     let live = |sim: &Arc<SimStorage>, acknowledged: &mut Vec<i64>| -> Result<()> {
         let storage: Arc<dyn Storage> = sim.clone();
         create_database_at(&storage, &config())?;
         let conn = Conn::connect_at(Arc::clone(&storage), &config())?;
-        let declare = "[{:db/ident :at :db/valueType :db.type/float-array :db/cardinality :db.cardinality/one}
-          {:db/ident :idx/at :db.secondary/type :hnsw :db.secondary/attrs [:at] :db.secondary/config {:dim 8}}]";
-        conn.transact(&TxData::from_value(&edn::read(declare)?)?)?;
+        conn.transact(&TxData::from_value(&edn::read(kept.schema())?)?)?;
         for (part, first) in vectors.chunks(30).zip([1000, 1030]) {
             conn.transact(&all_of(first, part))?;
             acknowledged.extend(first..first + part.len() as i64);
@@ -396,7 +435,7 @@ fn an_index_declared_late_takes_in_what_is_there() {
 /// Nobody asks for a graph, and still there is one, which a root names.
 #[test]
 fn graphs_are_built_in_the_background() {
-    let (storage, conn) = store();
+    let (storage, conn) = store(Kept::Inline);
     let mut draw = Draw(19);
     let vectors: Vec<Vec<f32>> = (0..4200).map(|_| draw.vector()).collect();
     conn.transact(&all_of(1000, &vectors)).unwrap();
@@ -414,4 +453,140 @@ fn graphs_are_built_in_the_background() {
     let db = conn.db().unwrap();
     assert_eq!(found(&db, &vectors[5], 1, None), [(1005, 0.0)]);
     conn.release();
+}
+
+/// The bytes of the segments of a kind.
+fn bytes_of(storage: &Arc<dyn Storage>, end: &str) -> u64 {
+    let names = storage.list("segment/").unwrap().into_iter();
+    let names = names.filter(|name| name.ends_with(end));
+    names
+        .map(|name| storage.size(&name).unwrap().unwrap())
+        .sum()
+}
+
+fn collect(conn: &Conn) {
+    let options = GcOptions {
+        min_age_ms: Some(0),
+    };
+    conn.gc_storage(options).unwrap();
+}
+
+/// A vector that is kept aside lies in one place once a graph holds it: what the dictionary has is
+/// where. What is made of the store says what it said, whatever becomes of the graphs.
+#[test]
+fn what_a_graph_holds_is_kept_nowhere_else() {
+    let mut draw = Draw(23);
+    let vectors: Vec<Vec<f32>> = (0..2000).map(|_| draw.vector()).collect();
+    let float_bytes = (2000 * 4 * DIM) as u64;
+    for kept in BOTH {
+        let (storage, conn) = store(kept);
+        for (first, part) in (1000..).step_by(500).zip(vectors.chunks(500)) {
+            conn.transact(&all_of(first, part)).unwrap();
+        }
+        conn.checkpoint().unwrap();
+        collect(&conn);
+        let before = bytes_of(&storage, ".arrow");
+        conn.build_graphs(GO).unwrap();
+        collect(&conn);
+        let gone = before.saturating_sub(bytes_of(&storage, ".arrow"));
+        assert_eq!(gone > float_bytes * 3 / 4, kept == Kept::Aside, "{gone}");
+        let check = |conn: &Conn, what: &str| {
+            let db = conn.db().unwrap();
+            for at in [0, 77, 1999] {
+                let near = found(&db, &vectors[at], 1, None);
+                assert_eq!(near, [(1000 + at as i64, 0.0)], "{kept:?} {what}");
+            }
+            let options = VerifyOptions {
+                depth: Depth::History,
+                ..VerifyOptions::default()
+            };
+            let report = verify_at(&storage, &options).unwrap();
+            assert!(report.is_ok(), "{kept:?} {what}: {:?}", report.errors);
+        };
+        let again = || Conn::connect_at(Arc::clone(&storage), &config()).unwrap();
+        check(&again(), "opened again");
+        // The graph is merged with more rows: what named its segment names the new one.
+        let more: Vec<Vec<f32>> = (0..1500).map(|_| draw.vector()).collect();
+        conn.transact(&all_of(5000, &more)).unwrap();
+        conn.build_graphs(GO).unwrap();
+        collect(&conn);
+        check(&again(), "merged");
+        // A datom in the name of an earlier transaction ends the graphs.
+        let tx = conn.db().unwrap().max_tx().0;
+        let numbers: Vec<String> = draw.vector().iter().map(f32::to_string).collect();
+        let late = format!("[[:db/add 9000 :at [{}] {}]]", numbers.join(" "), tx - 1);
+        transact(&conn, &late);
+        assert!(conn.db().unwrap().graphs().is_empty());
+        conn.checkpoint().unwrap();
+        collect(&conn);
+        assert_eq!(bytes_of(&storage, ".vectors"), 0, "{kept:?}");
+        check(&again(), "without graphs");
+        let report = conn.verify_chain().unwrap();
+        assert_eq!(report.status, ChainStatus::Ok, "{kept:?}: {report:?}");
+        conn.release();
+    }
+}
+
+/// What was purged is found by nobody, under its name or otherwise, and in no file; what was not is.
+#[test]
+fn what_is_kept_aside_goes_when_it_is_purged() {
+    let (storage, conn) = store(Kept::Aside);
+    let mut draw = Draw(29);
+    let vectors: Vec<Vec<f32>> = (0..40).map(|_| draw.vector()).collect();
+    conn.transact(&all_of(1000, &vectors)).unwrap();
+    // Another entity has the same vector as one that goes, and one has the name of another that goes.
+    set(&conn, 2000, &vectors[7]);
+    let name = |at: usize| name_of(&Value::FloatArray(vectors[at].as_slice().into())).unwrap();
+    transact(
+        &conn,
+        "[{:db/ident :note :db/valueType :db.type/string :db/cardinality :db.cardinality/one}]",
+    );
+    transact(&conn, &format!("[[:db/add 2001 :note {}]]", name(8)));
+    conn.build_graphs(GO).unwrap();
+    transact(&conn, "[[:db.purge/entity 1007] [:db.purge/entity 1008]]");
+    collect(&conn);
+    let again = Conn::connect_at(Arc::clone(&storage), &config()).unwrap();
+    let db = again.db().unwrap();
+    let near = |at: usize| found(&db, &vectors[at], 1, None)[0];
+    assert_eq!(near(7), (2000, 0.0));
+    assert_eq!(near(9), (1009, 0.0));
+    assert_ne!(near(8).1, 0.0);
+    let array = |at: usize| {
+        let cell = db.dictionary().cell(&name(at));
+        cell.and_then(|cell| array_of(db.dictionary(), cell))
+    };
+    assert!(array(7).is_some() && array(8).is_none());
+    let bytes: Vec<u8> = vectors[8].iter().flat_map(|x| x.to_le_bytes()).collect();
+    for file in storage.list("").unwrap() {
+        let whole = 0..storage.size(&file).unwrap().unwrap_or(0);
+        let content = storage.read(&file, whole).unwrap().unwrap_or_default();
+        let has = content.windows(bytes.len()).any(|part| part == bytes);
+        assert!(!has, "{file} has what was purged");
+    }
+    // It comes back as if it had never been there.
+    set(&again, 3000, &vectors[8]);
+    let db = again.db().unwrap();
+    assert_eq!(found(&db, &vectors[8], 1, None), [(3000, 0.0)]);
+}
+
+/// A dump carries what is kept aside, with history.
+#[test]
+fn what_is_kept_aside_goes_with_a_dump() {
+    let (_, conn) = store(Kept::Aside);
+    let mut draw = Draw(31);
+    let vectors: Vec<Vec<f32>> = (0..50).map(|_| draw.vector()).collect();
+    let tx = conn.transact(&all_of(1000, &vectors)).unwrap();
+    let then = tx.db_after.max_tx();
+    conn.build_graphs(GO).unwrap();
+    set(&conn, 1003, &vectors[4]);
+    let mut dump = Vec::new();
+    conn.export(&mut dump, &|_| {}).unwrap();
+    let target: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    import_at(&target, &config(), &mut Cursor::new(&dump), &|_| {}).unwrap();
+    let copy = Conn::connect_at(target, &config()).unwrap();
+    let db = copy.db().unwrap();
+    let exact = found(&db, &vectors[4], 2, None);
+    assert_eq!(exact, [(1003, 0.0), (1004, 0.0)]);
+    let past = db.as_of(TimePoint::Tx(then)).unwrap();
+    assert_eq!(found(&past, &vectors[3], 1, None), [(1003, 0.0)]);
 }

@@ -11,10 +11,10 @@ use foldhash::fast::FixedState;
 use super::archive::{REDACTED, contents, purges, rewritten};
 use super::payload::{self, Stripped};
 use super::refer::Rows;
-use crate::datom::{Op, TX0};
+use crate::datom::{AttrId, Op, TX0};
 use crate::db::{Db, IndexDatom, Purge};
 use crate::error::Result;
-use crate::index::{Cell, Chunk, Kinds};
+use crate::index::{Cell, Chunk, Dictionary, Kinds, ids_of};
 use crate::segment::ArchivedRecord;
 
 /// What was purged by later transactions, for each record of the log.
@@ -111,12 +111,22 @@ impl Purges {
 }
 
 /// Which ids of the dictionary are used.
-pub(super) struct Used(Vec<u64>);
+pub(super) struct Used {
+    words: Vec<u64>,
+    dictionary: Dictionary,
+    /// The attributes whose arrays are kept aside.
+    aside: HashSet<AttrId>,
+}
 
 impl Used {
     /// By the rows and the schema of a database value; `origin` is that of the empty one.
     pub(super) fn by(db: &Db, origin: &Db) -> Used {
-        let mut used = Used(vec![0; db.dictionary().len() as usize / 64 + 1]);
+        let aside = db.schema().attributes().filter(|known| known.aside);
+        let mut used = Used {
+            words: vec![0; db.dictionary().len() as usize / 64 + 1],
+            dictionary: db.dictionary().clone(),
+            aside: aside.map(|known| known.id).collect(),
+        };
         (0..origin.dictionary().len()).for_each(|id| used.mark(id));
         db.attribute_ids().for_each(|a| used.mark(a.0));
         db.schema().ids().for_each(|a| used.mark(a.0));
@@ -127,12 +137,12 @@ impl Used {
             .map(|a| a.0)
             .collect();
         named.into_iter().for_each(|id| used.mark(id));
-        for index in db.attribute_ids().filter_map(|a| db.index(a)) {
+        for (a, index) in db.attribute_ids().filter_map(|a| Some((a, db.index(a)?))) {
             let (current, past) = (index.current(), index.past());
             let leaves = current.leaves().iter().chain(past.leaves());
             leaves
                 .flat_map(|leaf| leaf.pass())
-                .for_each(|chunk| used.mark_chunk(&chunk));
+                .for_each(|chunk| used.mark_chunk(a, &chunk));
         }
         used
     }
@@ -141,13 +151,13 @@ impl Used {
     pub(super) fn mark_datoms(&mut self, datoms: &[IndexDatom]) {
         for datom in datoms {
             self.mark(datom.a.0);
-            self.mark_cell(datom.v);
+            self.mark_cell(datom.a, datom.v);
         }
     }
 
     /// Whether an id is used.
     pub(super) fn is_used(&self, id: u32) -> bool {
-        let word = self.0.get(id as usize / 64);
+        let word = self.words.get(id as usize / 64);
         word.is_some_and(|word| word & (1 << (id % 64)) != 0)
     }
 
@@ -162,21 +172,26 @@ impl Used {
     }
 
     fn mark(&mut self, id: u32) {
-        if let Some(word) = self.0.get_mut(id as usize / 64) {
+        if let Some(word) = self.words.get_mut(id as usize / 64) {
             *word |= 1 << (id % 64);
         }
     }
 
-    fn mark_cell(&mut self, cell: Cell) {
-        if cell.kind.is_interned() {
-            self.mark(cell.bits as u32);
+    fn mark_cell(&mut self, a: AttrId, cell: Cell) {
+        if !cell.kind.is_interned() {
+            return;
+        }
+        self.mark(cell.bits as u32);
+        if self.aside.contains(&a) {
+            let kept = ids_of(&self.dictionary, cell);
+            kept.into_iter().flatten().for_each(|id| self.mark(id));
         }
     }
 
-    fn mark_chunk(&mut self, chunk: &Chunk) {
+    fn mark_chunk(&mut self, a: AttrId, chunk: &Chunk) {
         match chunk.v.kinds() {
             Kinds::All(kind) if !kind.is_interned() => {}
-            _ => chunk.v.cells().for_each(|cell| self.mark_cell(cell)),
+            _ => chunk.v.cells().for_each(|cell| self.mark_cell(a, cell)),
         }
     }
 }

@@ -12,7 +12,9 @@ use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::index::{Column, Interner, Kind};
 use crate::limits::VECTOR_NEIGHBOURS_MAX;
-use crate::nearest::{Hit, Reach, SearchOptions, Space, Wanted, nearest, refused, text_vector};
+use crate::nearest::{
+    Hit, Reach, SearchOptions, Space, Wanted, nearest, refused, text_vector, vector_in,
+};
 use crate::plan::{
     Among, ArgSlot, Bind, Block, CallGoal, Callable, NearestFunction, Op, Step, VarId,
 };
@@ -272,7 +274,7 @@ fn near_to(
         (NearestFunction::Semantic, Value::Str(text)) => text_vector(db, name, text),
         (NearestFunction::Semantic, _) => Err(expects("a text")),
         _ => {
-            let floats = vector.to_floats();
+            let floats = vector_in(db, vector);
             let floats = floats.ok_or_else(|| expects("a vector of numbers"))?;
             Ok((name.clone(), floats.into_owned()))
         }

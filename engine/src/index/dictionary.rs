@@ -150,6 +150,14 @@ impl Dictionary {
         self.runs[at].value(id)
     }
 
+    /// The interned value with this id; none beyond the last, and where it was purged.
+    pub fn get(&self, id: u32) -> Option<&Value> {
+        if id >= self.len {
+            return None;
+        }
+        self.values_from(id).next().flatten()
+    }
+
     /// The texts of some values, this one among them, if they lie in a segment.
     pub fn texts(&self, id: u64) -> Option<&TextPage> {
         let id = id as u32;

@@ -4,6 +4,7 @@
 //! The rows of one attribute form [`Run`]s, sorted by entity or by value and cut into
 //! [`Leaf`]s of immutable [`Chunk`]s that successive runs share, in memory or in segments. Nothing here knows schema, views or queries.
 
+mod aside;
 mod attribute;
 mod cell;
 mod chunk;
@@ -18,6 +19,7 @@ mod sample;
 mod sieve;
 mod stored;
 
+pub use aside::{array_in, array_of, floats_of, ids_of, kept, name_of, set_aside};
 pub use attribute::{AttributeIndex, Change};
 pub use cell::{Cell, Kind};
 pub use chunk::{Chunk, Extra, Row};

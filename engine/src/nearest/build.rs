@@ -4,13 +4,12 @@ use std::ops::ControlFlow;
 
 use datalith_vector::Parameters;
 
-use super::exact::vector;
 use super::space::is_disabled;
 use super::walk::key_of;
 use crate::datom::{AttrId, EntityId};
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
-use crate::index::{Cell, Run};
+use crate::index::{Cell, Run, floats_of};
 use crate::schema::VectorConfig;
 use crate::segment::Cover;
 use crate::value::{Keyword, Value};
@@ -105,8 +104,10 @@ pub fn build(
     rows.sort_unstable_by_key(|&(e, cell)| key_of(e, cell));
     rows.dedup();
     let (mut floats, mut keys) = (Vec::new(), Vec::new());
+    // What is read of it here is read once.
+    let dictionary = db.dictionary().apart();
     for (e, cell) in rows {
-        let vector = vector(db.dictionary(), cell);
+        let vector = floats_of(&dictionary, cell);
         let fits =
             |vector: &[f32]| vector.len() == due.config.dim && vector.iter().all(|x| x.is_finite());
         if let Some(vector) = vector.filter(|vector| fits(vector)) {

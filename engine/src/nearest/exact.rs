@@ -1,15 +1,13 @@
 //! Search row by row: what is asked of few rows, of rows that lie in no graph yet, and the judge of
 //! what graphs answer.
 
-use std::borrow::Cow;
-
 use super::space::Space;
 use super::{Hit, Wanted};
 use crate::datom::{AttrId, EntityId};
 use crate::db::Db;
 use crate::error::Result;
 use crate::fork;
-use crate::index::{Cell, Dictionary, Kind, Row, Run, SortOrder};
+use crate::index::{Cell, Row, Run, SortOrder, floats_of};
 
 /// Rows between two checks.
 const CHECK_ROWS: usize = 4096;
@@ -45,7 +43,7 @@ pub(super) fn score(
             if at % CHECK_ROWS == 0 {
                 check()?;
             }
-            let Some(vector) = vector(dictionary, cell) else {
+            let Some(vector) = floats_of(dictionary, cell) else {
                 continue;
             };
             if vector.len() != wanted.vector.len() {
@@ -79,14 +77,6 @@ pub(super) fn score(
         }
     }
     Ok(all)
-}
-
-/// The vector of a cell, if it is one.
-pub(super) fn vector(dictionary: &Dictionary, cell: Cell) -> Option<Cow<'_, [f32]>> {
-    match cell.kind {
-        Kind::Floats | Kind::Doubles | Kind::Tuple => dictionary.interned(cell.bits).to_floats(),
-        _ => None,
-    }
 }
 
 /// Entity and value of the rows that the view shows, by entity; of some entities if given.

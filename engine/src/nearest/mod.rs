@@ -5,6 +5,7 @@
 //! there, the rest row by row; either way a row counts only if the view shows it, so the past, a
 //! branch and the present are answered by the same graphs.
 
+mod aside;
 mod build;
 mod exact;
 mod options;
@@ -12,12 +13,13 @@ mod space;
 mod text;
 mod walk;
 
+pub(crate) use aside::{aside_graphs, places_of};
 pub use build::{Due, build, due};
 pub(crate) use options::refused;
 pub use options::{SearchOptions, search};
 pub use space::Space;
-pub(crate) use text::model_of;
 pub use text::text_vector;
+pub(crate) use text::{model_of, vector_in};
 
 use crate::datom::{AttrId, EntityId};
 use crate::db::Db;

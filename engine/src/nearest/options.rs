@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use datalith_vector::Distance;
 
-use super::{Hit, Reach, Space, Wanted, nearest, text_vector};
+use super::{Hit, Reach, Space, Wanted, nearest, text_vector, vector_in};
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::function::distance_of;
@@ -133,17 +133,15 @@ pub fn search(
 ) -> Result<Vec<Hit>> {
     let options = SearchOptions::read("search", std::slice::from_ref(options))?;
     let made: (Value, Vec<f32>);
-    let (name, floats) = match vector {
-        Value::Str(text) => {
+    let (name, floats) = match (vector_in(db, vector), vector) {
+        (Some(floats), _) => (name, floats),
+        (None, Value::Str(text)) => {
             made = text_vector(db, name, text)?;
             (&made.0, Cow::Borrowed(&made.1[..]))
         }
-        _ => {
-            let floats = vector.to_floats().ok_or_else(|| {
-                let message = format!("expects a vector of numbers to be near to, got {vector}");
-                refused("search", message)
-            })?;
-            (name, floats)
+        (None, _) => {
+            let message = format!("expects a vector of numbers to be near to, got {vector}");
+            return Err(refused("search", message));
         }
     };
     let space = Space::of(db, name, options.distance)?;

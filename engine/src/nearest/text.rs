@@ -1,5 +1,6 @@
 //! Texts to be near to: made vectors by the model that made those of the attribute.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use super::unsearchable;
 use crate::db::Db;
 use crate::embed::{self, TextModel};
 use crate::error::{Code, Error, Result};
+use crate::index::floats_of;
 use crate::schema::Attribute;
 use crate::value::Value;
 
@@ -28,6 +30,14 @@ fn embedded<'d>(db: &'d Db, name: &Value) -> Option<&'d Arc<Attribute>> {
     let mut all: Vec<&Arc<Attribute>> = schema.attributes().filter(is_it).collect();
     all.sort_by_key(|attribute| attribute.id);
     all.into_iter().next()
+}
+
+/// The numbers of a vector, or of one that is kept aside, by its name.
+pub(crate) fn vector_in<'v>(db: &'v Db, vector: &'v Value) -> Option<Cow<'v, [f32]>> {
+    match vector {
+        Value::Str(_) => floats_of(db.dictionary(), db.dictionary().cell(vector)?),
+        _ => vector.to_floats(),
+    }
 }
 
 /// What is to be searched instead of a name, and the vector of a text there.

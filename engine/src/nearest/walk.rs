@@ -248,7 +248,7 @@ pub(super) fn key_of(e: i64, cell: Cell) -> [u64; 2] {
     [e as u64, cell.bits << 8 | cell.kind as u64]
 }
 
-fn row_of([e, value]: [u64; 2]) -> (i64, Cell) {
+pub(super) fn row_of([e, value]: [u64; 2]) -> (i64, Cell) {
     let kind = Kind::from_number(value as u8).unwrap_or(Kind::Nil);
     let cell = Cell {
         kind,

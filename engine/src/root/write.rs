@@ -1,5 +1,6 @@
 //! From a database value to a root: what no segment holds yet is written, the rest is shared.
 
+use std::borrow::Borrow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,7 +12,10 @@ use crate::db::Db;
 use crate::error::Result;
 use crate::index::{Dictionary, Digest, Leaf, StoredValues};
 use crate::limits::SEGMENT_VALUES;
-use crate::segment::{ArchivedRecord, Segments, write_transactions, write_values};
+use crate::nearest::{aside_graphs, places_of};
+use crate::segment::{
+    ArchivedRecord, Places, SegmentStamp, Segments, write_transactions, write_values,
+};
 use crate::store::{Storage, create_by_content};
 use crate::value::Value;
 
@@ -94,9 +98,7 @@ pub fn write(
     let leaves = LeafTable::of(db, previous, &reuse);
     let (stamps, places) = leaves.write(storage, at.commit)?;
     let dictionary = match &reuse {
-        Reuse::Shared | Reuse::Compact { .. } => {
-            write_dictionary(storage, db.dictionary(), previous)?
-        }
+        Reuse::Shared | Reuse::Compact { .. } => write_dictionary(storage, segments, db, previous)?,
         Reuse::Purged { live } => purge_dictionary(storage, db.dictionary(), live)?,
     };
     let kept = previous.filter(|_| !matches!(reuse, Reuse::Purged { .. }));
@@ -150,29 +152,95 @@ pub fn lacks_graphs(db: &Db, root: &Root) -> bool {
 }
 
 /// Writes the values that lie in no segment. Small runs are merged with what follows them, so that
-/// their sizes fall geometrically.
+/// their sizes fall geometrically. Arrays kept aside are left to the graphs that hold them.
 fn write_dictionary(
     storage: &dyn Storage,
-    dictionary: &Dictionary,
+    segments: &Segments,
+    db: &Db,
     previous: Option<&Root>,
 ) -> Result<Vec<DictionaryPart>> {
+    let dictionary = db.dictionary();
     let mut parts = previous.map_or_else(Vec::new, |root| root.dictionary.clone());
     let end = dictionary.len();
     let mut start = parts.last().map_or(0, |part| part.start + part.len);
-    if start == end {
-        return Ok(parts);
-    }
-    while let Some(last) = parts.last()
+    let mut merged = Vec::new();
+    while start < end
+        && let Some(last) = parts.last()
         && last.len <= 2 * (end - start)
         && end - last.start <= SEGMENT_VALUES
     {
         start = last.start;
-        parts.pop();
+        merged.extend(parts.pop());
     }
-    let values = dictionary.values_from(start);
-    write_parts(storage, start..end, values, &mut parts)?;
+    let has_graphs = previous.is_some_and(|root| !root.graphs.is_empty());
+    let places = match has_graphs || !db.graphs().is_empty() {
+        true => replace(storage, segments, db, &mut parts, &merged)?,
+        false => Places::default(),
+    };
+    if start < end {
+        let values = values_of(dictionary, start..end);
+        write_parts(storage, start..end, values, &places, &mut parts)?;
+    }
     Ok(parts)
 }
+
+/// Writes those runs anew that leave arrays to graphs which are no more, and those of whose arrays many
+/// lie in graphs by now. Answers where the arrays lie that are to be written.
+///
+/// - `merged`: runs that will be written anew whatever lies in them.
+fn replace(
+    storage: &dyn Storage,
+    segments: &Segments,
+    db: &Db,
+    parts: &mut [DictionaryPart],
+    merged: &[DictionaryPart],
+) -> Result<Places> {
+    let graphs: Vec<SegmentStamp> = aside_graphs(db)
+        .filter_map(|graph| graph.stamp().copied())
+        .collect();
+    let graphs_of = |part: &DictionaryPart| segments.graphs_of(&part.stamp);
+    let known: Vec<Vec<SegmentStamp>> = parts.iter().map(graphs_of).collect::<Result<_>>()?;
+    let merged_known: Vec<Vec<SegmentStamp>> =
+        merged.iter().map(graphs_of).collect::<Result<_>>()?;
+    let all = || known.iter().chain(&merged_known).flatten();
+    let is_as_before = all().all(|graph| graphs.contains(graph))
+        && graphs.iter().all(|graph| all().any(|other| other == graph));
+    let mut places = Places::default();
+    if is_as_before {
+        for part in merged {
+            segments.add_places(&part.stamp, &mut places)?;
+        }
+        return Ok(places);
+    }
+    places = places_of(db)?;
+    for (part, known) in parts.iter_mut().zip(&known) {
+        let ids = part.start..part.start + part.len;
+        let is_gone = known.iter().any(|graph| !graphs.contains(graph));
+        let placed = places.count_beyond(known, &ids) as u32;
+        if is_gone || placed >= (part.len / PLACED_PART).max(1) {
+            let values = values_of(db.dictionary(), ids);
+            part.stamp = write_values(storage, part.start, values, &places)?;
+        }
+    }
+    Ok(places)
+}
+
+/// Some values; what is read for them is not kept.
+fn values_of(dictionary: &Dictionary, ids: Range<u32>) -> impl Iterator<Item = Option<Value>> {
+    let parts = ids.clone().step_by(READ_VALUES as usize);
+    parts.flat_map(move |first| {
+        let count = (ids.end - first).min(READ_VALUES);
+        let apart = dictionary.apart();
+        let values = apart.values_from(first).take(count as usize);
+        values.map(Option::<&Value>::cloned).collect::<Vec<_>>()
+    })
+}
+
+/// Values that are read at a time.
+const READ_VALUES: u32 = 8 * 1024;
+
+/// A run is written anew where one in so many of its values has come to lie in a graph.
+const PLACED_PART: u32 = 16;
 
 /// Writes all values that are used, and nothing in the place of the others.
 fn purge_dictionary(
@@ -184,20 +252,22 @@ fn purge_dictionary(
     let values = dictionary.values_from(0).zip(0..);
     let values = values.map(|(value, id)| value.filter(|_| live(id)));
     let mut parts = Vec::new();
-    write_parts(storage, 0..end, values, &mut parts)?;
+    // The graphs hold what was purged; they are built anew.
+    write_parts(storage, 0..end, values, &Places::default(), &mut parts)?;
     Ok(parts)
 }
 
 /// Writes the values of a range of ids, as many to a segment as it may have.
-fn write_parts<'v>(
+fn write_parts(
     storage: &dyn Storage,
     mut ids: Range<u32>,
-    mut values: impl Iterator<Item = Option<&'v Value>>,
+    mut values: impl Iterator<Item = Option<impl Borrow<Value>>>,
+    places: &Places,
     parts: &mut Vec<DictionaryPart>,
 ) -> Result<()> {
     while let Some(start) = ids.next() {
         let len = (ids.end - start).min(SEGMENT_VALUES);
-        let stamp = write_values(storage, start, values.by_ref().take(len as usize))?;
+        let stamp = write_values(storage, start, values.by_ref().take(len as usize), places)?;
         parts.push(DictionaryPart { start, len, stamp });
         ids.start = start + len;
     }

@@ -30,6 +30,9 @@ pub struct Attribute {
     pub max_length: Option<usize>,
     /// Predicates that every asserted value must satisfy.
     pub predicates: Vec<Symbol>,
+    /// Whether its vectors are kept aside: datoms have the names of their contents
+    /// (`:db.secondary/only`).
+    pub aside: bool,
     /// The text that its vectors are made of, if they are.
     pub embedding: Option<Embedding>,
 }
@@ -61,6 +64,7 @@ impl Attribute {
             tuple: None,
             max_length: None,
             predicates: Vec::new(),
+            aside: false,
             embedding: None,
         }
     }

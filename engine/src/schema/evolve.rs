@@ -190,6 +190,7 @@ pub(super) fn attribute(id: AttrId, ident: Value, e: EntityId, entry: &Map) -> A
             .filter_map(Value::as_symbol)
             .cloned()
             .collect(),
+        aside: is_true("db.secondary/only"),
         embedding: embedding(entry),
     }
 }

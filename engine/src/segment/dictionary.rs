@@ -8,15 +8,18 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch, StringViewArray};
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
+use datalith_vector::Row;
 use uuid::Uuid;
 
 use super::bits;
 use super::file::{Expected, SegmentReader};
-use super::open::FromFile;
+use super::open::{FromFile, Lazy};
+use super::stamp::SegmentStamp;
 use super::values::{Fingerprints, Form, ValuesDirectory, schema};
+use super::vectors::{VectorsSegment, vector_error};
 use crate::bytes::{Cursor, malformed, read_value};
 use crate::error::{Code, Error, Result};
-use crate::index::{HashPrefix, TextPage, is_same_value};
+use crate::index::{HashPrefix, TextPage, is_same_value, kept};
 use crate::value::{Keyword, Symbol, Value, stable_hash};
 
 /// A run of the dictionary whose directory is read. Pages are read on first touch and kept.
@@ -29,12 +32,26 @@ pub(super) struct ValuesSegment {
     /// Pages that were asked for as texts.
     text_pages: Box<[OnceLock<TextPage>]>,
     bucket_pages: Box<[OnceLock<BucketPage>]>,
+    /// Where its arrays lie that are not here.
+    graphs: Box<[Arc<Lazy<VectorsSegment>>]>,
     /// Bytes of the pages of values and texts.
     held: AtomicUsize,
 }
 
-/// The values of a page; none where one was purged.
-type ValuePage = Box<[Option<Value>]>;
+type ValuePage = Box<[Slot]>;
+
+/// What a page has for an id.
+#[derive(Debug)]
+enum Slot {
+    Value(Value),
+    Purged,
+    /// An array that lies in a segment of vectors; read on first touch and kept.
+    Row {
+        graph: usize,
+        row: u32,
+        read: OnceLock<Value>,
+    },
+}
 
 /// Some of the buckets.
 #[derive(Debug)]
@@ -63,7 +80,11 @@ impl FromFile for ValuesSegment {
 impl ValuesSegment {
     fn unread(file: Arc<SegmentReader>, directory: Arc<ValuesDirectory>) -> ValuesSegment {
         let pages = directory.pages();
+        let storage = file.storage();
+        let graphs = directory.graphs.iter();
+        let graphs = graphs.map(|stamp| Arc::new(Lazy::of(Arc::clone(storage), *stamp)));
         ValuesSegment {
+            graphs: graphs.collect(),
             schema: schema(),
             pages: (0..pages).map(|_| OnceLock::new()).collect(),
             text_pages: (0..pages).map(|_| OnceLock::new()).collect(),
@@ -78,7 +99,29 @@ impl ValuesSegment {
 
     /// The same segment, no page of it read.
     pub(super) fn apart(&self) -> ValuesSegment {
-        ValuesSegment::unread(Arc::clone(&self.file), Arc::clone(&self.directory))
+        ValuesSegment {
+            graphs: self.graphs.clone(),
+            ..ValuesSegment::unread(Arc::clone(&self.file), Arc::clone(&self.directory))
+        }
+    }
+
+    /// The segments of vectors that hold arrays of it.
+    pub(super) fn graphs(&self) -> &[SegmentStamp] {
+        &self.directory.graphs
+    }
+
+    /// Calls with the id of each such array, the number of its segment among these, and its row there.
+    pub(super) fn each_place(&self, take: &mut dyn FnMut(u32, usize, u32)) -> Result<()> {
+        for number in 0..self.pages.len() {
+            let first = self.directory.start + ((number as u32) << self.directory.page_shift);
+            let (page, _) = self.read_values(number)?;
+            for (id, slot) in (first..).zip(&page) {
+                if let Slot::Row { graph, row, .. } = slot {
+                    take(id, *graph, *row);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Bytes of the values and texts that are read.
@@ -133,8 +176,30 @@ impl ValuesSegment {
                 self.keep(number, values, bytes)
             }
         };
-        let slot = values.get(at).ok_or_else(|| self.outside(id));
-        Ok(slot?.as_ref())
+        let slot = values.get(at).ok_or_else(|| self.outside(id))?;
+        self.value_in(slot)
+    }
+
+    /// The value of a slot; none if it was purged.
+    fn value_in<'s>(&self, slot: &'s Slot) -> Result<Option<&'s Value>> {
+        match slot {
+            Slot::Value(value) => Ok(Some(value)),
+            Slot::Purged => Ok(None),
+            Slot::Row { graph, row, read } => {
+                if let Some(value) = read.get() {
+                    return Ok(Some(value));
+                }
+                let vectors = &self.graphs[*graph];
+                let array = vectors.read(|segment| {
+                    let array = segment.vector(Row(*row));
+                    array.map_err(|error| vector_error(Some(&vectors.stamp), &error))
+                })?;
+                self.held
+                    .fetch_add(size_of_val(&array[..]), Ordering::Relaxed);
+                let value = kept(Value::FloatArray(array.into()));
+                Ok(Some(read.get_or_init(|| value)))
+            }
+        }
     }
 
     /// The id of a value.
@@ -156,17 +221,17 @@ impl ValuesSegment {
     /// Whether a value is the one with an id. A page that was read only to see that it is not is not kept:
     /// many values that are looked for are nowhere.
     fn is_at(&self, id: u32, value: &Value) -> Result<bool> {
-        let is_it = |slot: &Option<Value>| {
-            slot.as_ref()
-                .is_some_and(|found| is_same_value(found, value))
+        let is_it = |slot: &Slot| -> Result<bool> {
+            let found = self.value_in(slot)?;
+            Ok(found.is_some_and(|found| is_same_value(found, value)))
         };
         let (number, at) = self.page_of(id)?;
         let page = &self.pages[number];
         if let Some(values) = page.get() {
-            return values.get(at).map(is_it).ok_or_else(|| self.outside(id));
+            return is_it(values.get(at).ok_or_else(|| self.outside(id))?);
         }
         let (values, bytes) = self.read_values(number)?;
-        let is_it = values.get(at).map(is_it).ok_or_else(|| self.outside(id))?;
+        let is_it = is_it(values.get(at).ok_or_else(|| self.outside(id))?)?;
         if is_it || self.directory.fingerprints == Fingerprints::Bytes {
             self.keep(number, values, bytes);
         }
@@ -275,8 +340,8 @@ impl ValuesSegment {
     fn read_values(&self, number: usize) -> Result<(ValuePage, usize)> {
         let batch = self.read(number)?;
         let len = self.page_len(number);
-        let bytes = batch.get_array_memory_size() + len * size_of::<Option<Value>>();
-        let values = decode_values(columns(&batch), len);
+        let bytes = batch.get_array_memory_size() + len * size_of::<Slot>();
+        let values = decode_values(columns(&batch), len, self.graphs.len());
         let values = values.map_err(|error| self.file.stamp().unreadable(&error))?;
         Ok((values, bytes))
     }
@@ -358,7 +423,7 @@ fn decode_texts(columns: [&[u8]; 3], shared: Buffer, len: usize) -> Result<Strin
     Ok(texts.finish())
 }
 
-fn decode_values(columns: [&[u8]; 3], len: usize) -> Result<ValuePage> {
+fn decode_values(columns: [&[u8]; 3], len: usize, graphs: usize) -> Result<ValuePage> {
     let [forms, lengths, bytes] = columns;
     if forms.len() != len {
         return Err(malformed("a page of it has another number of values"));
@@ -369,7 +434,7 @@ fn decode_values(columns: [&[u8]; 3], len: usize) -> Result<ValuePage> {
         .map(|&form| {
             let len = usize::try_from(lengths.varint()?)
                 .map_err(|_| malformed("a value of it is too long"))?;
-            decode_value(form, bytes.take(len)?)
+            decode_slot(form, bytes.take(len)?, graphs)
         })
         .collect();
     if lengths.left() + bytes.left() > 0 {
@@ -378,9 +443,9 @@ fn decode_values(columns: [&[u8]; 3], len: usize) -> Result<ValuePage> {
     values
 }
 
-fn decode_value(form: u8, bytes: &[u8]) -> Result<Option<Value>> {
+fn decode_slot(form: u8, bytes: &[u8], graphs: usize) -> Result<Slot> {
     let text = || std::str::from_utf8(bytes).map_err(|_| malformed("a text in it is not UTF-8"));
-    Ok(Some(match form {
+    Ok(Slot::Value(match form {
         form if form == Form::Text as u8 => Value::str(text()?),
         form if form == Form::Keyword as u8 => Value::Keyword(Keyword::new(text()?)),
         form if form == Form::Symbol as u8 => Value::Symbol(Symbol::new(text()?)),
@@ -388,7 +453,8 @@ fn decode_value(form: u8, bytes: &[u8]) -> Result<Option<Value>> {
             Uuid::from_slice(bytes).map_err(|_| malformed("a uuid in it has no 16 bytes"))?,
         ),
         form if form == Form::Bytes as u8 => Value::Bytes(Arc::from(bytes)),
-        form if form == Form::Purged as u8 => return Ok(None),
+        form if form == Form::Purged as u8 => return Ok(Slot::Purged),
+        form if form == Form::Row as u8 => return decode_row(bytes, graphs),
         form if form == Form::Encoded as u8 => {
             let mut cursor = Cursor::new(bytes);
             let value = read_value(&mut cursor)?;
@@ -399,6 +465,20 @@ fn decode_value(form: u8, bytes: &[u8]) -> Result<Option<Value>> {
         }
         _ => return Err(malformed("a value in it has no known form")),
     }))
+}
+
+fn decode_row(bytes: &[u8], graphs: usize) -> Result<Slot> {
+    let mut cursor = Cursor::new(bytes);
+    let (graph, row) = (cursor.varint()?, cursor.varint()?);
+    let graph = usize::try_from(graph).ok().filter(|graph| *graph < graphs);
+    match (graph, u32::try_from(row)) {
+        (Some(graph), Ok(row)) if cursor.left() == 0 => Ok(Slot::Row {
+            graph,
+            row,
+            read: OnceLock::new(),
+        }),
+        _ => Err(malformed("an array of it lies nowhere")),
+    }
 }
 
 fn decode_buckets(
@@ -440,7 +520,7 @@ fn decode_buckets(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Segments, write_values};
+    use super::super::{Places, Segments, write_values};
     use super::*;
     use crate::index::StoredValues;
     use crate::store::{MemoryStorage, Storage};
@@ -454,7 +534,13 @@ mod tests {
     fn stored() -> Arc<dyn StoredValues> {
         let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
         let values: Vec<Value> = (0..VALUES).map(value).collect();
-        let stamp = write_values(storage.as_ref(), 0, values.iter().map(Some)).unwrap();
+        let stamp = write_values(
+            storage.as_ref(),
+            0,
+            values.iter().map(Some),
+            &Places::default(),
+        )
+        .unwrap();
         Segments::new(storage).values(&stamp, 0, VALUES)
     }
 

@@ -23,7 +23,7 @@ use crate::index::Digest;
 use crate::store::{Storage, create_by_content};
 
 /// The newest format that this build reads. It writes the oldest that has what is needed.
-pub(super) const FORMAT_VERSION: u32 = 3;
+pub(super) const FORMAT_VERSION: u32 = 4;
 /// The oldest format.
 pub(super) const FORMAT_OLDEST: u32 = 1;
 /// The key of the directory in the footer's metadata.
@@ -196,6 +196,11 @@ impl SegmentReader {
     /// What the file was opened with.
     pub(super) fn stamp(&self) -> &SegmentStamp {
         &self.stamp
+    }
+
+    /// Where it lies.
+    pub(super) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
     }
 
     /// Batches.

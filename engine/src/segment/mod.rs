@@ -26,5 +26,5 @@ pub use check::check;
 pub use open::Segments;
 pub use rows::SegmentWriter;
 pub use stamp::{SegmentKind, SegmentStamp, names};
-pub use values::write_values;
+pub use values::{Places, write_values};
 pub use vectors::{Cover, VectorGraph, write_vectors};

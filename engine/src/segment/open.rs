@@ -10,6 +10,7 @@ use super::dictionary::ValuesSegment;
 use super::file::SegmentReader;
 use super::rows::RowsSegment;
 use super::stamp::SegmentStamp;
+use super::values::Places;
 use super::vectors::{Cover, VectorGraph, VectorsSegment};
 use crate::error::{Code, Error, Result};
 use crate::index::{
@@ -71,6 +72,10 @@ impl Segments {
     pub fn alive(&self) -> Vec<SegmentStamp> {
         let mut alive = lock(&self.0.rows).alive();
         alive.extend(lock(&self.0.values).alive());
+        for values in lock(&self.0.values).shared() {
+            let opened = values.opened.get();
+            alive.extend(opened.into_iter().flat_map(ValuesSegment::graphs));
+        }
         alive.extend(lock(&self.0.vectors).alive());
         alive
     }
@@ -90,6 +95,21 @@ impl Segments {
             segment: self.share(&self.0.values, stamp),
             start,
             len,
+        })
+    }
+
+    /// The segments of vectors that hold arrays of a segment of values.
+    pub fn graphs_of(&self, stamp: &SegmentStamp) -> Result<Vec<SegmentStamp>> {
+        let values = self.share(&self.0.values, stamp);
+        values.read(|segment| Ok(segment.graphs().to_vec()))
+    }
+
+    /// Adds where such arrays lie.
+    pub fn add_places(&self, stamp: &SegmentStamp, places: &mut Places) -> Result<()> {
+        let values = self.share(&self.0.values, stamp);
+        values.read(|segment| {
+            let graphs = segment.graphs();
+            segment.each_place(&mut |id, graph, row| places.add(graphs[graph], [(id, row)]))
         })
     }
 
@@ -141,6 +161,10 @@ impl<S> Open<S> {
             .filter(|(_, shared)| shared.strong_count() > 0)
             .map(|(stamp, _)| *stamp)
             .collect()
+    }
+
+    fn shared(&self) -> impl Iterator<Item = Arc<S>> {
+        self.by_stamp.values().filter_map(Weak::upgrade)
     }
 
     fn share(&mut self, stamp: &SegmentStamp, make: impl FnOnce() -> S) -> Arc<S> {

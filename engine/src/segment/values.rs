@@ -1,9 +1,13 @@
 //! Writes segments of values: a run of the dictionary in pages, and pages to look values up in.
 
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use foldhash::fast::FixedState;
 
 use super::bits;
 use super::file::{FORMAT_VERSION, FileWriter};
@@ -32,10 +36,41 @@ pub(super) enum Form {
     Bytes = 5,
     /// Nothing any more.
     Purged = 6,
+    /// An array kept aside that lies in a segment of vectors: its number among those of the directory, and the
+    /// row there, as varints.
+    Row = 7,
+}
+
+/// Where arrays lie that are kept aside, by id: each in a row of a segment of vectors, to the bit.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    graphs: Vec<SegmentStamp>,
+    rows: HashMap<u32, (usize, u32), FixedState>,
+}
+
+impl Places {
+    /// Takes in the rows of a segment: the ids of the arrays, and where each lies.
+    pub fn add(&mut self, graph: SegmentStamp, rows: impl IntoIterator<Item = (u32, u32)>) {
+        let known = self.graphs.iter().position(|other| *other == graph);
+        let number = known.unwrap_or_else(|| {
+            self.graphs.push(graph);
+            self.graphs.len() - 1
+        });
+        let rows = rows.into_iter().map(|(id, row)| (id, (number, row)));
+        self.rows.extend(rows);
+    }
+
+    /// How many of some ids have a place in other segments than these.
+    pub fn count_beyond(&self, graphs: &[SegmentStamp], ids: &Range<u32>) -> usize {
+        let is_beyond = |(id, (graph, _)): &(&u32, &(usize, u32))| {
+            ids.contains(id) && !graphs.contains(&self.graphs[*graph])
+        };
+        self.rows.iter().filter(is_beyond).count()
+    }
 }
 
 /// What the directory says of the whole run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ValuesDirectory {
     /// The id of the first value.
     pub(super) start: u32,
@@ -49,6 +84,8 @@ pub(super) struct ValuesDirectory {
     pub(super) id_bits: u8,
     /// What pages of buckets keep of each hash.
     pub(super) fingerprints: Fingerprints,
+    /// The segments of vectors that hold arrays of the run.
+    pub(super) graphs: Vec<SegmentStamp>,
 }
 
 /// Bits of a hash, behind those that name its bucket.
@@ -85,6 +122,8 @@ impl Fingerprints {
 
 /// The first format with fingerprints of two bytes.
 const FORMAT_PAIRS: u32 = 3;
+/// The first format whose arrays may lie in segments of vectors; written only where some do.
+const FORMAT_PLACES: u32 = 4;
 /// Start, length, then three single bytes.
 const DIRECTORY_BYTES: usize = 4 + 4 + 3;
 /// A page of buckets has `1 << this`, or all there are.
@@ -97,7 +136,7 @@ const BUCKET_VALUES: u64 = 4;
 /// Longest page of more than one value.
 const PAGE_BYTES_MAX: usize = 1 << 30;
 
-const _: () = assert!(DIRECTORY_BYTES == 11 && FORMAT_PAIRS <= FORMAT_VERSION);
+const _: () = assert!(DIRECTORY_BYTES == 11 && FORMAT_PLACES <= FORMAT_VERSION);
 const _: () = assert!(bits::WIDTH_MAX <= 32);
 
 impl ValuesDirectory {
@@ -105,6 +144,10 @@ impl ValuesDirectory {
         out.extend_from_slice(&self.start.to_le_bytes());
         out.extend_from_slice(&self.len.to_le_bytes());
         out.extend_from_slice(&[self.page_shift, self.bucket_bits, self.id_bits]);
+        if !self.graphs.is_empty() {
+            put_varint(out, self.graphs.len() as u64);
+            self.graphs.iter().for_each(|graph| graph.put(out));
+        }
     }
 
     pub(super) fn read(cursor: &mut Cursor<'_>, format: u32) -> Result<ValuesDirectory> {
@@ -115,6 +158,14 @@ impl ValuesDirectory {
             bucket_bits: cursor.byte()?,
             id_bits: cursor.byte()?,
             fingerprints: Fingerprints::of(format),
+            graphs: match format < FORMAT_PLACES {
+                true => Vec::new(),
+                false => {
+                    let count = cursor.count(SegmentStamp::BYTES)?;
+                    let graphs = (0..count).map(|_| SegmentStamp::read(cursor));
+                    graphs.collect::<Result<_>>()?
+                }
+            },
         };
         let is_possible = directory.start.checked_add(directory.len).is_some()
             && directory.page_shift <= PAGE_SHIFT_MAX
@@ -160,13 +211,19 @@ pub(super) fn schema() -> SchemaRef {
     ]))
 }
 
-/// Writes the values with the ids from `start` on; none stands for one that was purged.
-pub fn write_values<'v>(
+/// Writes the values with the ids from `start` on; none stands for one that was purged. Of those that have a place in a
+/// segment of vectors only the place is written.
+pub fn write_values(
     storage: &dyn Storage,
     start: u32,
-    values: impl Iterator<Item = Option<&'v Value>>,
+    values: impl Iterator<Item = Option<impl Borrow<Value>>>,
+    places: &Places,
 ) -> Result<SegmentStamp> {
-    let run = EncodedRun::gather(values)?;
+    let run = EncodedRun::gather(start, values, places)?;
+    let format = match run.graphs.is_empty() {
+        true => FORMAT_PAIRS,
+        false => FORMAT_PLACES,
+    };
     let too_many = || Error::new(Code::Limit, "the dictionary has no more ids");
     let len = u32::try_from(run.forms.len()).map_err(|_| too_many())?;
     start.checked_add(len).ok_or_else(too_many)?;
@@ -176,9 +233,10 @@ pub fn write_values<'v>(
         page_shift: run.page_shift(),
         bucket_bits: bucket_bits(run.hashes.len() as u64),
         id_bits: bits::width_of(len.saturating_sub(1)) as u8,
-        fingerprints: Fingerprints::of(FORMAT_PAIRS),
+        fingerprints: Fingerprints::of(format),
+        graphs: run.graphs.iter().map(|&at| places.graphs[at]).collect(),
     };
-    let mut file = FileWriter::with_schema(schema())?.in_format(FORMAT_PAIRS);
+    let mut file = FileWriter::with_schema(schema())?.in_format(format);
     run.write_pages(&mut file, directory.page_shift)?;
     write_buckets(&mut file, &directory, run.hashes)?;
     let mut bytes = Vec::new();
@@ -199,17 +257,27 @@ struct EncodedRun {
     ends: Vec<usize>,
     bytes: Vec<u8>,
     hashes: Vec<(u64, u32)>,
+    /// The numbers of the segments of vectors that are needed, in order of need.
+    graphs: Vec<usize>,
 }
 
 impl EncodedRun {
-    fn gather<'v>(values: impl Iterator<Item = Option<&'v Value>>) -> Result<EncodedRun> {
+    fn gather(
+        start: u32,
+        values: impl Iterator<Item = Option<impl Borrow<Value>>>,
+        places: &Places,
+    ) -> Result<EncodedRun> {
         let mut run = EncodedRun::default();
         for value in values {
             let at = run.forms.len() as u32;
             let form = match value {
                 Some(value) => {
+                    let value = value.borrow();
                     run.hashes.push((stable_hash(value), at));
-                    put_form(&mut run.bytes, value)?
+                    match places.rows.get(&start.wrapping_add(at)) {
+                        Some(place) => run.put_place(*place),
+                        None => put_form(&mut run.bytes, value)?,
+                    }
                 }
                 None => Form::Purged,
             };
@@ -217,6 +285,17 @@ impl EncodedRun {
             run.ends.push(run.bytes.len());
         }
         Ok(run)
+    }
+
+    fn put_place(&mut self, (graph, row): (usize, u32)) -> Form {
+        let known = self.graphs.iter().position(|other| *other == graph);
+        let number = known.unwrap_or_else(|| {
+            self.graphs.push(graph);
+            self.graphs.len() - 1
+        });
+        put_varint(&mut self.bytes, number as u64);
+        put_varint(&mut self.bytes, u64::from(row));
+        Form::Row
     }
 
     /// The count of values, as a shift, that makes pages of much [`SEGMENT_PAGE_BYTES`].
@@ -237,10 +316,7 @@ impl EncodedRun {
     }
 
     /// The values and the bytes of each page.
-    fn pages(
-        &self,
-        shift: u8,
-    ) -> impl Iterator<Item = (std::ops::Range<usize>, std::ops::Range<usize>)> {
+    fn pages(&self, shift: u8) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let len = self.forms.len();
         let byte = move |at: usize| at.checked_sub(1).map_or(0, |last| self.ends[last]);
         (0..len).step_by(1 << shift).map(move |first| {

@@ -155,7 +155,7 @@ pub(super) fn check(storage: &Arc<dyn Storage>, stamp: &SegmentStamp) -> Result<
 }
 
 /// The vector crate's error as one of ours.
-fn vector_error(stamp: Option<&SegmentStamp>, error: &datalith_vector::Error) -> Error {
+pub(super) fn vector_error(stamp: Option<&SegmentStamp>, error: &datalith_vector::Error) -> Error {
     use datalith_vector::Error as E;
     match (error, stamp) {
         (E::Corrupt { .. }, Some(stamp)) => {

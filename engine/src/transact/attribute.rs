@@ -8,6 +8,7 @@ use super::state::State;
 use crate::datom::AttrId;
 use crate::db::Flexibility;
 use crate::error::{Code, Error, Result};
+use crate::index::name_of;
 use crate::schema::{Attribute, BuiltIn, Purpose, TupleKind, Unique, ValueType};
 use crate::value::{Keyword, Value};
 
@@ -62,6 +63,9 @@ impl Known {
             (Some(ValueType::FloatArray), Value::Vector(_) | Value::List(_)) => {
                 value.to_floats().map(|xs| Value::FloatArray(xs.into()))
             }
+            (None, Value::Vector(_) | Value::List(_)) if self.declared.aside => {
+                value.to_floats().map(|xs| Value::FloatArray(xs.into()))
+            }
             (Some(ValueType::DoubleArray), Value::Vector(items) | Value::List(items)) => {
                 let xs: Option<Vec<f64>> = items.iter().map(Value::to_double).collect();
                 xs.map(|xs| Value::DoubleArray(xs.into()))
@@ -69,6 +73,13 @@ impl Known {
             _ => None,
         };
         kept.map_or(Cow::Borrowed(value), Cow::Owned)
+    }
+
+    /// A value as datoms have it: the name of an array that is kept aside.
+    pub(super) fn stood_for<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
+        let kept = self.kept(value);
+        let name = self.declared.aside.then(|| name_of(&kept)).flatten();
+        name.map_or(kept, Cow::Owned)
     }
 
     pub(super) fn is_identity(&self) -> bool {

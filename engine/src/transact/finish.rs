@@ -7,7 +7,7 @@ use super::{Transaction, show};
 use crate::datom::{AttrId, EntityId, TxId};
 use crate::db::{Db, Flexibility};
 use crate::error::{Code, Error, Result};
-use crate::index::Row;
+use crate::index::{Row, floats_of};
 use crate::limits::GRAPH_ROWS_MIN;
 use crate::schema::{Attribute, Completeness, SecondaryIndex, Transition};
 use crate::value::{Map, Value};
@@ -169,8 +169,7 @@ impl State<'_> {
             let rows = self.db.attribute_id(ident).and_then(|a| self.db.index(a));
             let rows = rows.into_iter().flat_map(|index| index.current().rows());
             let fits = |row: &Row| {
-                let value = self.db.value(row.v);
-                let floats = value.to_floats().unwrap_or_default();
+                let floats = floats_of(self.db.dictionary(), row.v).unwrap_or_default();
                 floats.len() == config.dim && floats.iter().all(|x| x.is_finite())
             };
             let (count, example) = rows

@@ -6,6 +6,7 @@ use super::attribute::{Known, is_tempid, names_current_tx};
 use super::state::State;
 use super::{Stop, show};
 use crate::error::{Code, Error, Result};
+use crate::index::{Cell, set_aside};
 use crate::value::{Keyword, Value};
 
 /// What goes on or stops a transaction.
@@ -174,7 +175,9 @@ impl State<'_> {
             _ => self.entid_strict(e)?,
         };
         let cell = if attribute.is_ref() {
-            crate::index::Cell::long(self.referred_entity(value)?)
+            Cell::long(self.referred_entity(value)?)
+        } else if attribute.declared.aside {
+            self.set_aside(attribute, value)?
         } else {
             match self.enum_value(attribute, value) {
                 Some(entity) => self.interner.cell(&entity),
@@ -189,6 +192,24 @@ impl State<'_> {
         }
         self.assert(e, attribute, cell, tx)?;
         Ok(())
+    }
+
+    /// The name of an array, which an index keeps.
+    fn set_aside(&mut self, attribute: &Known, value: &Value) -> Result<Cell> {
+        let is_covered = attribute.vectors.is_some();
+        let cell = is_covered
+            .then(|| set_aside(&mut self.interner, value))
+            .flatten();
+        cell.ok_or_else(|| {
+            let name = show(&attribute.ident);
+            let message = format!(
+                "Attribute {name} is :db.secondary/only but no secondary index covers it — its value would be \
+                 lost: declare one, {{:db/ident :idx/x, :db.secondary/type :hnsw, :db.secondary/attrs [{name}], \
+                 :db.secondary/config {{:dim 384, :distance :cosine}}}}"
+            );
+            Error::new(Code::TransactSecondaryOnlyUncovered, message)
+                .with("attribute", attribute.ident.clone())
+        })
     }
 
     /// A datom as input: `[e a v tx added]`; it keeps its transaction.
@@ -215,10 +236,10 @@ impl State<'_> {
         &mut self,
         attribute: &Arc<Known>,
         value: &Value,
-    ) -> Result<Option<crate::index::Cell>> {
-        let value = &*attribute.kept(value);
+    ) -> Result<Option<Cell>> {
+        let value = &*attribute.stood_for(value);
         if attribute.is_ref() {
-            return Ok(Some(crate::index::Cell::long(self.entid_strict(value)?)));
+            return Ok(Some(Cell::long(self.entid_strict(value)?)));
         }
         Ok(match self.enum_value(attribute, value) {
             Some(entity) => self.cell(&entity),

@@ -56,7 +56,7 @@ impl State<'_> {
         let cell = if attribute.is_ref() {
             Some(Cell::long(self.entid_strict(value)?))
         } else {
-            self.cell(value)
+            self.cell(&attribute.stood_for(value))
         };
         Ok(cell.and_then(|cell| self.overlay.owner(attribute.id, cell)))
     }

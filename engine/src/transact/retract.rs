@@ -212,6 +212,10 @@ impl State<'_> {
     }
 
     fn check_type(&mut self, attribute: &Arc<Known>, value: &Value, form: &Value) -> Result<()> {
+        if attribute.declared.aside && matches!(value, Value::Str(_)) {
+            // The name of an array, as datoms have it.
+            return Ok(());
+        }
         self.check_value_type(attribute, &attribute.kept(value), &|| form.clone())
     }
 }

@@ -5,6 +5,7 @@
 
 mod array;
 mod compare;
+mod content;
 mod equal;
 mod hash;
 mod name;
@@ -12,6 +13,7 @@ mod stable;
 
 pub use array::option_pairs;
 pub use compare::{Order, compare};
+pub use content::content_uuid;
 pub use equal::is_same_form;
 pub use hash::{clojure_hash, ordered, set_position};
 pub use name::{Keyword, Symbol};

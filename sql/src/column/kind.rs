@@ -47,6 +47,10 @@ impl ColumnKind {
     /// - `run`: its rows.
     pub(crate) fn of(db: &Db, attribute: Option<&Attribute>, run: Option<&Run>) -> ColumnKind {
         let declared = attribute.and_then(|attribute| attribute.value_type);
+        if attribute.is_some_and(|attribute| attribute.aside) {
+            // Rows have the names of arrays.
+            return ColumnKind::Text;
+        }
         match declared {
             Some(ValueType::Boolean) => ColumnKind::Bool,
             Some(ValueType::Long | ValueType::Ref) => ColumnKind::Long,

@@ -26,6 +26,8 @@ pub(super) struct Column {
     lies: Lies,
     /// Whether a cell may have several values.
     pub(super) is_many: bool,
+    /// Whether its cells are arrays that are kept aside.
+    pub(super) is_aside: bool,
     /// What the values are, where their array does not say.
     note: Option<&'static str>,
 }
@@ -76,6 +78,7 @@ impl Column {
         };
         Column {
             is_many: attribute.is_many(),
+            is_aside: attribute.aside,
             ..Column::of(name, lies, note)
         }
     }
@@ -110,7 +113,18 @@ impl Column {
             name: name.to_owned(),
             lies,
             is_many: false,
+            is_aside: false,
             note,
+        }
+    }
+
+    /// The same, of arrays that are kept aside.
+    pub(super) fn of_arrays(self) -> Column {
+        Column {
+            is_aside: true,
+            lies: Lies::Edn,
+            note: Some("edn"),
+            ..self
         }
     }
 

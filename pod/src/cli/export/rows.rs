@@ -5,7 +5,7 @@ use std::iter::Peekable;
 use datalith_engine::datom::AttrId;
 use datalith_engine::db::Flexibility;
 use datalith_engine::exec::Answer;
-use datalith_engine::index::{Kind, Row, Run, SortOrder};
+use datalith_engine::index::{Cell, Kind, Row, Run, SortOrder, array_of};
 use datalith_engine::schema::TupleKind;
 use datalith_engine::{Db, Value};
 use datalith_scripts::table::readable_names;
@@ -113,20 +113,28 @@ impl Namespace {
         let Some(first) = rows.next_if(|row| row.e == e) else {
             return Value::Nil;
         };
-        let first = self.db.value(first.v);
+        let first = self.value(column, first.v);
         if !column.is_many {
             return first;
         }
         let mut values = vec![first];
         while let Some(row) = rows.next_if(|row| row.e == e) {
-            values.push(self.db.value(row.v));
+            values.push(self.value(column, row.v));
         }
         Value::from(values)
+    }
+
+    /// A value as it was transacted: of an array that is kept aside, the array.
+    fn value(&self, column: &Column, v: Cell) -> Value {
+        let dictionary = self.db.dictionary();
+        let array = column.is_aside.then(|| array_of(dictionary, v)).flatten();
+        array.cloned().unwrap_or_else(|| dictionary.value(v))
     }
 }
 
 fn column(db: &Db, name: &str, a: AttrId, run: &Run) -> Column {
     let declared = db.attribute(a);
+    let is_aside = declared.is_some_and(|known| known.aside);
     let typed = declared.filter(|known| known.value_type.is_some());
     match typed {
         Some(known) if db.options().flexibility == Flexibility::Write => {
@@ -139,6 +147,9 @@ fn column(db: &Db, name: &str, a: AttrId, run: &Run) -> Column {
             });
             let mut column = Column::of_kinds(name, kinds);
             column.is_many = declared.is_some_and(|known| known.is_many());
+            if is_aside {
+                column = column.of_arrays();
+            }
             column
         }
     }
