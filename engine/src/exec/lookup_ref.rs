@@ -34,7 +34,7 @@ fn check_block(block: &Block, sources: &Sources, scalars: &[(VarId, &Value)]) ->
                 check_block(block, sources, scalars)?;
             }
             Op::Nearest {
-                among: Among::Passing(block),
+                among: Among::Passing { block, .. },
                 ..
             } => check_block(block, sources, scalars)?,
             Op::Filter(_) | Op::Compute(..) | Op::Rule { .. } | Op::Nearest { .. } => {}

@@ -22,6 +22,8 @@ use crate::value::Value;
 
 /// How many times more hits are tried when too few of those before have passed.
 const GROWTH: usize = 4;
+/// From how many hits that passed is told how many more must be tried.
+const PASSED_MIN: usize = 3;
 
 /// Adds what a search finds.
 pub(super) fn search(
@@ -47,9 +49,15 @@ pub(super) fn search(
         let asked = Asked::of(context, call, &args, row, &step.form)
             .map_err(|error| error.with("form", step.form.clone()))?;
         let members = || members(relation, &args, row, context.budget);
-        if let Among::Passing(block) = among {
+        if let Among::Passing { block, tries } = among {
             let seed = members()?.project(inputs).distinct();
-            passed.push(passing(context, (block, *entity, bind), &seed, &asked)?);
+            passed.push(passing(
+                context,
+                (block, *entity, bind),
+                &seed,
+                &asked,
+                *tries,
+            )?);
             continue;
         }
         let bound = match among {
@@ -124,11 +132,15 @@ fn passing(
     (block, entity, bind): (&Block, Option<VarId>, &Bind),
     seed: &Relation,
     asked: &Asked,
+    tries: usize,
 ) -> Result<Relation> {
     let entity = entity.expect("a block is only given to a search that binds entities");
     let (mut found, mut kept) = (Vec::new(), Vec::new());
     let mut tried = 0;
-    let mut reach = asked.reach;
+    let mut reach = match asked.reach {
+        Reach::Count(count) => Reach::Count(count.max(tries).min(VECTOR_NEIGHBOURS_MAX)),
+        radius => radius,
+    };
     loop {
         let hits = asked.hits(context, None, reach)?;
         let fresh = &hits[tried.min(hits.len())..];
@@ -139,12 +151,15 @@ fn passing(
         found.push(result);
         let grown = take(&mut kept, fresh, &passed, asked.reach);
         tried = hits.len();
-        match reach {
-            Reach::Count(count) if grown.is_continue() && hits.len() >= count => {
-                reach = Reach::Count(count.saturating_mul(GROWTH).min(VECTOR_NEIGHBOURS_MAX));
-                if reach == Reach::Count(count) {
+        match (reach, asked.reach) {
+            (Reach::Count(count), Reach::Count(wanted))
+                if grown.is_continue() && hits.len() >= count =>
+            {
+                let more = more_tries(count, kept.len(), wanted).min(VECTOR_NEIGHBOURS_MAX);
+                if more == count {
                     break;
                 }
+                reach = Reach::Count(more);
             }
             _ => break,
         }
@@ -156,6 +171,18 @@ fn passing(
     let (hits, _) = tuples.finish();
     let rows = semi_join_rows(&found, &hits, &[entity], true);
     natural_join(&found.select(&rows), &hits, context.budget)
+}
+
+/// Hits to try after `tried` of which `passed` did, fewer than are wanted.
+fn more_tries(tried: usize, passed: usize, wanted: usize) -> usize {
+    let least = tried.saturating_mul(GROWTH);
+    let most = least.saturating_mul(GROWTH);
+    // As few that passed say little of how many will.
+    let expected = (tried.saturating_mul(wanted) / passed.max(1)).saturating_mul(5) / 4;
+    match passed < PASSED_MIN {
+        true => least,
+        false => expected.clamp(tried.saturating_mul(2), most),
+    }
 }
 
 /// Keeps hits that passed, until there are as many as are wanted.

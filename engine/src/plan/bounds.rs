@@ -51,7 +51,7 @@ fn note_in(block: &mut Block) {
             Op::Union { branches, .. } => branches.iter_mut().for_each(note_in),
             Op::AntiJoin { block, .. } => note_in(block),
             Op::Nearest {
-                among: Among::Passing(block),
+                among: Among::Passing { block, .. },
                 ..
             } => note_in(block),
             _ => {}

@@ -17,6 +17,10 @@ use crate::value::Value;
 
 /// Rows that goals may yield in any case before the search goes ahead of them.
 const FILTER_ROWS_MIN: f64 = 256.0;
+/// Hits that are tried first for each that would do, were as many to pass as is expected.
+const TRIES_SPARE: f64 = 1.3;
+/// Hits that are tried first for each that is wanted, at most: what is expected may be wrong.
+const TRIES_MOST: f64 = 64.0;
 /// Neighbours expected of a search that does not say how many it wants.
 const NEIGHBOURS: f64 = 10.0;
 
@@ -80,7 +84,7 @@ impl Order<'_> {
                 Among::All
             } else {
                 match self.ahead(&search, known, rows, needed, left)? {
-                    Some(block) => Among::Passing(block),
+                    Some((block, tries)) => Among::Passing { block, tries },
                     None if is_found || is_closed => {
                         return Err(self.insufficient(&search.deciding, known.bound));
                     }
@@ -89,7 +93,7 @@ impl Order<'_> {
             };
             let mut inputs: Vec<VarId> = search.call.vars().collect();
             let mut taken = vec![goal];
-            if let Among::Passing(_) = among {
+            if let Among::Passing { .. } = among {
                 search
                     .deciding
                     .iter()
@@ -118,8 +122,8 @@ impl Order<'_> {
         Ok(None)
     }
 
-    /// The block that hits run through, where a search goes ahead of the goals that decide; none
-    /// where these go first.
+    /// The block that hits run through, where a search goes ahead of the goals that decide, and how many to try
+    /// first; none where the goals go first.
     fn ahead(
         &mut self,
         search: &Search<'_>,
@@ -127,12 +131,13 @@ impl Order<'_> {
         rows: f64,
         needed: &[VarId],
         left: &[&Goal],
-    ) -> Result<Option<Block>> {
+    ) -> Result<Option<(Block, usize)>> {
         let goals: Vec<Goal> = search.deciding.iter().map(|goal| (*goal).clone()).collect();
         let mut vars = Vec::new();
         goals.iter().for_each(|goal| goal.vars(&mut vars));
         let (whose, bound) = (self.whose, known.bound);
         let must = whose == Whose::Within || search.entity.is_some_and(|e| bound.contains(&e));
+        let mut tries = search.neighbours();
         if !must {
             let first = self.block(&goals, bound, rows, &vars);
             let rows = match first {
@@ -146,6 +151,8 @@ impl Order<'_> {
             if !search.goes_ahead(rows, self.statistics) {
                 return Ok(None);
             }
+            let most = TRIES_MOST * tries;
+            tries = (TRIES_SPARE * search.tried(rows, self.statistics)).clamp(tries, most);
         }
         let mut inner = bound.clone();
         inner.extend(search.entity);
@@ -166,7 +173,7 @@ impl Order<'_> {
             self.rules.leave_negation();
         }
         match block {
-            Ok(block) => Ok(Some(block)),
+            Ok(block) => Ok(Some((block, tries as usize))),
             Err(error) if is_insufficient(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -314,7 +321,7 @@ impl Search<'_> {
         let hits = searches * self.neighbours();
         match among {
             Among::Bound => hits.min(rows),
-            Among::All | Among::Passing(_) => hits.max(rows),
+            Among::All | Among::Passing { .. } => hits.max(rows),
         }
     }
 
@@ -322,10 +329,13 @@ impl Search<'_> {
     ///
     /// - `rows`: what the deciding goals yield by themselves.
     pub(super) fn goes_ahead(&self, rows: f64, statistics: &dyn Statistics) -> bool {
-        // To find as many as are wanted, so many more hits must be tried as fewer of them pass.
+        rows > FILTER_ROWS_MIN && rows > 4.0 * self.tried(rows, statistics)
+    }
+
+    /// Hits that must be tried to find as many as are wanted: the more, the fewer of them pass.
+    fn tried(&self, rows: f64, statistics: &dyn Statistics) -> f64 {
         let vectors = self.vectors(statistics).unwrap_or(1e6);
-        let tried = self.neighbours() * (vectors / rows.clamp(1.0, vectors.max(1.0)));
-        rows > FILTER_ROWS_MIN && rows > 4.0 * tried
+        self.neighbours() * (vectors / rows.clamp(1.0, vectors.max(1.0)))
     }
 
     /// The vectors that are searched, where the attribute is said.

@@ -42,7 +42,7 @@ fn number_block(block: &mut Block, next: &mut u32) {
             }
             Op::Intersect { block, .. } | Op::AntiJoin { block, .. } => number_block(block, next),
             Op::Nearest {
-                among: Among::Passing(block),
+                among: Among::Passing { block, .. },
                 ..
             } => number_block(block, next),
             _ => {}

@@ -444,7 +444,7 @@ pub(super) fn mark_live(steps: &mut [Step], needed: &[VarId]) {
         if let Op::Nearest {
             inputs,
             entity,
-            among: Among::Passing(block),
+            among: Among::Passing { block, .. },
             ..
         } = &mut step.op
         {
@@ -480,7 +480,7 @@ pub fn op_vars(op: &Op, out: &mut Vec<VarId>) {
             out.extend(call.vars());
             bind.vars(out);
             out.extend(inputs);
-            if let Among::Passing(block) = among {
+            if let Among::Passing { block, .. } = among {
                 block.steps.iter().for_each(|step| op_vars(&step.op, out));
             }
         }

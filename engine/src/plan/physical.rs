@@ -110,7 +110,12 @@ pub enum Among {
     /// Those that its variable is bound to.
     Bound,
     /// Those for which a block finds something, started from the inputs and the hits.
-    Passing(Block),
+    Passing {
+        /// What they must pass.
+        block: Block,
+        /// Hits to try first.
+        tries: usize,
+    },
 }
 
 impl Op {

@@ -83,7 +83,7 @@ impl<'p> Forest<'p> {
                 below = self.predicate(*predicate);
             }
             Op::Nearest {
-                among: Among::Passing(block),
+                among: Among::Passing { block, .. },
                 inputs,
                 entity,
                 ..
