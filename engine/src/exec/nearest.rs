@@ -49,15 +49,21 @@ pub(super) fn search(
         let asked = Asked::of(context, call, &args, row, &step.form)
             .map_err(|error| error.with("form", step.form.clone()))?;
         let members = || members(relation, &args, row, context.budget);
-        if let Among::Passing { block, tries } = among {
+        if let Among::Passing {
+            block,
+            tries,
+            instead,
+        } = among
+        {
             let seed = members()?.project(inputs).distinct();
-            passed.push(passing(
-                context,
-                (block, *entity, bind),
-                &seed,
-                &asked,
-                *tries,
-            )?);
+            let tried = Tried {
+                block,
+                entity: entity.expect("a block is only given to a search that binds entities"),
+                bind,
+                tries: *tries,
+                instead: instead.as_deref(),
+            };
+            passed.push(tried.passing(context, &seed, &asked)?);
             continue;
         }
         let bound = match among {
@@ -126,51 +132,92 @@ fn entities(relation: &Relation, entity: Option<VarId>) -> Vec<i64> {
     entities
 }
 
-/// The nearest hits for which a block finds something, with what it finds.
-fn passing(
-    context: &mut Context<'_>,
-    (block, entity, bind): (&Block, Option<VarId>, &Bind),
-    seed: &Relation,
-    asked: &Asked,
+/// Hits that run through a block.
+struct Tried<'p> {
+    block: &'p Block,
+    entity: VarId,
+    bind: &'p Bind,
+    /// How many first.
     tries: usize,
-) -> Result<Relation> {
-    let entity = entity.expect("a block is only given to a search that binds entities");
-    let (mut found, mut kept) = (Vec::new(), Vec::new());
-    let mut tried = 0;
-    let mut reach = match asked.reach {
-        Reach::Count(count) => Reach::Count(count.max(tries).min(VECTOR_NEIGHBOURS_MAX)),
-        radius => radius,
-    };
-    loop {
-        let hits = asked.hits(context, None, reach)?;
-        let fresh = &hits[tried.min(hits.len())..];
-        let starts = Relation::new(vec![entity], vec![entity_column(fresh)], fresh.len());
-        let starts = natural_join(seed, &starts, context.budget)?;
-        let result = run_block(context, block, starts)?;
-        let passed: HashSet<i64> = entities(&result, Some(entity)).into_iter().collect();
-        found.push(result);
-        let grown = take(&mut kept, fresh, &passed, asked.reach);
-        tried = hits.len();
-        match (reach, asked.reach) {
-            (Reach::Count(count), Reach::Count(wanted))
-                if grown.is_continue() && hits.len() >= count =>
-            {
-                let more = more_tries(count, kept.len(), wanted).min(VECTOR_NEIGHBOURS_MAX);
-                if more == count {
-                    break;
-                }
-                reach = Reach::Count(more);
+    /// What says which entities pass, and how many tries are too many without it.
+    instead: Option<&'p (Block, usize)>,
+}
+
+impl Tried<'_> {
+    /// The nearest hits for which the block finds something, with what it finds.
+    fn passing(
+        &self,
+        context: &mut Context<'_>,
+        seed: &Relation,
+        asked: &Asked,
+    ) -> Result<Relation> {
+        let (mut found, mut kept) = (Vec::new(), Vec::new());
+        let mut tried = 0;
+        let mut among = None;
+        let mut reach = match asked.reach {
+            Reach::Count(count) => Reach::Count(count.max(self.tries).min(VECTOR_NEIGHBOURS_MAX)),
+            radius => radius,
+        };
+        loop {
+            let hits = asked.hits(context, among.as_deref(), reach)?;
+            let fresh = &hits[tried.min(hits.len())..];
+            let result = self.run(context, seed, fresh)?;
+            let passed: HashSet<i64> = entities(&result, Some(self.entity)).into_iter().collect();
+            found.push(result);
+            let grown = take(&mut kept, fresh, &passed, asked.reach);
+            tried = hits.len();
+            let (Reach::Count(count), Reach::Count(wanted)) = (reach, asked.reach) else {
+                break;
+            };
+            if grown.is_break() || hits.len() < count || among.is_some() {
+                break;
             }
-            _ => break,
+            let more = more_tries(count, kept.len(), wanted).min(VECTOR_NEIGHBOURS_MAX);
+            match self.instead {
+                Some((block, most)) if more > *most => {
+                    let passing = run_block(context, block, seed.clone())?;
+                    among = Some(entities(&passing, Some(self.entity)));
+                    (tried, reach) = (0, asked.reach);
+                    found.clear();
+                    kept.clear();
+                }
+                _ if more == count => break,
+                _ => reach = Reach::Count(more),
+            }
         }
+        self.bound(context, &found, asked, &kept)
     }
-    let vars = found[0].vars().to_vec();
-    let found = Relation::concat(&vars, &found);
-    let mut tuples = TupleBuilder::new(bind);
-    add(&mut tuples, 0, bind, asked, &kept, &mut context.interner)?;
-    let (hits, _) = tuples.finish();
-    let rows = semi_join_rows(&found, &hits, &[entity], true);
-    natural_join(&found.select(&rows), &hits, context.budget)
+
+    /// What the block finds for some hits.
+    fn run(&self, context: &mut Context<'_>, seed: &Relation, hits: &[Hit]) -> Result<Relation> {
+        let starts = Relation::new(vec![self.entity], vec![entity_column(hits)], hits.len());
+        let starts = natural_join(seed, &starts, context.budget)?;
+        run_block(context, self.block, starts)
+    }
+
+    /// What was found, with the hits for which it was.
+    fn bound(
+        &self,
+        context: &mut Context<'_>,
+        found: &[Relation],
+        asked: &Asked,
+        kept: &[Hit],
+    ) -> Result<Relation> {
+        let vars = found[0].vars().to_vec();
+        let found = Relation::concat(&vars, found);
+        let mut tuples = TupleBuilder::new(self.bind);
+        add(
+            &mut tuples,
+            0,
+            self.bind,
+            asked,
+            kept,
+            &mut context.interner,
+        )?;
+        let (hits, _) = tuples.finish();
+        let rows = semi_join_rows(&found, &hits, &[self.entity], true);
+        natural_join(&found.select(&rows), &hits, context.budget)
+    }
 }
 
 /// Hits to try after `tried` of which `passed` did, fewer than are wanted.

@@ -53,11 +53,18 @@ fn with_graph(db: &Db) -> Db {
     db.with_graph(VectorGraph::in_memory(due[0].cover, bytes).unwrap())
 }
 
-fn answer(db: &Db, text: &str) -> Vec<String> {
+fn inputs(db: &Db) -> Vec<Input> {
     let place = edn::read("[500 500 500 500]").unwrap();
-    let inputs = [Input::Db(db.clone()), Input::Value(place)];
+    vec![Input::Db(db.clone()), Input::Value(place)]
+}
+
+fn answer(db: &Db, text: &str) -> Vec<String> {
+    answer_to(&inputs(db), text)
+}
+
+fn answer_to(inputs: &[Input], text: &str) -> Vec<String> {
     let query = edn::read(text).unwrap();
-    let answer = q(&query, &inputs, &QueryOptions::default())
+    let answer = q(&query, inputs, &QueryOptions::default())
         .unwrap()
         .to_value();
     let mut rows: Vec<String> = match &answer {
@@ -96,15 +103,39 @@ fn a_search_is_a_sort_by_distance_that_is_cut_off() {
         for db in [&plain, &graphed] {
             assert_eq!(answer(db, &search), answer(db, &sort), "{clauses}");
         }
-        let place = Input::Value(edn::read("[500 500 500 500]").unwrap());
-        let inputs = [Input::Db(graphed.clone()), place];
         let query = edn::read(&search).unwrap();
-        let plan = explain(&query, &inputs, &QueryOptions::default())
+        let plan = explain(&query, &inputs(&graphed), &QueryOptions::default())
             .unwrap()
             .to_string();
         ways[usize::from(plan.contains("hits"))] += 1;
     }
     assert!(ways.iter().all(|times| *times > 2), "{ways:?}");
+}
+
+/// How many pass is not known before: where hardly any hit does, the clauses say which entities may be found.
+#[test]
+fn hits_are_not_tried_for_ever() {
+    let plain = things();
+    let graphed = with_graph(&plain);
+    let search = "[:find ?e ?d :in $ ?v ?n :where [(knn $ :idx/at ?v 10 {:ef 800}) [[?e ?d]]] [?e :size ?s] [(< ?s ?n)]]";
+    let sort = "[:find ?e ?d :in $ ?v ?n :where [?e :size ?s] [(< ?s ?n)] [?e :at ?x] [(vector-distance ?x ?v) ?d] :order-by ?d :limit 10]";
+    let mut instead = Vec::new();
+    for n in [1000, 300, 30, 3, 0] {
+        for db in [&plain, &graphed] {
+            let mut inputs = inputs(db);
+            inputs.push(Input::Value(Value::Long(n)));
+            assert_eq!(answer_to(&inputs, search), answer_to(&inputs, sort), "{n}");
+            let query = edn::read(search).unwrap();
+            let options = QueryOptions {
+                modifiers: Value::map([(Value::keyword("analyze"), Value::Bool(true))]),
+                ..QueryOptions::default()
+            };
+            let plan = explain(&query, &inputs, &options).unwrap().to_string();
+            instead.push(plan.contains("instead"));
+        }
+    }
+    assert_eq!(instead[..4], [false; 4]);
+    assert_eq!(instead[4..], [true; 6]);
 }
 
 #[test]

@@ -104,6 +104,25 @@ fn nearest_of_each(mut hits: Vec<Hit>, reach: Reach) -> Vec<Hit> {
     within_reach(hits, reach)
 }
 
+/// The rows of a graph that may be found.
+#[derive(Clone, Copy)]
+struct Filter<'f> {
+    /// Which; all if there are none.
+    rows: Option<&'f Bitmap>,
+    /// Whether the view shows every one of them.
+    are_shown: bool,
+}
+
+/// The rows that a graph has of some entities, which ascend.
+fn rows_of(graph: &VectorGraph, among: &[i64]) -> Result<Bitmap> {
+    let by_entity = graph.by_entity()?;
+    let mut marked = Bitmap::empty(graph.len());
+    for row in by_entity.rows_of(among) {
+        marked.insert(row);
+    }
+    Ok(marked)
+}
+
 /// An attribute's rows as a view shows them, beside its graphs.
 struct Viewed<'d> {
     db: &'d Db,
@@ -115,21 +134,27 @@ struct Viewed<'d> {
 
 impl Viewed<'_> {
     fn search(&self, graph: &VectorGraph, wanted: &Wanted<'_>, ef: usize) -> Result<Vec<Hit>> {
+        let are_shown = self.shown < SHOWN_MOST;
         let filter = match wanted.among {
-            Some(among) => Some(Arc::new(self.among(graph, among)?)),
-            None if self.shown < SHOWN_MOST => {
+            Some(among) if are_shown => Some(Arc::new(self.among(graph, among)?)),
+            // Nearly all rows that it has of them are so: that is asked of each hit.
+            Some(among) => Some(Arc::new(rows_of(graph, among)?)),
+            None if are_shown => {
                 let made = || self.shown_by(graph);
                 Some(self.db.shown_rows(graph.cover(), made)?)
             }
             None => None,
         };
-        let filter = filter.as_deref();
+        let filter = Filter {
+            rows: filter.as_deref(),
+            are_shown,
+        };
         match wanted.reach {
             Reach::Radius(radius) => {
                 let found = walk(graph, |segment, scratch| {
-                    segment.within(wanted.vector, radius, filter, scratch)
+                    segment.within(wanted.vector, radius, filter.rows, scratch)
                 })?;
-                self.shown_hits(graph, &found, filter.is_some())
+                self.shown_hits(graph, &found, are_shown)
             }
             Reach::Count(count) => self.nearest(graph, wanted.vector, count, ef, filter),
         }
@@ -142,23 +167,23 @@ impl Viewed<'_> {
         vector: &[f32],
         count: usize,
         ef: usize,
-        filter: Option<&Bitmap>,
+        filter: Filter<'_>,
     ) -> Result<Vec<Hit>> {
-        let mut k = match filter {
-            Some(_) => count,
-            None => (count as f64 / self.shown.clamp(SHOWN_MOST, 1.0)).ceil() as usize,
+        let mut k = match filter.are_shown {
+            true => count,
+            false => (count as f64 / self.shown.clamp(SHOWN_MOST, 1.0)).ceil() as usize,
         };
         loop {
             let asked = k.clamp(1, graph.len().max(1));
             let ask = Ask {
                 k: asked,
                 ef: ef.max(asked),
-                filter,
+                filter: filter.rows,
             };
             let found = walk(graph, |segment, scratch| {
                 segment.search(vector, &ask, scratch)
             })?;
-            let hits = self.shown_hits(graph, &found, filter.is_some())?;
+            let hits = self.shown_hits(graph, &found, filter.are_shown)?;
             let entities: HashSet<EntityId> = hits.iter().map(|hit| hit.entity).collect();
             if entities.len() >= count || found.len() < asked || asked == graph.len() {
                 return Ok(hits);

@@ -51,9 +51,14 @@ fn note_in(block: &mut Block) {
             Op::Union { branches, .. } => branches.iter_mut().for_each(note_in),
             Op::AntiJoin { block, .. } => note_in(block),
             Op::Nearest {
-                among: Among::Passing { block, .. },
+                among: Among::Passing { block, instead, .. },
                 ..
-            } => note_in(block),
+            } => {
+                note_in(block);
+                instead
+                    .iter_mut()
+                    .for_each(|instead| note_in(&mut instead.0));
+            }
             _ => {}
         }
     }

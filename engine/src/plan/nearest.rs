@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use super::estimate::{PREDICATE_KEEPS, Statistics};
 use super::logical::unique;
 use super::order::{Order, Whose, is_insufficient, is_ready, predicate};
-use super::physical::{Among, Block, Op, Step, StepId};
+use super::physical::{Among, Op, Step, StepId};
 use super::{ArgSlot, Bind, CallGoal, Callable, Goal, GoalKind, Slot, VarId};
 use crate::error::Result;
 use crate::value::Value;
@@ -21,6 +21,14 @@ const FILTER_ROWS_MIN: f64 = 256.0;
 const TRIES_SPARE: f64 = 1.3;
 /// Hits that are tried first for each that is wanted, at most: what is expected may be wrong.
 const TRIES_MOST: f64 = 64.0;
+/// Vectors expected where it is not known what is searched.
+const VECTORS: f64 = 1e6;
+/// What it takes, in microseconds: to find a hit and run it through goals; for each row that goals yield, to
+/// search among them; for each vector, to find out in goals whether it is among them; to begin with that.
+const TRY_COST: f64 = 2.2;
+const ROW_COST: f64 = 0.05;
+const PASSED_OVER_COST: f64 = 0.004;
+const FILTER_COST: f64 = 200.0;
 /// Neighbours expected of a search that does not say how many it wants.
 const NEIGHBOURS: f64 = 10.0;
 
@@ -84,7 +92,7 @@ impl Order<'_> {
                 Among::All
             } else {
                 match self.ahead(&search, known, rows, needed, left)? {
-                    Some((block, tries)) => Among::Passing { block, tries },
+                    Some(among) => among,
                     None if is_found || is_closed => {
                         return Err(self.insufficient(&search.deciding, known.bound));
                     }
@@ -122,32 +130,34 @@ impl Order<'_> {
         Ok(None)
     }
 
-    /// The block that hits run through, where a search goes ahead of the goals that decide, and how many to try
-    /// first; none where the goals go first.
+    /// What hits run through, where a search goes ahead of the goals that decide; none where these go
+    /// first.
     fn ahead(
         &mut self,
         search: &Search<'_>,
         known: Known<'_>,
-        rows: f64,
+        rows_before: f64,
         needed: &[VarId],
         left: &[&Goal],
-    ) -> Result<Option<(Block, usize)>> {
+    ) -> Result<Option<Among>> {
         let goals: Vec<Goal> = search.deciding.iter().map(|goal| (*goal).clone()).collect();
         let mut vars = Vec::new();
         goals.iter().for_each(|goal| goal.vars(&mut vars));
         let (whose, bound) = (self.whose, known.bound);
         let must = whose == Whose::Within || search.entity.is_some_and(|e| bound.contains(&e));
-        let mut tries = search.neighbours();
+        let (mut tries, mut instead) = (search.neighbours(), None);
         if !must {
-            let first = self.block(&goals, bound, rows, &vars);
-            let rows = match first {
+            let mut rows = f64::INFINITY;
+            match self.block(&goals, bound, rows_before, &vars) {
                 Ok(block) => {
-                    let rows = block.steps.last().map_or(0.0, |step| step.estimate);
-                    rows * search.recounted()
+                    let last = block.steps.last().map_or(0.0, |step| step.estimate);
+                    rows = last * search.recounted();
+                    let most = search.tries_most(self.statistics);
+                    instead = Some(Box::new((block, most)));
                 }
-                Err(error) if is_insufficient(&error) => f64::INFINITY,
+                Err(error) if is_insufficient(&error) => {}
                 Err(error) => return Err(error),
-            };
+            }
             if !search.goes_ahead(rows, self.statistics) {
                 return Ok(None);
             }
@@ -173,7 +183,11 @@ impl Order<'_> {
             self.rules.leave_negation();
         }
         match block {
-            Ok(block) => Ok(Some((block, tries as usize))),
+            Ok(block) => Ok(Some(Among::Passing {
+                block,
+                tries: tries as usize,
+                instead,
+            })),
             Err(error) if is_insufficient(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -329,12 +343,21 @@ impl Search<'_> {
     ///
     /// - `rows`: what the deciding goals yield by themselves.
     pub(super) fn goes_ahead(&self, rows: f64, statistics: &dyn Statistics) -> bool {
-        rows > FILTER_ROWS_MIN && rows > 4.0 * self.tried(rows, statistics)
+        let vectors = self.vectors(statistics).unwrap_or(VECTORS);
+        let ahead = TRY_COST * self.tried(rows, statistics);
+        let behind = ROW_COST * rows + PASSED_OVER_COST * vectors + FILTER_COST;
+        rows > FILTER_ROWS_MIN && ahead < behind
+    }
+
+    /// How many hits are too many to try while it is not known how many pass: to run the goals first costs less.
+    fn tries_most(&self, statistics: &dyn Statistics) -> usize {
+        let vectors = self.vectors(statistics).unwrap_or(VECTORS);
+        ((PASSED_OVER_COST * vectors + FILTER_COST) / TRY_COST) as usize
     }
 
     /// Hits that must be tried to find as many as are wanted: the more, the fewer of them pass.
     fn tried(&self, rows: f64, statistics: &dyn Statistics) -> f64 {
-        let vectors = self.vectors(statistics).unwrap_or(1e6);
+        let vectors = self.vectors(statistics).unwrap_or(VECTORS);
         self.neighbours() * (vectors / rows.clamp(1.0, vectors.max(1.0)))
     }
 

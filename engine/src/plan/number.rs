@@ -42,9 +42,13 @@ fn number_block(block: &mut Block, next: &mut u32) {
             }
             Op::Intersect { block, .. } | Op::AntiJoin { block, .. } => number_block(block, next),
             Op::Nearest {
-                among: Among::Passing { block, .. },
+                among: Among::Passing { block, instead, .. },
                 ..
-            } => number_block(block, next),
+            } => {
+                number_block(block, next);
+                let instead = instead.iter_mut();
+                instead.for_each(|instead| number_block(&mut instead.0, next));
+            }
             _ => {}
         }
     }

@@ -444,13 +444,15 @@ pub(super) fn mark_live(steps: &mut [Step], needed: &[VarId]) {
         if let Op::Nearest {
             inputs,
             entity,
-            among: Among::Passing { block, .. },
+            among: Among::Passing { block, instead, .. },
             ..
         } = &mut step.op
         {
-            let own = inputs.iter().chain(&*entity);
-            let live: Vec<VarId> = live.iter().chain(own).copied().collect();
+            let own: Vec<VarId> = inputs.iter().chain(&*entity).copied().collect();
+            let live: Vec<VarId> = live.iter().chain(&own).copied().collect();
             mark_live(&mut block.steps, &live);
+            let instead = instead.iter_mut();
+            instead.for_each(|instead| mark_live(&mut instead.0.steps, &own));
         }
         let mut vars = live;
         op_vars(&step.op, &mut vars);

@@ -115,6 +115,9 @@ pub enum Among {
         block: Block,
         /// Hits to try first.
         tries: usize,
+        /// What says which entities may be found where so few hits pass that it is cheaper to know them
+        /// all, and how many hits are too many to try.
+        instead: Option<Box<(Block, usize)>>,
     },
 }
 

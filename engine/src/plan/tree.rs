@@ -83,7 +83,7 @@ impl<'p> Forest<'p> {
                 below = self.predicate(*predicate);
             }
             Op::Nearest {
-                among: Among::Passing { block, .. },
+                among: Among::Passing { block, instead, .. },
                 inputs,
                 entity,
                 ..
@@ -99,6 +99,19 @@ impl<'p> Forest<'p> {
                     work: Work::Start(start),
                     below: self.block(block),
                 });
+                if let Some(instead) = instead {
+                    let start = Start {
+                        name: "instead",
+                        text: String::new(),
+                        bound: inputs.clone(),
+                        sorted: None,
+                        is_fallback: true,
+                    };
+                    below.push(PlanNode {
+                        work: Work::Start(start),
+                        below: self.block(&instead.0),
+                    });
+                }
             }
             Op::Scan(_) | Op::Filter(_) | Op::Compute(..) | Op::Nearest { .. } => {}
         }

@@ -27,4 +27,4 @@ pub use open::Segments;
 pub use rows::SegmentWriter;
 pub use stamp::{SegmentKind, SegmentStamp, names};
 pub use values::{Places, write_values};
-pub use vectors::{Cover, VectorGraph, write_vectors};
+pub use vectors::{ByEntity, Cover, VectorGraph, write_vectors};

@@ -3,9 +3,9 @@
 //! What stands in the bytes is the vector crate's matter; here they are named, stamped and opened
 //! like other segments. Each block is verified when it is first read.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use datalith_vector::Segment;
+use datalith_vector::{Row, Segment};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::open::{Lazy, Opened};
@@ -36,6 +36,36 @@ pub struct Cover {
 pub struct VectorGraph {
     cover: Cover,
     held: Held,
+    by_entity: OnceLock<ByEntity>,
+}
+
+/// The entities of a graph's rows, ascending, and the row of each.
+#[derive(Clone, Debug)]
+pub struct ByEntity {
+    entities: Box<[i64]>,
+    rows: Box<[Row]>,
+}
+
+impl ByEntity {
+    /// The rows of some entities, which ascend.
+    ///
+    /// Cost: O(entities · log(rows between one and the next)).
+    pub fn rows_of<'s>(&'s self, entities: &'s [i64]) -> impl Iterator<Item = Row> + 's {
+        let mut at = 0;
+        entities.iter().flat_map(move |&e| {
+            let rest = &self.entities[at..];
+            let mut end = 1;
+            while end < rest.len() && rest[end] < e {
+                end *= 2;
+            }
+            let (start, end) = (end / 2, rest.len().min(end + 1));
+            at += start + rest[start..end].partition_point(|other| *other < e);
+            let same = self.entities[at..]
+                .iter()
+                .take_while(move |other| **other == e);
+            self.rows[at..at + same.count()].iter().copied()
+        })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +89,7 @@ impl VectorGraph {
         Ok(VectorGraph {
             cover,
             held: Held::Memory(Arc::new(segment)),
+            by_entity: OnceLock::new(),
         })
     }
 
@@ -66,6 +97,7 @@ impl VectorGraph {
         VectorGraph {
             cover,
             held: Held::Stored(segment),
+            by_entity: OnceLock::new(),
         }
     }
 
@@ -93,6 +125,22 @@ impl VectorGraph {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Its rows by entity: read at the first call and kept, 12 bytes a row.
+    pub fn by_entity(&self) -> Result<&ByEntity> {
+        if let Some(by_entity) = self.by_entity.get() {
+            return Ok(by_entity);
+        }
+        let (entities, rows): (Vec<i64>, Vec<Row>) = self.read(|segment| {
+            let rows = segment.by_key()?;
+            Ok(rows.map(|([e, _], row)| (e as i64, row)).unzip())
+        })?;
+        let made = ByEntity {
+            entities: entities.into(),
+            rows: rows.into(),
+        };
+        Ok(self.by_entity.get_or_init(|| made))
     }
 
     /// Reads something of it.
