@@ -414,26 +414,39 @@ mod x86 {
     fn codes_512(query: &[i8], row: &[u8]) -> i32 {
         let dim = query.len().min(row.len());
         let mut sums = [_mm512_setzero_si512(); 2];
-        let (mut at, mut lane) = (0, 0);
-        while at < dim {
-            let mask = if dim - at >= 64 {
-                u64::MAX
-            } else {
-                (1 << (dim - at)) - 1
-            };
-            // SAFETY: the mask has bits for bytes below `dim` only, the shorter of both; the others are not touched.
-            let (q, x) = unsafe {
-                let q = _mm512_maskz_loadu_epi8(mask, query.as_ptr().add(at));
-                (
-                    q,
-                    _mm512_maskz_loadu_epi8(mask, row.as_ptr().add(at).cast()),
-                )
-            };
-            sums[lane] = _mm512_dpbusd_epi32(sums[lane], x, q);
-            lane ^= 1;
-            at += 64;
+        let mut at = 0;
+        while at + 128 <= dim {
+            sums[0] = codes_step_512(sums[0], query, row, at, u64::MAX);
+            sums[1] = codes_step_512(sums[1], query, row, at + 64, u64::MAX);
+            at += 128;
+        }
+        // Each sum by its own number: one by a variable would lie in memory.
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            let left = dim.saturating_sub(at + 64 * lane);
+            if left > 0 {
+                let mask = if left >= 64 {
+                    u64::MAX
+                } else {
+                    (1 << left) - 1
+                };
+                *sum = codes_step_512(*sum, query, row, at + 64 * lane, mask);
+            }
         }
         _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]))
+    }
+
+    /// Adds 64 products from `at`; those without a bit in `mask` are not read.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+    #[inline]
+    fn codes_step_512(sum: __m512i, query: &[i8], row: &[u8], at: usize, mask: u64) -> __m512i {
+        // SAFETY: `codes_512` calls with `at` and `mask` such that each byte read lies below `dim`, the shorter of the
+        // query and the row; masked loads do not touch the others.
+        let (q, x) = unsafe {
+            let q = _mm512_maskz_loadu_epi8(mask, query.as_ptr().add(at));
+            let x = _mm512_maskz_loadu_epi8(mask, row.as_ptr().add(at).cast());
+            (q, x)
+        };
+        _mm512_dpbusd_epi32(sum, x, q)
     }
 
     #[target_feature(enable = "avx2,fma,f16c")]
