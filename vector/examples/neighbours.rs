@@ -341,6 +341,7 @@ fn distance_of(name: &str) -> Result<Distance, Failure> {
 fn encoding_of(name: &str) -> Result<Encoding, Failure> {
     match name {
         "f32" => Ok(Encoding::F32),
+        "bf16" => Ok(Encoding::Bf16),
         "f16" => Ok(Encoding::F16),
         "int8" => Ok(Encoding::Int8),
         _ => Err(format!("no encoding: {name}").into()),

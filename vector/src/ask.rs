@@ -16,6 +16,9 @@ const M_MAX: usize = 512;
 pub enum Encoding {
     /// As given: nothing is stored twice.
     F32,
+    /// As given, the upper halves of all numbers of a row apart from the lower: they are numbers of 16 bits
+    /// (bfloat16, cut off), and nothing is stored twice.
+    Bf16,
     /// Beside the rows as given, numbers of 16 bits.
     F16,
     /// Beside the rows as given, numbers of 8 bits with a factor for each row.

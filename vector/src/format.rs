@@ -10,8 +10,10 @@ use crate::error::{Error, Result};
 
 /// First bytes of every segment.
 pub(crate) const MAGIC: [u8; 8] = *b"datavect";
-/// The format that is written and read.
-pub(crate) const FORMAT: u32 = 1;
+/// The newest format that is read. Written is the oldest that can say what is to be said.
+pub(crate) const FORMAT: u32 = 2;
+/// The first format that may have rows in two halves.
+const FORMAT_HALVES: u32 = 2;
 /// Bytes that one checksum covers: a page, so that to check what a search reads reads no more of a mapped file.
 pub(crate) const BLOCK: usize = 4096;
 /// Most layers above the lowest.
@@ -67,7 +69,11 @@ impl Header {
         let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
         let parameters = &self.parameters;
         put(0, &MAGIC);
-        put(at::FORMAT, &FORMAT.to_le_bytes());
+        let format = match parameters.encoding {
+            Encoding::Bf16 => FORMAT_HALVES,
+            _ => 1,
+        };
+        put(at::FORMAT, &format.to_le_bytes());
         put(at::DIM, &(parameters.dim as u32).to_le_bytes());
         put(at::LEN, &(self.len as u32).to_le_bytes());
         put(at::M, &(parameters.m as u32).to_le_bytes());
@@ -81,6 +87,7 @@ impl Header {
             Encoding::F32 => 0,
             Encoding::F16 => 1,
             Encoding::Int8 => 2,
+            Encoding::Bf16 => 3,
         };
         put(at::DISTANCE, &[distance, encoding, self.counts.len() as u8]);
         put(at::SEED, &parameters.seed.to_le_bytes());
@@ -105,8 +112,8 @@ impl Header {
         if block[..8] != MAGIC {
             return Err(corrupt("magic", 0));
         }
-        if u32_at(block, at::FORMAT) != FORMAT {
-            let found = u32_at(block, at::FORMAT);
+        let found = u32_at(block, at::FORMAT);
+        if !(1..=FORMAT).contains(&found) {
             return Err(Error::Format { found });
         }
         if u64_at(block, at::CHECK) != xxh3_64(&block[..at::CHECK]) {
@@ -122,6 +129,7 @@ impl Header {
             0 => Encoding::F32,
             1 => Encoding::F16,
             2 => Encoding::Int8,
+            3 => Encoding::Bf16,
             _ => return Err(corrupt("encoding", at::ENCODING)),
         };
         let parameters = Parameters {
@@ -176,11 +184,16 @@ impl Header {
         let (dim, m, len) = (dim as u64, m as u64, self.len as u64);
         let code_width = match encoding {
             Encoding::F32 => 0,
-            Encoding::F16 => 2 * dim,
+            Encoding::F16 | Encoding::Bf16 => 2 * dim,
             Encoding::Int8 => dim,
         };
+        // Of rows in two halves the upper ones are codes.
+        let row_width = match encoding {
+            Encoding::Bf16 => 2 * dim,
+            _ => 4 * dim,
+        };
         let code_stride = stride(code_width);
-        let row_stride = stride(4 * dim);
+        let row_stride = stride(row_width);
         let terms = if encoding == Encoding::Int8 {
             TERM_BYTES as u64
         } else {
@@ -218,6 +231,7 @@ impl Header {
             sums: next(0, BLOCK as u64)?,
             digests: 0..0,
             total: 0,
+            row_width: row_width as usize,
             row_stride: row_stride as usize,
             code_width: code_width as usize,
             code_stride: code_stride as usize,
@@ -243,6 +257,7 @@ pub(crate) struct Layout {
     /// A checksum for each block of checksums.
     pub(crate) digests: Range<usize>,
     pub(crate) total: u64,
+    pub(crate) row_width: usize,
     pub(crate) row_stride: usize,
     pub(crate) code_width: usize,
     pub(crate) code_stride: usize,

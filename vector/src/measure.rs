@@ -1,6 +1,6 @@
 //! Distances of a query to rows of a segment, as the walk and as the answer need them.
 
-use crate::ask::Encoding;
+use crate::ask::{Encoding, Parameters};
 use crate::codes::{Coded, Term, scaling};
 use crate::distance::{Distance, inverse_norm};
 use crate::error::Result;
@@ -8,6 +8,9 @@ use crate::format::{TERM_BYTES, f32_at};
 use crate::segment::View;
 use crate::simd::{self, Rows, Sum};
 use crate::walk::Measure;
+
+/// Rows whose lower halves are asked for before they are joined.
+const AHEAD: usize = 8;
 
 /// Distances to the rows as they were given.
 pub(crate) struct Exact<'a> {
@@ -24,30 +27,18 @@ impl<'a> Exact<'a> {
             inverse: inverse_norm(query),
         }
     }
-}
 
-impl Measure for Exact<'_> {
-    fn measure(&mut self, rows: &[u32], apart: &mut Vec<f32>) -> Result<()> {
-        let view = self.view;
-        let layout = view.layout;
-        let given = Rows {
-            bytes: &view.bytes[layout.rows.clone()],
-            stride: layout.row_stride,
-            width: 4 * self.query.len(),
-        };
-        check_rows(view, layout.rows.start, &given, rows)?;
-        match view.header.parameters.distance {
-            Distance::Euclidean => simd::gather(Sum::SquaresF32, self.query, given, rows, apart),
-            Distance::InnerProduct => {
-                simd::gather(Sum::ProductsF32, self.query, given, rows, apart);
-                apart.iter_mut().for_each(|apart| *apart = 1.0 - *apart);
-            }
+    /// From products to distances.
+    fn finish(&self, rows: &[u32], apart: &mut [f32]) -> Result<()> {
+        let View { header, bytes, .. } = self.view;
+        match header.parameters.distance {
+            Distance::Euclidean => {}
+            Distance::InnerProduct => apart.iter_mut().for_each(|apart| *apart = 1.0 - *apart),
             Distance::Cosine => {
-                simd::gather(Sum::ProductsF32, self.query, given, rows, apart);
                 for (apart, row) in apart.iter_mut().zip(rows) {
-                    let at = layout.inverse.start + 4 * *row as usize;
-                    view.check(at, 4)?;
-                    *apart = 1.0 - *apart * (self.inverse * f32_at(view.bytes, at));
+                    let at = self.view.layout.inverse.start + 4 * *row as usize;
+                    self.view.check(at, 4)?;
+                    *apart = 1.0 - *apart * (self.inverse * f32_at(bytes, at));
                 }
             }
         }
@@ -55,10 +46,51 @@ impl Measure for Exact<'_> {
     }
 }
 
+impl Measure for Exact<'_> {
+    fn measure(&mut self, rows: &[u32], apart: &mut Vec<f32>) -> Result<()> {
+        let Parameters {
+            distance, encoding, ..
+        } = self.view.header.parameters;
+        if encoding == Encoding::Bf16 {
+            let mut whole = Vec::with_capacity(self.query.len());
+            apart.clear();
+            let first = rows.iter().take(AHEAD);
+            first.for_each(|row| self.view.prefetch_lower(*row));
+            for (at, row) in rows.iter().enumerate() {
+                if let Some(next) = rows.get(at + AHEAD) {
+                    self.view.prefetch_lower(*next);
+                }
+                self.view.join(*row, &mut whole)?;
+                let row = simd::bytes_of(&whole);
+                apart.push(match distance {
+                    Distance::Euclidean => simd::squared(self.query, row),
+                    _ => simd::dot(self.query, row),
+                });
+            }
+            return self.finish(rows, apart);
+        }
+        let layout = self.view.layout;
+        let given = Rows {
+            bytes: &self.view.bytes[layout.rows.clone()],
+            stride: layout.row_stride,
+            width: layout.row_width,
+        };
+        check_rows(self.view, layout.rows.start, &given, rows)?;
+        let sum = match distance {
+            Distance::Euclidean => Sum::SquaresF32,
+            _ => Sum::ProductsF32,
+        };
+        simd::gather(sum, self.query, given, rows, apart);
+        self.finish(rows, apart)
+    }
+}
+
 /// Distances to the codes of rows: near enough to order them. Not in the unit of the answer.
 pub(crate) enum Near<'a> {
     /// The rows are not coded.
     Exact(Exact<'a>),
+    /// Numbers without their lower halves; the exact distances follow from the same sums.
+    Upper(Exact<'a>),
     /// Halves; the query is scaled as they are.
     Halves(View<'a>, &'a [f32]),
     /// Codes of 8 bits.
@@ -75,6 +107,7 @@ impl<'a> Near<'a> {
         products: &'a mut Vec<i32>,
     ) -> Near<'a> {
         match (view.header.parameters.encoding, view.quantiser) {
+            (Encoding::Bf16, _) => Near::Upper(Exact::new(view, query)),
             (Encoding::F16, _) => {
                 let factor = view.header.factor * scaling(view.header.parameters.distance, query);
                 scaled.clear();
@@ -102,6 +135,16 @@ impl Measure for Near<'_> {
     fn measure(&mut self, rows: &[u32], apart: &mut Vec<f32>) -> Result<()> {
         match self {
             Near::Exact(exact) => exact.measure(rows, apart),
+            Near::Upper(exact) => {
+                let codes = codes(exact.view);
+                check_rows(exact.view, exact.view.layout.codes.start, &codes, rows)?;
+                let sum = match exact.view.header.parameters.distance {
+                    Distance::Euclidean => Sum::SquaresBf16,
+                    _ => Sum::ProductsBf16,
+                };
+                simd::gather(sum, exact.query, codes, rows, apart);
+                exact.finish(rows, apart)
+            }
             Near::Halves(view, query) => {
                 let codes = codes(*view);
                 check_rows(*view, view.layout.codes.start, &codes, rows)?;

@@ -1,12 +1,15 @@
 //! A segment: rows, their keys and their graph, read where the bytes lie.
 
-use crate::ask::{Ask, Key, Neighbour, Parameters, Row};
+use std::ops::Range;
+
+use crate::ask::{Ask, Encoding, Key, Neighbour, Parameters, Row};
 use crate::bitmap::Bitmap;
 use crate::codes::Quantiser;
 use crate::error::{Error, Result};
 use crate::format::{Header, KEY_BYTES, Layout, f32_at, u32_at, u64_at};
 use crate::scratch::Scratch;
 use crate::search;
+use crate::simd;
 use crate::sums::Sums;
 
 /// Rows of one length with their keys and their graph, in bytes that never change.
@@ -145,12 +148,20 @@ impl<B: AsRef<[u8]>> Segment<B> {
 
     /// A row as it was given, to the bit. Fails beyond the last, and where its block is corrupt.
     pub fn vector(&self, row: Row) -> Result<Vec<f32>> {
-        self.view().has(row)?;
-        let start = self.layout.rows.start + self.layout.row_stride * row.0 as usize;
-        let width = 4 * self.header.parameters.dim;
-        self.view().check(start, width)?;
-        let numbers = self.bytes.as_ref()[start..start + width].chunks_exact(4);
-        Ok(numbers.map(|four| f32_at(four, 0)).collect())
+        let view = self.view();
+        view.has(row)?;
+        let mut out = Vec::with_capacity(self.dim());
+        match self.header.parameters.encoding {
+            Encoding::Bf16 => view.join(row.0, &mut out)?,
+            _ => {
+                let start = self.layout.rows.start + self.layout.row_stride * row.0 as usize;
+                let width = self.layout.row_width;
+                view.check(start, width)?;
+                let numbers = self.bytes.as_ref()[start..start + width].chunks_exact(4);
+                out.extend(numbers.map(|four| f32_at(four, 0)));
+            }
+        }
+        Ok(out)
     }
 
     /// Checks every byte that was not yet: after it, no search checks any.
@@ -209,6 +220,29 @@ impl View<'_> {
         }
     }
 
+    /// Sets `out` to a row whose numbers lie in two halves.
+    pub(crate) fn join(&self, row: u32, out: &mut Vec<f32>) -> Result<()> {
+        let layout = self.layout;
+        let part = |section: &Range<usize>, stride: usize| {
+            let start = section.start + stride * row as usize;
+            self.check(start, layout.row_width)?;
+            Ok(self.bytes[start..start + layout.row_width].as_chunks().0)
+        };
+        let upper = part(&layout.codes, layout.code_stride)?;
+        let lower = part(&layout.rows, layout.row_stride)?;
+        let wide = |half: &[u8; 2]| u32::from(u16::from_le_bytes(*half));
+        let halves = upper.iter().zip(lower);
+        out.clear();
+        out.extend(halves.map(|(upper, lower)| f32::from_bits(wide(upper) << 16 | wide(lower))));
+        Ok(())
+    }
+
+    /// Asks for the halves of a row that no walk has read.
+    pub(crate) fn prefetch_lower(&self, row: u32) {
+        let start = self.layout.rows.start + self.layout.row_stride * row as usize;
+        simd::prefetch(&self.bytes[start..start + self.layout.row_width]);
+    }
+
     /// Checks the blocks of some bytes of the sections, if any block was not yet.
     #[inline]
     pub(crate) fn check(&self, start: usize, width: usize) -> Result<()> {
@@ -225,7 +259,6 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    use crate::ask::Encoding;
     use crate::build;
     use crate::distance::Distance;
     use crate::sums::seal;
@@ -239,7 +272,7 @@ mod tests {
             .collect();
         let keys: Vec<Key> = (0..len as u64).map(|row| [row, row]).collect();
         let mut bits = 1_u64;
-        for (round, encoding) in [Encoding::F32, Encoding::F16, Encoding::Int8]
+        for (round, encoding) in [Encoding::F32, Encoding::Bf16, Encoding::F16, Encoding::Int8]
             .iter()
             .cycle()
             .take(120)

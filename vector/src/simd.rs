@@ -1,7 +1,7 @@
 //! Distances of one query to many rows, by what the processor has.
 //!
 //! The only unsafe code of this crate. Each kernel has a scalar twin; a test compares them. Rows are bytes of any
-//! alignment: `f32` or `f16` in little-endian order, or codes of 8 bits.
+//! alignment: `f32`, `f16` or the upper halves of `f32`, in little-endian order, or codes of 8 bits.
 #![expect(
     unsafe_code,
     reason = "vector instructions; each block says why it is sound"
@@ -34,6 +34,20 @@ pub(crate) enum Sum {
     ProductsF32,
     SquaresF16,
     ProductsF16,
+    SquaresBf16,
+    ProductsBf16,
+}
+
+/// The numbers of a row: `f32`.
+const FULL: u8 = 0;
+/// `f16`.
+const HALF: u8 = 1;
+/// The upper halves of `f32`.
+const UPPER: u8 = 2;
+
+/// Bytes of a number.
+const fn size(form: u8) -> usize {
+    if form == FULL { 4 } else { 2 }
 }
 
 /// The widest instructions that kernels may use here.
@@ -96,17 +110,19 @@ pub(crate) fn dot(query: &[f32], row: &[u8]) -> f32 {
 pub(crate) fn gather(sum: Sum, query: &[f32], rows: Rows, ids: &[u32], out: &mut Vec<f32>) {
     let wide = match sum {
         Sum::SquaresF32 | Sum::ProductsF32 => 4,
-        Sum::SquaresF16 | Sum::ProductsF16 => 2,
+        _ => 2,
     };
     assert!(
         rows.width >= query.len() * wide,
         "rows as wide as the query"
     );
     match sum {
-        Sum::SquaresF32 => gather_by::<true, false>(level(), query, rows, ids, out),
-        Sum::ProductsF32 => gather_by::<false, false>(level(), query, rows, ids, out),
-        Sum::SquaresF16 => gather_by::<true, true>(level(), query, rows, ids, out),
-        Sum::ProductsF16 => gather_by::<false, true>(level(), query, rows, ids, out),
+        Sum::SquaresF32 => gather_by::<true, FULL>(level(), query, rows, ids, out),
+        Sum::ProductsF32 => gather_by::<false, FULL>(level(), query, rows, ids, out),
+        Sum::SquaresF16 => gather_by::<true, HALF>(level(), query, rows, ids, out),
+        Sum::ProductsF16 => gather_by::<false, HALF>(level(), query, rows, ids, out),
+        Sum::SquaresBf16 => gather_by::<true, UPPER>(level(), query, rows, ids, out),
+        Sum::ProductsBf16 => gather_by::<false, UPPER>(level(), query, rows, ids, out),
     }
 }
 
@@ -155,28 +171,30 @@ pub(crate) fn prefetch_rows(rows: &[u32]) {
 
 fn one(level: Level, sum: Sum, query: &[f32], row: &[u8]) -> f32 {
     match sum {
-        Sum::SquaresF32 => one_by::<true, false>(level, query, row),
-        Sum::ProductsF32 => one_by::<false, false>(level, query, row),
-        Sum::SquaresF16 => one_by::<true, true>(level, query, row),
-        Sum::ProductsF16 => one_by::<false, true>(level, query, row),
+        Sum::SquaresF32 => one_by::<true, FULL>(level, query, row),
+        Sum::ProductsF32 => one_by::<false, FULL>(level, query, row),
+        Sum::SquaresF16 => one_by::<true, HALF>(level, query, row),
+        Sum::ProductsF16 => one_by::<false, HALF>(level, query, row),
+        Sum::SquaresBf16 => one_by::<true, UPPER>(level, query, row),
+        Sum::ProductsBf16 => one_by::<false, UPPER>(level, query, row),
     }
 }
 
-fn one_by<const SQUARES: bool, const HALF: bool>(level: Level, query: &[f32], row: &[u8]) -> f32 {
+fn one_by<const SQUARES: bool, const FORM: u8>(level: Level, query: &[f32], row: &[u8]) -> f32 {
     match level {
-        Level::Scalar => sum_scalar::<SQUARES, HALF>(query, row),
+        Level::Scalar => sum_scalar::<SQUARES, FORM>(query, row),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `level` comes from `levels`, which names only what the processor has.
-        Level::Avx2 => unsafe { x86::sum_256::<SQUARES, HALF>(query, row) },
+        Level::Avx2 => unsafe { x86::sum_256::<SQUARES, FORM>(query, row) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Level::Avx512 => unsafe { x86::sum_512::<SQUARES, HALF>(query, row) },
+        Level::Avx512 => unsafe { x86::sum_512::<SQUARES, FORM>(query, row) },
         #[cfg(target_arch = "aarch64")]
-        Level::Neon => neon::sum::<SQUARES, HALF>(query, row),
+        Level::Neon => neon::sum::<SQUARES, FORM>(query, row),
     }
 }
 
-fn gather_by<const SQUARES: bool, const HALF: bool>(
+fn gather_by<const SQUARES: bool, const FORM: u8>(
     level: Level,
     query: &[f32],
     rows: Rows,
@@ -187,27 +205,27 @@ fn gather_by<const SQUARES: bool, const HALF: bool>(
     match level {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `level` comes from `levels`, which names only what the processor has.
-        Level::Avx2 => unsafe { x86::gather_256::<SQUARES, HALF>(query, rows, ids, out) },
+        Level::Avx2 => unsafe { x86::gather_256::<SQUARES, FORM>(query, rows, ids, out) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Level::Avx512 => unsafe { x86::gather_512::<SQUARES, HALF>(query, rows, ids, out) },
+        Level::Avx512 => unsafe { x86::gather_512::<SQUARES, FORM>(query, rows, ids, out) },
         _ => {
-            let of = |id: &u32| one_by::<SQUARES, HALF>(level, query, rows.row(*id));
+            let of = |id: &u32| one_by::<SQUARES, FORM>(level, query, rows.row(*id));
             out.extend(ids.iter().map(of));
         }
     }
 }
 
 /// The twin of the kernels for numbers. A row shorter than the query ends the sum.
-fn sum_scalar<const SQUARES: bool, const HALF: bool>(query: &[f32], row: &[u8]) -> f32 {
+fn sum_scalar<const SQUARES: bool, const FORM: u8>(query: &[f32], row: &[u8]) -> f32 {
     let term = |q: &f32, x: f32| match SQUARES {
         true => (q - x) * (q - x),
         false => q * x,
     };
-    if HALF {
+    if FORM != FULL {
         let halves = row
             .chunks_exact(2)
-            .map(|b| half_to_f32(u16::from_le_bytes([b[0], b[1]])));
+            .map(|b| number_of::<FORM>(u16::from_le_bytes([b[0], b[1]])));
         query.iter().zip(halves).map(|(q, x)| term(q, x)).sum()
     } else {
         let singles = row
@@ -221,6 +239,15 @@ fn sum_scalar<const SQUARES: bool, const HALF: bool>(query: &[f32], row: &[u8]) 
 fn codes_scalar(query: &[i8], row: &[u8]) -> i32 {
     let pairs = query.iter().zip(row);
     pairs.map(|(q, x)| i32::from(*q) * i32::from(*x)).sum()
+}
+
+/// The number that 16 bits stand for.
+#[inline]
+fn number_of<const FORM: u8>(bits: u16) -> f32 {
+    match FORM {
+        UPPER => f32::from_bits(u32::from(bits) << 16),
+        _ => half_to_f32(bits),
+    }
 }
 
 /// The number that the bits of a half stand for.
@@ -239,7 +266,7 @@ pub(crate) fn half_to_f32(bits: u16) -> f32 {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Rows, codes_scalar, prefetch, sum_scalar};
+    use super::{HALF, Rows, UPPER, codes_scalar, prefetch, size, sum_scalar};
 
     /// Bytes that are asked for before they are summed: as much as is on its way at once.
     const AHEAD_BYTES: usize = 8192;
@@ -250,7 +277,7 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-    pub(super) fn gather_512<const SQUARES: bool, const HALF: bool>(
+    pub(super) fn gather_512<const SQUARES: bool, const FORM: u8>(
         query: &[f32],
         rows: Rows,
         ids: &[u32],
@@ -263,12 +290,12 @@ mod x86 {
             if let Some(next) = ids.get(i + ahead) {
                 prefetch(rows.row(*next));
             }
-            out.push(sum_512::<SQUARES, HALF>(query, rows.row(*id)));
+            out.push(sum_512::<SQUARES, FORM>(query, rows.row(*id)));
         }
     }
 
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn gather_256<const SQUARES: bool, const HALF: bool>(
+    pub(super) fn gather_256<const SQUARES: bool, const FORM: u8>(
         query: &[f32],
         rows: Rows,
         ids: &[u32],
@@ -281,20 +308,20 @@ mod x86 {
             if let Some(next) = ids.get(i + ahead) {
                 prefetch(rows.row(*next));
             }
-            out.push(sum_256::<SQUARES, HALF>(query, rows.row(*id)));
+            out.push(sum_256::<SQUARES, FORM>(query, rows.row(*id)));
         }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
     #[inline]
-    pub(super) fn sum_512<const SQUARES: bool, const HALF: bool>(query: &[f32], row: &[u8]) -> f32 {
-        let size = if HALF { 2 } else { 4 };
+    pub(super) fn sum_512<const SQUARES: bool, const FORM: u8>(query: &[f32], row: &[u8]) -> f32 {
+        let size = size(FORM);
         let dim = query.len().min(row.len() / size);
         let mut sums = [_mm512_setzero_ps(); 4];
         let mut at = 0;
         while at + 64 <= dim {
             for (lane, sum) in sums.iter_mut().enumerate() {
-                *sum = step_512::<SQUARES, HALF>(*sum, query, row, at + 16 * lane, u16::MAX);
+                *sum = step_512::<SQUARES, FORM>(*sum, query, row, at + 16 * lane, u16::MAX);
             }
             at += 64;
         }
@@ -305,7 +332,7 @@ mod x86 {
             } else {
                 (1 << (dim - at)) - 1
             };
-            sums[lane] = step_512::<SQUARES, HALF>(sums[lane], query, row, at, mask);
+            sums[lane] = step_512::<SQUARES, FORM>(sums[lane], query, row, at, mask);
             lane += 1;
             at += 16;
         }
@@ -319,7 +346,7 @@ mod x86 {
     /// Adds 16 terms from `at`; those without a bit in `mask` are not read.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
     #[inline]
-    fn step_512<const SQUARES: bool, const HALF: bool>(
+    fn step_512<const SQUARES: bool, const FORM: u8>(
         sum: __m512,
         query: &[f32],
         row: &[u8],
@@ -330,11 +357,14 @@ mod x86 {
         // the query and the row; masked loads do not touch the others. Unaligned loads.
         let (q, x) = unsafe {
             let q = _mm512_maskz_loadu_ps(mask, query.as_ptr().add(at));
-            let x = if HALF {
-                let halves = row.as_ptr().cast::<i16>().add(at);
-                _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, halves))
-            } else {
-                _mm512_maskz_loadu_ps(mask, row.as_ptr().cast::<f32>().add(at))
+            let halves = row.as_ptr().cast::<i16>().wrapping_add(at);
+            let x = match FORM {
+                HALF => _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, halves)),
+                UPPER => {
+                    let wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, halves));
+                    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+                }
+                _ => _mm512_maskz_loadu_ps(mask, row.as_ptr().cast::<f32>().add(at)),
             };
             (q, x)
         };
@@ -348,8 +378,8 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma,f16c")]
     #[inline]
-    pub(super) fn sum_256<const SQUARES: bool, const HALF: bool>(query: &[f32], row: &[u8]) -> f32 {
-        let size = if HALF { 2 } else { 4 };
+    pub(super) fn sum_256<const SQUARES: bool, const FORM: u8>(query: &[f32], row: &[u8]) -> f32 {
+        let size = size(FORM);
         let dim = query.len().min(row.len() / size);
         let mut sums = [_mm256_setzero_ps(); 4];
         let mut at = 0;
@@ -358,10 +388,14 @@ mod x86 {
             // SAFETY: eight numbers from `at` end at most at `dim`, the shorter of both. Unaligned loads.
             let (q, x) = unsafe {
                 let q = _mm256_loadu_ps(query.as_ptr().add(at));
-                let x = if HALF {
-                    _mm256_cvtph_ps(_mm_loadu_si128(row.as_ptr().add(2 * at).cast()))
-                } else {
-                    _mm256_loadu_ps(row.as_ptr().add(4 * at).cast())
+                let x = match FORM {
+                    HALF => _mm256_cvtph_ps(_mm_loadu_si128(row.as_ptr().add(2 * at).cast())),
+                    UPPER => {
+                        let eight = _mm_loadu_si128(row.as_ptr().add(2 * at).cast());
+                        let wide = _mm256_cvtepu16_epi32(eight);
+                        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+                    }
+                    _ => _mm256_loadu_ps(row.as_ptr().add(4 * at).cast()),
                 };
                 (q, x)
             };
@@ -380,7 +414,7 @@ mod x86 {
         let four = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps::<1>(all));
         let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
         let one = _mm_add_ss(two, _mm_movehdup_ps(two));
-        _mm_cvtss_f32(one) + sum_scalar::<SQUARES, HALF>(&query[at..], &row[at * size..])
+        _mm_cvtss_f32(one) + sum_scalar::<SQUARES, FORM>(&query[at..], &row[at * size..])
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
@@ -479,11 +513,11 @@ mod x86 {
 mod neon {
     use std::arch::aarch64::*;
 
-    use super::{codes_scalar, half_to_f32, sum_scalar};
+    use super::{FULL, codes_scalar, number_of, size, sum_scalar};
 
     /// Halves are widened one by one: conversions of vectors need more than NEON has everywhere.
-    pub(super) fn sum<const SQUARES: bool, const HALF: bool>(query: &[f32], row: &[u8]) -> f32 {
-        let size = if HALF { 2 } else { 4 };
+    pub(super) fn sum<const SQUARES: bool, const FORM: u8>(query: &[f32], row: &[u8]) -> f32 {
+        let size = size(FORM);
         let dim = query.len().min(row.len() / size);
         let mut at = 0;
         // SAFETY: NEON is part of AArch64; four numbers from `at` end at most at `dim`, the shorter of both.
@@ -491,9 +525,10 @@ mod neon {
             let mut sum = vdupq_n_f32(0.0);
             while at + 4 <= dim {
                 let q = vld1q_f32(query.as_ptr().add(at));
-                let x = if HALF {
-                    let half =
-                        |i: usize| half_to_f32(u16::from_le_bytes([row[2 * i], row[2 * i + 1]]));
+                let x = if FORM != FULL {
+                    let half = |i: usize| {
+                        number_of::<FORM>(u16::from_le_bytes([row[2 * i], row[2 * i + 1]]))
+                    };
                     let four = [half(at), half(at + 1), half(at + 2), half(at + 3)];
                     vld1q_f32(four.as_ptr())
                 } else {
@@ -509,7 +544,7 @@ mod neon {
             }
             vaddvq_f32(sum)
         };
-        total + sum_scalar::<SQUARES, HALF>(&query[at..], &row[at * size..])
+        total + sum_scalar::<SQUARES, FORM>(&query[at..], &row[at * size..])
     }
 
     pub(super) fn codes(query: &[i8], row: &[u8]) -> i32 {
@@ -560,6 +595,8 @@ mod tests {
             (Sum::ProductsF32, 4),
             (Sum::SquaresF16, 2),
             (Sum::ProductsF16, 2),
+            (Sum::SquaresBf16, 2),
+            (Sum::ProductsBf16, 2),
         ];
         for (dim, (sum, size)) in DIMS.iter().flat_map(|dim| sums.map(|sum| (*dim, sum))) {
             let query = numbers(dim, 7);

@@ -12,7 +12,7 @@ const DISTANCES: [Distance; 3] = [
     Distance::Cosine,
     Distance::InnerProduct,
 ];
-const ENCODINGS: [Encoding; 3] = [Encoding::F32, Encoding::F16, Encoding::Int8];
+const ENCODINGS: [Encoding; 4] = [Encoding::F32, Encoding::Bf16, Encoding::F16, Encoding::Int8];
 
 /// Numbers that look random (xorshift), between -1 and 1.
 struct Random(u64);

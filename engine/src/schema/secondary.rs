@@ -128,7 +128,7 @@ impl VectorConfig {
                 "encoding" => {
                     let encoding = encoding_of(value);
                     read.encoding = encoding
-                        .ok_or_else(|| format!("{key} is :f32, :f16 or :int8, not {value}"))?;
+                        .ok_or_else(|| format!("{key} is :f32, :bf16, :f16 or :int8, not {value}"))?;
                 }
                 ignored if IGNORED_KEYS.contains(&ignored) => {}
                 _ => {
@@ -148,6 +148,7 @@ impl VectorConfig {
 fn encoding_of(name: &Value) -> Option<Encoding> {
     match name.as_keyword()?.as_str() {
         "f32" => Some(Encoding::F32),
+        "bf16" => Some(Encoding::Bf16),
         "f16" => Some(Encoding::F16),
         "int8" => Some(Encoding::Int8),
         _ => None,

@@ -157,6 +157,14 @@ impl Frozen<'_> {
         let codes = &self.draft.codes;
         match self.parameters.encoding {
             Encoding::F32 => {}
+            Encoding::Bf16 => {
+                let rows = bytes[layout.codes.clone()].par_chunks_exact_mut(layout.code_stride);
+                rows.zip(&self.places).for_each(|(out, place)| {
+                    for (two, x) in out.chunks_exact_mut(2).zip(self.given(*place)) {
+                        two.copy_from_slice(&x.to_le_bytes()[2..]);
+                    }
+                });
+            }
             Encoding::F16 => {
                 let rows = bytes[layout.codes.clone()].par_chunks_exact_mut(layout.code_stride);
                 rows.zip(&self.places).for_each(|(out, place)| {
@@ -189,8 +197,15 @@ impl Frozen<'_> {
         let layout = &self.layout;
         let rows = bytes[layout.rows.clone()].par_chunks_exact_mut(layout.row_stride);
         rows.zip(&self.places).for_each(|(out, place)| {
-            let row = simd::bytes_of(self.given(*place));
-            out[..row.len()].copy_from_slice(row);
+            let row = self.given(*place);
+            if self.parameters.encoding == Encoding::Bf16 {
+                for (two, x) in out.chunks_exact_mut(2).zip(row) {
+                    two.copy_from_slice(&x.to_le_bytes()[..2]);
+                }
+            } else {
+                let row = simd::bytes_of(row);
+                out[..row.len()].copy_from_slice(row);
+            }
         });
         if self.parameters.distance == Distance::Cosine {
             let norms = bytes[layout.inverse.clone()].par_chunks_exact_mut(4);
