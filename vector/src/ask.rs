@@ -43,12 +43,12 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// The usual parameters: `m` 16, `ef_construction` 200, rows as given.
+    /// The usual parameters: `m` 16, `ef_construction` 200, rows in halves.
     pub fn of(dim: usize, distance: Distance) -> Parameters {
         Parameters {
             dim,
             distance,
-            encoding: Encoding::F32,
+            encoding: Encoding::Bf16,
             m: 16,
             ef_construction: 200,
             seed: 0,

@@ -105,7 +105,7 @@ impl VectorConfig {
             m: 16,
             ef_construction: 200,
             ef_search: 50,
-            encoding: Encoding::F32,
+            encoding: Encoding::Bf16,
         };
         for (key, value) in config {
             let name = key.as_keyword().map_or("", Keyword::as_str);
