@@ -53,19 +53,20 @@ fn load_models() {
     });
 }
 
-fn connected(id: u128) -> Conn {
+/// - `kept`: what else is said of the attribute of vectors.
+fn connected(id: u128, kept: &str) -> Conn {
     load_models();
     let config = Config::memory(Uuid::from_u128(id));
     create_database(&config).unwrap();
     let conn = Conn::connect(&config).unwrap();
-    transact(
-        &conn,
-        "[{:db/ident :name :db/valueType :db.type/string :db/cardinality :db.cardinality/one :db/unique :db.unique/identity}
-          {:db/ident :body :db/valueType :db.type/string :db/cardinality :db.cardinality/one}
-          {:db/ident :vector :db/valueType :db.type/float-array :db/cardinality :db.cardinality/one
-           :db.embed/from :body :db.embed/model \"test:letters\"}
-          {:db/ident :idx/body :db.secondary/type :hnsw :db.secondary/attrs [:vector] :db.secondary/config {:dim 26 :distance :cosine}}]",
+    let schema = format!(
+        "[{{:db/ident :name :db/valueType :db.type/string :db/cardinality :db.cardinality/one :db/unique :db.unique/identity}}
+          {{:db/ident :body :db/valueType :db.type/string :db/cardinality :db.cardinality/one}}
+          {{:db/ident :vector :db/valueType :db.type/float-array :db/cardinality :db.cardinality/one
+           :db.embed/from :body :db.embed/model \"test:letters\" {kept}}}
+          {{:db/ident :idx/body :db.secondary/type :hnsw :db.secondary/attrs [:vector] :db.secondary/config {{:dim 26 :distance :cosine}}}}]",
     );
+    transact(&conn, &schema);
     conn
 }
 
@@ -101,7 +102,12 @@ fn near(db: &crate::db::Db, text: &str) -> Result<String> {
 
 #[test]
 fn vectors_follow_their_texts() {
-    let conn = connected(0xE0BED);
+    follow_their_texts(0xE0BED, "");
+    follow_their_texts(0xE0BEF, ":db.secondary/only true");
+}
+
+fn follow_their_texts(id: u128, kept: &str) {
+    let conn = connected(id, kept);
     transact(
         &conn,
         "[{:name \"1\" :body \"aaaa\"} {:name \"2\" :body \"aab\"} {:name \"3\" :body \"zzz\"} {:name \"4\" :body \"zy\"}]",
@@ -130,7 +136,7 @@ fn vectors_follow_their_texts() {
 
 #[test]
 fn vectors_of_two_models_are_not_mixed() {
-    let conn = connected(0xE0BEE);
+    let conn = connected(0xE0BEE, "");
     transact(
         &conn,
         "[{:name \"1\" :body \"aaaa\"} {:name \"2\" :body \"b\"}]",

@@ -127,8 +127,9 @@ impl VectorConfig {
                 }
                 "encoding" => {
                     let encoding = encoding_of(value);
-                    read.encoding = encoding
-                        .ok_or_else(|| format!("{key} is :f32, :bf16, :f16 or :int8, not {value}"))?;
+                    read.encoding = encoding.ok_or_else(|| {
+                        format!("{key} is :f32, :bf16, :f16 or :int8, not {value}")
+                    })?;
                 }
                 ignored if IGNORED_KEYS.contains(&ignored) => {}
                 _ => {
