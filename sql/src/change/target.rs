@@ -105,6 +105,12 @@ impl AttrColumn {
                 n.to_f64().map_or(Value::BigDec(n), Value::Double)
             }
             (Some(ValueType::Tuple), Value::Str(text)) => edn::read(&text)?,
+            // Where columns have the names of arrays, the list of an array comes as text.
+            (Some(ValueType::FloatArray | ValueType::DoubleArray), Value::Str(text))
+                if text.starts_with('[') =>
+            {
+                edn::read(&text).map_err(|_| wrong(&Value::Str(text)))?
+            }
             (_, cell) => cell,
         })
     }
