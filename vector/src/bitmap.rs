@@ -76,6 +76,29 @@ impl Bitmap {
         self.count
     }
 
+    /// The bits of the rows, in words of 64 from the first row on.
+    pub(crate) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// About `most` rows of the set, at even steps in ascending order.
+    pub(crate) fn sample(&self, most: usize) -> impl Iterator<Item = Row> {
+        let step = (self.count / most.max(1)).max(1);
+        let mut next = step / 2;
+        let mut before = 0;
+        self.words.iter().enumerate().flat_map(move |(at, word)| {
+            let first = next - before;
+            let count = word.count_ones() as usize;
+            next += step * count.saturating_sub(first).div_ceil(step);
+            before += count;
+            let ranks = (first..count).step_by(step);
+            ranks.map(move |rank| {
+                let rest = (0..rank).fold(*word, |rest, _| rest & (rest - 1));
+                Row(64 * at as u32 + rest.trailing_zeros())
+            })
+        })
+    }
+
     /// The rows in the set, ascending.
     pub fn iter(&self) -> impl Iterator<Item = Row> {
         self.words.iter().enumerate().flat_map(|(at, word)| {
@@ -105,6 +128,21 @@ mod tests {
             }
             assert_eq!(rows, Bitmap::full(len));
             assert!(!rows.contains(Row(len as u32)));
+            assert!(rows.sample(len).eq(rows.iter()));
+        }
+    }
+    #[test]
+    fn samples_are_spread_over_all_rows() {
+        let mut rows = Bitmap::empty(1000);
+        (300..900).step_by(2).for_each(|row| {
+            rows.insert(Row(row));
+        });
+        for (most, found) in [(1, 1), (7, 7), (100, 100), (300, 300), (9999, 300)] {
+            let sample: Vec<u32> = rows.sample(most).map(|row| row.0).collect();
+            assert_eq!(sample.len(), found);
+            let step = 2 * (300 / most).max(1) as u32;
+            assert!(sample.is_sorted_by(|a, b| a + step == *b));
+            assert!(sample.iter().all(|row| rows.contains(Row(*row))));
         }
     }
 }

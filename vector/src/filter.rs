@@ -1,86 +1,246 @@
 //! The nearest of the rows of a filter.
 //!
-//! Few rows are scanned. Of many, enough lie among those that a walk through all rows meets. Where they do not, since
-//! the filter keeps rows that are far from the query, the walk sees its rows alone.
+//! Few rows are scanned. Among more, a walk sees no others: where the filter holds neighbours back, what these lead to
+//! stands for them (ACORN, Patel et al. 2024). It begins where a walk through all rows would; where nearly none of the
+//! filter's rows lie there, also at rows from all over it. Where they lie so scattered that such a walk would lose its
+//! way, they are scanned, or, if they are too many, enough of them lie among those that a walk through all rows meets.
 
 use crate::ask::Row;
 use crate::bitmap::Bitmap;
 use crate::error::Result;
-use crate::format::NO_ROW;
 use crate::links::{Links, lowest};
 use crate::measure::Near;
-use crate::scratch::{Pool, Visited};
+use crate::scratch::{Pool, Unseen, Visited};
 use crate::search::descend;
 use crate::segment::View;
 use crate::walk::{Graph, Measure, Walk};
 
-/// Distances of a walk before it keeps any candidate: those from layer to layer.
+/// Rows that are scanned in the time in which a walk through the rows of a filter keeps one candidate: 48 rows of 128
+/// numbers of 32 bits, which are level at 3,000 rows and `ef` 64; more of fewer bits.
+const SCANNED_EACH: usize = 48;
+/// Candidates that such a walk keeps, for every hundred asked for: it meets more rows from each.
+const KEPT_PERCENT: usize = 75;
+/// It ends when so many times as much work as candidates were asked for changed nothing among the nearest:
+const PATIENCE: usize = 16;
+/// the distances from a row and, for its links, so many more.
+const WORK_OF_ROW: usize = 16;
+/// Rows from all over the filter that it begins with where fewer lie near its start than by lot would,
+const SEEDS: usize = 192;
+/// divided by this.
+const FEWER: usize = 2;
+/// Rows that it sees at most from each row, but for those that a last neighbour adds.
+const PAST_MAX: usize = 48;
+/// Neighbours that the filter holds back and that it looks past from each row; each row found there allows another.
+const VIAS: usize = 6;
+/// Neighbours of a row that it looks past at most.
+const VIAS_MAX: usize = 64;
+/// Lists of links that are asked for before they are read.
+const AHEAD: usize = 8;
+/// After so many rows it judges whether their neighbours suffice,
+const JUDGED_ROWS: usize = 16;
+/// which they do not if fewer than one of so many passes.
+const SCATTERED: usize = 18;
+
+/// Distances of a walk through all rows before it keeps any candidate: those from layer to layer.
 const DESCENT: usize = 150;
-/// Distances of a walk for each candidate that it keeps.
+/// Distances of such a walk for each candidate that it keeps.
 const DISTANCES_EACH: usize = 9;
-/// Rows that are scanned in the time of one distance of a walk, times two: the next ones are known early.
-const SCANNED_PER_TWO: usize = 5;
-/// Rows that are scanned in the time in which a walk through the rows of a filter keeps one candidate.
-const SCANNED_EACH: usize = 80;
-/// Of the nearest rows met, those of the filter that a walk through all rows expects before it judges by them.
+/// Rows that are scanned in the time of one of them: the next ones are known early.
+const SCANNED_PER_DISTANCE: usize = 4;
+/// Of the nearest rows met, those of the filter that it expects before it judges by them.
 const EXPECTED: usize = 8;
 /// It gives up when it met fewer.
 const EXPECTED_MIN: usize = 4;
 /// It judges after so many times the rows among which it expects them.
 const JUDGED_AFTER: usize = 3;
-/// Rows of the filter that a walk through them begins with, beside those already met.
-const SEEDS: usize = 256;
-/// Rows that such a walk sees at most from each row.
-const PAST_MAX: usize = 32;
-/// Neighbours that it looks past from each row.
-const BETWEEN_MAX: usize = 64;
 
-/// Leaves the nearest rows of a filter in the pool of `walk`, at least `k` if it has as many.
-///
-/// - `hits`: memory.
-pub(crate) fn nearest(
-    walk: &mut Walk,
-    near: &mut Near,
-    view: View,
-    k: usize,
-    ef: usize,
-    filter: &Bitmap,
-    hits: &mut Pool,
-) -> Result<()> {
-    let (len, count) = (view.header.len, filter.count());
-    // As many as a walk with `ef` would find, had the filter held them back only then.
-    let spare = if near.is_exact() { 0 } else { k / 2 };
-    let most = (k + spare).max((ef as u64 * count as u64 / len as u64) as usize);
-    let expected = (most as u64 * len as u64 / count as u64) as usize;
-    let walked = DESCENT + DISTANCES_EACH * expected;
-    if k == count || count <= walked.saturating_mul(SCANNED_PER_TWO) / 2 {
-        return walk.scan(near, filter.iter().map(|row| row.0), most);
+/// What a search among the rows of a filter is asked for, and its memory.
+pub(crate) struct Among<'a> {
+    pub(crate) filter: &'a Bitmap,
+    /// Rows to find, no more than the filter has.
+    pub(crate) k: usize,
+    pub(crate) ef: usize,
+    pub(crate) hits: &'a mut Pool,
+    pub(crate) unseen: &'a mut Unseen,
+}
+
+/// What a walk through the rows of a filter came to.
+#[derive(PartialEq, Eq)]
+enum Came {
+    Through,
+    /// Too few of the rows are neighbours of others, even by way of one that is not of the filter.
+    Apart,
+}
+
+impl Among<'_> {
+    /// Leaves the nearest rows of the filter in the pool of `walk`, at least `k`.
+    pub(crate) fn nearest(self, walk: &mut Walk, near: &mut Near, view: View) -> Result<()> {
+        let (filter, k, ef) = (self.filter, self.k, self.ef);
+        let (len, count) = (view.header.len, filter.count());
+        // Codes order rows nearly: their nearest are measured again.
+        let spare = if near.is_exact() { 0 } else { k / 2 };
+        let rows = || filter.iter().map(|row| row.0);
+        if k == count || count <= ef.saturating_mul(SCANNED_EACH) {
+            return walk.scan(near, rows(), k + spare);
+        }
+        let start = descend(walk, near, view)?;
+        let links = lowest(view);
+        let mut kept = Kept {
+            links,
+            filter,
+            unseen: self.unseen,
+            vias: (len / count).clamp(VIAS, VIAS_MAX),
+            met: 0,
+            passing: 0,
+        };
+        kept.begin(walk, start, len)?;
+        if kept.run(walk, near, k + spare, ef)? == Came::Through && walk.pool.len() >= k {
+            return Ok(());
+        }
+        // As many as a walk with `ef` would find, had the filter held them back only then.
+        let most = (k + spare).max((ef as u64 * count as u64 / len as u64) as usize);
+        let expected = (most as u64 * len as u64 / count as u64) as usize;
+        let walked = DESCENT + DISTANCES_EACH * expected;
+        let mut through = Through {
+            filter,
+            hits: self.hits,
+            most,
+            len,
+            ef,
+        };
+        if count > walked.saturating_mul(SCANNED_PER_DISTANCE)
+            && through.all(walk, near, links, start, expected)?
+        {
+            std::mem::swap(walk.pool, self.hits);
+            return Ok(());
+        }
+        walk.scan(near, rows(), k + spare)
     }
-    let start = descend(walk, near, view)?;
-    let links = lowest(view);
-    let mut through = Through {
-        filter,
-        hits,
-        most,
-        len,
-        ef,
-    };
-    if through.all(walk, near, links, start, expected)? {
-        std::mem::swap(walk.pool, hits);
-        return Ok(());
+}
+
+/// The lowest layer as if it held only the rows of a filter.
+struct Kept<'a> {
+    links: Links<'a>,
+    filter: &'a Bitmap,
+    unseen: &'a mut Unseen,
+    /// Neighbours to look past from each row at first.
+    vias: usize,
+    /// Links of the rows so far,
+    met: usize,
+    /// and those to rows of the filter.
+    passing: usize,
+}
+
+impl Kept<'_> {
+    /// Leaves in `fresh` the rows that a walk begins with: those near `start` and, where they are few, some others.
+    fn begin(&mut self, walk: &mut Walk, start: u32, len: usize) -> Result<()> {
+        self.unseen.begin(self.filter);
+        walk.visited.begin(len);
+        walk.visited.insert(start);
+        walk.fresh.clear();
+        if self.unseen.take(start) {
+            walk.fresh.push(start);
+        }
+        self.expand(start, walk.visited, walk.fresh)?;
+        let by_lot = self.met as u64 * self.filter.count() as u64 / FEWER as u64;
+        if self.passing as u64 * (len as u64) < by_lot {
+            let sample = self.filter.sample(SEEDS).map(|row| row.0);
+            walk.fresh
+                .extend(sample.filter(|row| self.unseen.take(*row)));
+        }
+        (self.met, self.passing) = (0, 0);
+        Ok(())
     }
-    if count <= ef.saturating_mul(SCANNED_EACH) {
-        return walk.scan(near, filter.iter().map(|row| row.0), most);
+
+    /// Leaves in the pool the nearest rows that are found from those in `fresh` on.
+    ///
+    /// - `most`: the nearest that it tries to find.
+    fn run(&mut self, walk: &mut Walk, near: &mut Near, most: usize, ef: usize) -> Result<Came> {
+        let patience = ef.saturating_mul(PATIENCE);
+        walk.pool
+            .begin((ef.saturating_mul(KEPT_PERCENT) / 100).max(most));
+        let (mut farthest, mut still, mut rows) = (None, 0, 0);
+        loop {
+            near.measure(walk.fresh, walk.apart)?;
+            for (row, apart) in walk.fresh.iter().zip(walk.apart.iter()) {
+                walk.pool.insert(*apart, *row);
+            }
+            let now = walk.pool.at(most - 1);
+            still = if now == farthest && now.is_some() {
+                still + WORK_OF_ROW + walk.fresh.len()
+            } else {
+                0
+            };
+            farthest = now;
+            if rows == JUDGED_ROWS && self.passing * SCATTERED < self.met {
+                return Ok(Came::Apart);
+            }
+            match walk.pool.pop() {
+                Some((row, _)) if still <= patience => {
+                    if let Some(next) = walk.pool.peek() {
+                        self.links.prefetch(next);
+                    }
+                    walk.fresh.clear();
+                    self.expand(row, walk.visited, walk.fresh)?;
+                    rows += 1;
+                }
+                _ => return Ok(Came::Through),
+            }
+        }
     }
-    let graph = Kept { links, filter };
-    let each = (count / SEEDS).max(1);
-    let seeds = filter.iter().step_by(each).map(|row| row.0);
-    let starts: Vec<u32> = hits.iter().map(|(row, _)| row).chain(seeds).collect();
-    walk.run(&graph, near, &starts, len, ef)?;
-    if walk.pool.len() < k {
-        return walk.scan(near, filter.iter().map(|row| row.0), most);
+
+    /// Appends the rows to measure after a row: its neighbours, and theirs where the filter holds one back.
+    fn expand(&mut self, row: u32, visited: &mut Visited, fresh: &mut Vec<u32>) -> Result<()> {
+        let end = fresh.len() + PAST_MAX;
+        let mut held = [0; VIAS_MAX];
+        let mut count = 0;
+        for to in self.links.of(row)? {
+            self.met += 1;
+            if self.filter.contains(Row(to)) {
+                self.passing += 1;
+                fresh.extend(self.unseen.take(to).then_some(to));
+            } else if count < VIAS_MAX && !visited.contains(to) {
+                held[count] = to;
+                count += 1;
+            }
+        }
+        let held = &held[..count];
+        held.iter()
+            .take(AHEAD)
+            .for_each(|via| self.links.prefetch(*via));
+        let mut left = self.vias;
+        for (at, via) in held.iter().enumerate() {
+            if left == 0 || fresh.len() >= end {
+                break;
+            }
+            if let Some(next) = held.get(at + AHEAD) {
+                self.links.prefetch(*next);
+            }
+            visited.insert(*via);
+            left = left - 1 + self.append(*via, fresh)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Appends the unseen neighbours of a row; says how many. Branches on none: a processor could not guess them.
+    fn append(&mut self, via: u32, fresh: &mut Vec<u32>) -> Result<usize> {
+        let before = fresh.len();
+        let mut end = before;
+        fresh.resize(before + self.links.most(), 0);
+        for to in self.links.of(via)? {
+            fresh[end] = to;
+            end += usize::from(self.unseen.contains(to));
+        }
+        let unseen = end;
+        end = before;
+        for at in before..unseen {
+            let to = fresh[at];
+            fresh[end] = to;
+            end += usize::from(self.unseen.take(to));
+        }
+        fresh.truncate(end);
+        Ok(end - before)
+    }
 }
 
 /// A walk through all rows that counts those of a filter.
@@ -151,50 +311,5 @@ impl Through<'_> {
         let nearest = walk.pool.iter().take(among);
         let kept = nearest.filter(|(row, _)| self.filter.contains(Row(*row)));
         kept.count() < EXPECTED_MIN
-    }
-}
-
-/// The lowest layer as if it held only the rows of a filter.
-///
-/// What a row's neighbours lead to stands for those that the filter holds back (ACORN, Patel et al. 2024): up to
-/// [`PAST_MAX`] rows.
-struct Kept<'a> {
-    links: Links<'a>,
-    filter: &'a Bitmap,
-}
-
-impl Graph for Kept<'_> {
-    fn expand(&self, row: u32, visited: &mut Visited, fresh: &mut Vec<u32>) -> Result<()> {
-        let end = fresh.len() + PAST_MAX;
-        let mut between = [NO_ROW; BETWEEN_MAX];
-        let mut count = 0;
-        for to in self.links.of(row)? {
-            if self.filter.contains(Row(to)) {
-                if visited.insert(to) {
-                    fresh.push(to);
-                }
-            } else if count < BETWEEN_MAX && !visited.contains(to) {
-                between[count] = to;
-                count += 1;
-                self.links.prefetch(to);
-            }
-        }
-        for via in &between[..count] {
-            if fresh.len() >= end {
-                break;
-            }
-            visited.insert(*via);
-            let passing = self
-                .links
-                .of(*via)?
-                .filter(|to| self.filter.contains(Row(*to)));
-            fresh.extend(passing.filter(|to| visited.insert(*to)));
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn prefetch(&self, row: u32) {
-        self.links.prefetch(row);
     }
 }

@@ -41,6 +41,11 @@ pub(crate) fn upper(view: View<'_>, layer: usize) -> Links<'_> {
 }
 
 impl Links<'_> {
+    /// Most neighbours of a row.
+    pub(crate) fn most(&self) -> usize {
+        self.width / 4
+    }
+
     /// The neighbours of a row; rows beyond the last may be among them.
     #[inline]
     pub(crate) fn of(&self, row: u32) -> Result<impl Iterator<Item = u32>> {

@@ -1,11 +1,14 @@
 //! What a walk needs beside the graph: kept between searches, so that none allocates.
 
+use crate::bitmap::Bitmap;
+
 /// Memory of searches: one for each thread, for any segment. About a byte for each row of the largest.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) visited: Visited,
     pub(crate) pool: Pool,
     pub(crate) hits: Pool,
+    pub(crate) unseen: Unseen,
     pub(crate) fresh: Vec<u32>,
     pub(crate) apart: Vec<f32>,
     pub(crate) products: Vec<i32>,
@@ -53,6 +56,39 @@ impl Visited {
             }
             _ => false,
         }
+    }
+}
+
+/// The rows of a filter that a walk has not seen: one bit each, which is what fits into the nearest cache.
+#[derive(Debug, Default)]
+pub(crate) struct Unseen {
+    words: Vec<u64>,
+}
+
+impl Unseen {
+    /// All rows of a filter.
+    pub(crate) fn begin(&mut self, filter: &Bitmap) {
+        self.words.clear();
+        self.words.extend_from_slice(filter.words());
+    }
+
+    /// Whether a row of the filter was not seen.
+    #[inline]
+    pub(crate) fn contains(&self, row: u32) -> bool {
+        let word = self.words.get(row as usize / 64).copied().unwrap_or(0);
+        word >> (row % 64) & 1 == 1
+    }
+
+    /// Takes a row out; says whether it was there.
+    #[inline]
+    pub(crate) fn take(&mut self, row: u32) -> bool {
+        let Some(word) = self.words.get_mut(row as usize / 64) else {
+            return false;
+        };
+        let bit = 1 << (row % 64);
+        let was = *word & bit != 0;
+        *word &= !bit;
+        was
     }
 }
 
@@ -136,6 +172,11 @@ impl Pool {
         self.next
     }
 
+    /// The row at a place and its distance as one number; that of none if there are fewer.
+    pub(crate) fn at(&self, place: usize) -> Option<u64> {
+        self.entries.get(place).map(|one| one | 1)
+    }
+
     /// The nearest unmarked row, as far as it is known without a search.
     #[inline]
     pub(crate) fn peek(&self) -> Option<u32> {
@@ -204,7 +245,10 @@ mod tests {
         }
         assert_eq!(pool.iter().collect::<Vec<_>>(), [(4, 1.0), (2, 2.0)]);
         assert!(pool.refuses(2.5) && !pool.refuses(1.5));
+        let first = pool.at(0);
+        assert!(first < pool.at(1) && pool.at(2).is_none());
         assert_eq!(pool.pop(), Some((4, 1.0)));
+        assert_eq!(pool.at(0), first);
         assert_eq!(pool.pop(), Some((2, 2.0)));
         assert_eq!(pool.pop(), None);
     }

@@ -3,7 +3,7 @@
 use crate::ask::{Ask, Neighbour, Row};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
-use crate::filter;
+use crate::filter::Among;
 use crate::links::{lowest, upper};
 use crate::measure::{Exact, Near};
 use crate::scratch::Scratch;
@@ -34,6 +34,7 @@ pub(crate) fn nearest(
         visited,
         pool,
         hits,
+        unseen,
         fresh,
         apart,
         products,
@@ -48,7 +49,16 @@ pub(crate) fn nearest(
         apart,
     };
     match ask.filter {
-        Some(filter) => filter::nearest(&mut walk, &mut near, view, k, ef, filter, hits)?,
+        Some(filter) => {
+            let among = Among {
+                filter,
+                k,
+                ef,
+                hits,
+                unseen,
+            };
+            among.nearest(&mut walk, &mut near, view)?;
+        }
         None if k == len => walk.scan(&mut near, 0..len as u32, k)?,
         None => {
             let start = descend(&mut walk, &mut near, view)?;

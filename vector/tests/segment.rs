@@ -303,6 +303,53 @@ fn filters_that_keep_what_lies_together_find_it() {
     }
 }
 
+/// Small clusters, some of which the filter keeps: from most queries its rows lie elsewhere, few links lead there.
+#[test]
+fn filters_of_some_clusters_find_the_nearest_of_these() {
+    let mut random = Random(23);
+    let (count, dim) = (24_000, 24);
+    let middles: Vec<f32> = (0..count / 50 * dim)
+        .map(|_| 4.0 * random.number())
+        .collect();
+    let mut rows = Vec::with_capacity(count * dim);
+    for row in 0..count {
+        let middle = &middles[row % (count / 50) * dim..][..dim];
+        rows.extend(middle.iter().map(|x| x + random.number()));
+    }
+    let parameters = Parameters {
+        ef_construction: 80,
+        ..Parameters::of(dim, Distance::Euclidean)
+    };
+    let segment = opened(&rows, &parameters);
+    let mut scratch = Scratch::default();
+    for part in [3, 5] {
+        let mut sum = 0.0;
+        for middle in [11, 77, 123, 170] {
+            let from = &rows[middle * dim..][..dim];
+            let mut kept = vec![false; count];
+            let together = nearest(&rows, from, count / part, Distance::Euclidean, |_| true);
+            together.iter().for_each(|(row, _)| kept[*row] = true);
+            let mut filter = Bitmap::empty(count);
+            for (key, row) in segment.by_key().unwrap() {
+                if kept[key[1] as usize / 3] {
+                    filter.insert(row);
+                }
+            }
+            for query in rows.chunks(dim).skip(1).step_by(607) {
+                let ask = Ask {
+                    filter: Some(&filter),
+                    ..Ask::nearest(10)
+                };
+                let found = segment.search(query, &ask, &mut scratch).unwrap();
+                assert!(found.iter().all(|one| filter.contains(one.row)));
+                let truth = nearest(&rows, query, 10, Distance::Euclidean, |row| kept[row]);
+                sum += recall(&found, &truth) / (4.0 * 40.0);
+            }
+        }
+        assert!(sum >= 0.95, "one in {part}: {sum}");
+    }
+}
+
 #[test]
 fn all_rows_within_a_radius_are_found() {
     let mut random = Random(7);
