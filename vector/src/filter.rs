@@ -4,6 +4,8 @@
 //! stands for them (ACORN, Patel et al. 2024). It begins where a walk through all rows would; where nearly none of the
 //! filter's rows lie there, also at rows from all over it. Where they lie so scattered that such a walk would lose its
 //! way, they are scanned, or, if they are too many, enough of them lie among those that a walk through all rows meets.
+//! Where all of them are far from the query, as where the filter leaves out what is near, no walk leads to the nearest;
+//! what was drawn by lot and is still among them tells that, and they are scanned.
 
 use crate::ask::Row;
 use crate::bitmap::Bitmap;
@@ -24,10 +26,16 @@ const KEPT_PERCENT: usize = 75;
 const PATIENCE: usize = 16;
 /// the distances from a row and, for its links, so many more.
 const WORK_OF_ROW: usize = 16;
-/// Rows from all over the filter that it begins with where fewer lie near its start than by lot would,
-const SEEDS: usize = 192;
-/// divided by this.
+/// Rows from all over the filter that it begins with where fewer lie near its start than by lot would, divided by
+/// [`FEWER`]: one of so many, and at least and at most
+const SEEDS_PART: usize = 32;
+const SEEDS_MIN: usize = 192;
+const SEEDS_MAX: usize = 1024;
 const FEWER: usize = 2;
+/// Where one of these rows is still among the nearest at the end, one of so many rows is drawn to judge by.
+const JUDGES_PART: usize = 8;
+/// It has lost its way where so many more of these rows are among the nearest than twice as many as by lot would be.
+const SEEDS_LEFT: usize = 2;
 /// Rows that it sees at most from each row, but for those that a last neighbour adds.
 const PAST_MAX: usize = 48;
 /// Neighbours that the filter holds back and that it looks past from each row; each row found there allows another.
@@ -62,6 +70,7 @@ pub(crate) struct Among<'a> {
     pub(crate) ef: usize,
     pub(crate) hits: &'a mut Pool,
     pub(crate) unseen: &'a mut Unseen,
+    pub(crate) seeds: &'a mut Vec<u32>,
 }
 
 /// What a walk through the rows of a filter came to.
@@ -70,6 +79,9 @@ enum Came {
     Through,
     /// Too few of the rows are neighbours of others, even by way of one that is not of the filter.
     Apart,
+    /// The rows are far from the query, and what is near among them is not near one another: of the rows that it
+    /// began with, drawn by lot, too many are still among the nearest.
+    Astray,
 }
 
 impl Among<'_> {
@@ -89,13 +101,16 @@ impl Among<'_> {
             links,
             filter,
             unseen: self.unseen,
+            seeds: self.seeds,
             vias: (len / count).clamp(VIAS, VIAS_MAX),
             met: 0,
             passing: 0,
         };
         kept.begin(walk, start, len)?;
-        if kept.run(walk, near, k + spare, ef)? == Came::Through && walk.pool.len() >= k {
-            return Ok(());
+        match kept.run(walk, near, k + spare, ef)? {
+            Came::Through if walk.pool.len() >= k => return Ok(()),
+            Came::Astray => return walk.scan(near, rows(), k + spare),
+            _ => {}
         }
         // As many as a walk with `ef` would find, had the filter held them back only then.
         let most = (k + spare).max((ef as u64 * count as u64 / len as u64) as usize);
@@ -123,6 +138,8 @@ struct Kept<'a> {
     links: Links<'a>,
     filter: &'a Bitmap,
     unseen: &'a mut Unseen,
+    /// Rows from all over the filter that it began with, ascending; none where it had no need.
+    seeds: &'a mut Vec<u32>,
     /// Neighbours to look past from each row at first.
     vias: usize,
     /// Links of the rows so far,
@@ -142,11 +159,15 @@ impl Kept<'_> {
             walk.fresh.push(start);
         }
         self.expand(start, walk.visited, walk.fresh)?;
-        let by_lot = self.met as u64 * self.filter.count() as u64 / FEWER as u64;
-        if self.passing as u64 * (len as u64) < by_lot {
-            let sample = self.filter.sample(SEEDS).map(|row| row.0);
-            walk.fresh
+        let count = self.filter.count();
+        let (met, passing) = self.around(start)?;
+        self.seeds.clear();
+        if passing as u64 * FEWER as u64 * (len as u64) < met as u64 * count as u64 {
+            let seeds = (count / SEEDS_PART).clamp(SEEDS_MIN, SEEDS_MAX);
+            let sample = self.filter.sample(seeds).map(|row| row.0);
+            self.seeds
                 .extend(sample.filter(|row| self.unseen.take(*row)));
+            walk.fresh.extend_from_slice(self.seeds);
         }
         (self.met, self.passing) = (0, 0);
         Ok(())
@@ -184,9 +205,51 @@ impl Kept<'_> {
                     self.expand(row, walk.visited, walk.fresh)?;
                     rows += 1;
                 }
-                _ => return Ok(Came::Through),
+                _ => break,
             }
         }
+        self.judged(walk, near, most)
+    }
+
+    /// The links of a row's neighbours, and how many of them lead to rows of the filter.
+    fn around(&self, row: u32) -> Result<(usize, usize)> {
+        let (mut met, mut passing) = (0, 0);
+        self.links.of(row)?.for_each(|to| self.links.prefetch(to));
+        for to in self.links.of(row)? {
+            for next in self.links.of(to)? {
+                met += 1;
+                passing += usize::from(self.filter.contains(Row(next)));
+            }
+        }
+        Ok((met, passing))
+    }
+
+    /// Whether what a walk left in the pool can be the nearest: hardly, if of rows drawn by lot more are as near than
+    /// would be.
+    fn judged(&self, walk: &mut Walk, near: &mut Near, most: usize) -> Result<Came> {
+        let nearest = walk.pool.iter().take(most);
+        let left = nearest.filter(|(row, _)| self.seeds.binary_search(row).is_ok());
+        let (left, count) = (left.count(), self.filter.count());
+        let too_many = |drawn: usize| SEEDS_LEFT + 2 * drawn * most / count;
+        if left == 0 || walk.pool.len() < most {
+            return Ok(Came::Through);
+        }
+        if left >= too_many(self.seeds.len()) {
+            return Ok(Came::Astray);
+        }
+        // Some are: more are drawn.
+        let farthest = walk.pool.iter().nth(most - 1);
+        let farthest = farthest.map_or(f32::INFINITY, |(_, apart)| apart);
+        let drawn = (count / JUDGES_PART).max(1);
+        walk.fresh.clear();
+        walk.fresh
+            .extend(self.filter.sample(drawn).map(|row| row.0));
+        near.measure(walk.fresh, walk.apart)?;
+        let nearer = walk.apart.iter().filter(|apart| **apart <= farthest);
+        Ok(match nearer.count() >= too_many(drawn) {
+            true => Came::Astray,
+            false => Came::Through,
+        })
     }
 
     /// Appends the rows to measure after a row: its neighbours, and theirs where the filter holds one back.

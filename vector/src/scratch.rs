@@ -9,6 +9,7 @@ pub struct Scratch {
     pub(crate) pool: Pool,
     pub(crate) hits: Pool,
     pub(crate) unseen: Unseen,
+    pub(crate) seeds: Vec<u32>,
     pub(crate) fresh: Vec<u32>,
     pub(crate) apart: Vec<f32>,
     pub(crate) products: Vec<i32>,

@@ -35,6 +35,7 @@ pub(crate) fn nearest(
         pool,
         hits,
         unseen,
+        seeds,
         fresh,
         apart,
         products,
@@ -56,6 +57,7 @@ pub(crate) fn nearest(
                 ef,
                 hits,
                 unseen,
+                seeds,
             };
             among.nearest(&mut walk, &mut near, view)?;
         }
