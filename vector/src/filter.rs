@@ -20,20 +20,30 @@ use crate::walk::{Graph, Measure, Walk};
 /// Rows that are scanned in the time in which a walk through the rows of a filter keeps one candidate: 48 rows of 128
 /// numbers of 32 bits, which are level at 3,000 rows and `ef` 64; more of fewer bits.
 const SCANNED_EACH: usize = 48;
+/// The same where nearly none of them lie near the query: there a walk may miss the nearest.
+const SCANNED_FAR_EACH: usize = 2 * SCANNED_EACH;
+/// Of rows that are far, those that are measured again, for each candidate asked for.
+const FAR_SPARE: usize = 2;
 /// Candidates that such a walk keeps, for every hundred asked for: it meets more rows from each.
 const KEPT_PERCENT: usize = 75;
 /// It ends when so many times as much work as candidates were asked for changed nothing among the nearest:
 const PATIENCE: usize = 16;
+/// The same where rows of the filter lie among all as if drawn by lot, for those that are near are then near one another:
+/// from so many percent, where they are few, to all of the candidates, where they are all rows.
+const LOT_KEPT_PERCENT: usize = 52;
+const LOT_PATIENCE: usize = 12;
+/// They do not where more of them lie near the start than so many percent of what would by lot.
+const LOT_MOST_PERCENT: u64 = 150;
 /// the distances from a row and, for its links, so many more.
 const WORK_OF_ROW: usize = 16;
 /// Rows from all over the filter that it begins with where fewer lie near its start than by lot would, divided by
 /// [`FEWER`]: one of so many, and at least and at most
-const SEEDS_PART: usize = 32;
+const SEEDS_PART: usize = 48;
 const SEEDS_MIN: usize = 192;
 const SEEDS_MAX: usize = 1024;
-const FEWER: usize = 2;
+const FEWER: u64 = 2;
 /// Where one of these rows is still among the nearest at the end, one of so many rows is drawn to judge by.
-const JUDGES_PART: usize = 8;
+const JUDGES_PART: usize = 16;
 /// It has lost its way where so many more of these rows are among the nearest than twice as many as by lot would be.
 const SEEDS_LEFT: usize = 2;
 /// Rows that it sees at most from each row, but for those that a last neighbour adds.
@@ -97,19 +107,30 @@ impl Among<'_> {
         }
         let start = descend(walk, near, view)?;
         let links = lowest(view);
+        // Rows that are far are nearly as far as one another: of codes, more are measured again.
+        let far = if near.is_exact() {
+            k
+        } else {
+            (FAR_SPARE * ef).max(k + spare)
+        };
         let mut kept = Kept {
             links,
             filter,
             unseen: self.unseen,
             seeds: self.seeds,
+            is_by_lot: false,
+            lot_kept_percent: 100,
             vias: (len / count).clamp(VIAS, VIAS_MAX),
             met: 0,
             passing: 0,
         };
         kept.begin(walk, start, len)?;
+        if !kept.seeds.is_empty() && count <= ef.saturating_mul(SCANNED_FAR_EACH) {
+            return walk.scan(near, rows(), far);
+        }
         match kept.run(walk, near, k + spare, ef)? {
             Came::Through if walk.pool.len() >= k => return Ok(()),
-            Came::Astray => return walk.scan(near, rows(), k + spare),
+            Came::Astray => return walk.scan(near, rows(), far),
             _ => {}
         }
         // As many as a walk with `ef` would find, had the filter held them back only then.
@@ -140,6 +161,10 @@ struct Kept<'a> {
     unseen: &'a mut Unseen,
     /// Rows from all over the filter that it began with, ascending; none where it had no need.
     seeds: &'a mut Vec<u32>,
+    /// Whether the rows of the filter lie near the start as if drawn by lot.
+    is_by_lot: bool,
+    /// Candidates that are kept then, for every hundred asked for.
+    lot_kept_percent: usize,
     /// Neighbours to look past from each row at first.
     vias: usize,
     /// Links of the rows so far,
@@ -162,7 +187,11 @@ impl Kept<'_> {
         let count = self.filter.count();
         let (met, passing) = self.around(start)?;
         self.seeds.clear();
-        if passing as u64 * FEWER as u64 * (len as u64) < met as u64 * count as u64 {
+        let (here, by_lot) = (passing as u64 * len as u64, met as u64 * count as u64);
+        self.is_by_lot = here * 100 <= by_lot * LOT_MOST_PERCENT;
+        self.lot_kept_percent = LOT_KEPT_PERCENT + (100 - LOT_KEPT_PERCENT) * count / len;
+        if here * FEWER < by_lot {
+            self.is_by_lot = false;
             let seeds = (count / SEEDS_PART).clamp(SEEDS_MIN, SEEDS_MAX);
             let sample = self.filter.sample(seeds).map(|row| row.0);
             self.seeds
@@ -177,9 +206,13 @@ impl Kept<'_> {
     ///
     /// - `most`: the nearest that it tries to find.
     fn run(&mut self, walk: &mut Walk, near: &mut Near, most: usize, ef: usize) -> Result<Came> {
-        let patience = ef.saturating_mul(PATIENCE);
+        let (percent, patience) = match self.is_by_lot {
+            true => (self.lot_kept_percent, LOT_PATIENCE),
+            false => (KEPT_PERCENT, PATIENCE),
+        };
+        let patience = ef.saturating_mul(patience);
         walk.pool
-            .begin((ef.saturating_mul(KEPT_PERCENT) / 100).max(most));
+            .begin((ef.saturating_mul(percent) / 100).max(most));
         let (mut farthest, mut still, mut rows) = (None, 0, 0);
         loop {
             near.measure(walk.fresh, walk.apart)?;
