@@ -332,7 +332,7 @@ fn filtered_recall(
     queries: &[&[f32]],
 ) -> f64 {
     let mut filter = Bitmap::empty(kept.len());
-    for (key, row) in segment.by_key().unwrap() {
+    for (key, row) in segment.by_key().expect("whole bytes") {
         if kept[key[1] as usize / 3] {
             filter.insert(row);
         }
@@ -343,7 +343,8 @@ fn filtered_recall(
             filter: Some(&filter),
             ..Ask::nearest(10)
         };
-        let found = segment.search(query, &ask, &mut scratch).unwrap();
+        let found = segment.search(query, &ask, &mut scratch);
+        let found = found.expect("whole bytes");
         assert!(found.iter().all(|one| filter.contains(one.row)));
         let truth = nearest(rows, query, 10, Distance::Euclidean, |row| kept[row]);
         recall(&found, &truth)
