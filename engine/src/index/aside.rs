@@ -24,7 +24,7 @@ pub fn set_aside(interner: &mut Interner, array: &Value) -> Option<Cell> {
     let cell = interner.cell(&Value::from(name.to_string()));
     // One behind the other: whoever has the name has the array at the next but one.
     interner.intern(&key(name));
-    interner.intern(&marked(array.clone()));
+    interner.intern(&kept_aside(array.clone()));
     Some(cell)
 }
 
@@ -60,7 +60,7 @@ pub fn floats_of(dictionary: &Dictionary, cell: Cell) -> Option<Cow<'_, [f32]>> 
 }
 
 /// The array in what the dictionary keeps; none of any other value.
-pub fn array_in(kept: &Value) -> Option<&Value> {
+fn array_in(kept: &Value) -> Option<&Value> {
     match kept {
         Value::List(items) => match &items[..] {
             [
@@ -73,16 +73,12 @@ pub fn array_in(kept: &Value) -> Option<&Value> {
     }
 }
 
-/// An array as the dictionary keeps it.
-pub fn kept(array: Value) -> Value {
-    marked(array)
-}
-
 fn key(name: Uuid) -> Value {
-    marked(Value::Uuid(name))
+    kept_aside(Value::Uuid(name))
 }
 
-fn marked(value: Value) -> Value {
+/// An array, or its name, as the dictionary keeps it.
+pub fn kept_aside(value: Value) -> Value {
     Value::list([Value::symbol(MARK), value])
 }
 

@@ -19,7 +19,7 @@ mod sample;
 mod sieve;
 mod stored;
 
-pub use aside::{array_in, array_of, floats_of, ids_of, kept, name_of, set_aside};
+pub use aside::{array_of, floats_of, ids_of, kept_aside, name_of, set_aside};
 pub use attribute::{AttributeIndex, Change};
 pub use cell::{Cell, Kind};
 pub use chunk::{Chunk, Extra, Row};

@@ -19,7 +19,7 @@ use super::values::{Fingerprints, Form, ValuesDirectory, schema};
 use super::vectors::{VectorsSegment, vector_error};
 use crate::bytes::{Cursor, malformed, read_value};
 use crate::error::{Code, Error, Result};
-use crate::index::{HashPrefix, TextPage, is_same_value, kept};
+use crate::index::{HashPrefix, TextPage, is_same_value, kept_aside};
 use crate::value::{Keyword, Symbol, Value, stable_hash};
 
 /// A run of the dictionary whose directory is read. Pages are read on first touch and kept.
@@ -196,7 +196,7 @@ impl ValuesSegment {
                 })?;
                 self.held
                     .fetch_add(size_of_val(&array[..]), Ordering::Relaxed);
-                let value = kept(Value::FloatArray(array.into()));
+                let value = kept_aside(Value::FloatArray(array.into()));
                 Ok(Some(read.get_or_init(|| value)))
             }
         }
