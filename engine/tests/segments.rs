@@ -245,12 +245,9 @@ fn values() -> Vec<Option<Value>> {
 }
 
 fn write_run(storage: &dyn Storage) -> Result<SegmentStamp> {
-    write_values(
-        storage,
-        77,
-        values().iter().map(Option::as_ref),
-        &Places::default(),
-    )
+    let values = values();
+    let values = values.iter().map(Option::as_ref);
+    write_values(storage, 77, values, &Places::default())
 }
 
 fn check_run(run: &dyn StoredValues) -> Result<()> {
@@ -312,13 +309,8 @@ fn runs_of_no_and_few_values() {
     for len in 0..10u32 {
         let storage = store();
         let values: Vec<Value> = (0..len).map(|n| Value::from(format!("{n}"))).collect();
-        let stamp = write_values(
-            storage.as_ref(),
-            0,
-            values.iter().map(Some),
-            &Places::default(),
-        )
-        .unwrap();
+        let all = values.iter().map(Some);
+        let stamp = write_values(storage.as_ref(), 0, all, &Places::default()).unwrap();
         check(&storage, &stamp).unwrap();
         let run = Segments::new(storage).values(&stamp, 0, len);
         for (id, value) in (0..).zip(&values) {

@@ -1,5 +1,6 @@
 //! The command line, as a shell sees it: arguments and input in, output, errors and exit codes out.
 
+mod aside;
 mod ask;
 mod crowd;
 mod demo;
