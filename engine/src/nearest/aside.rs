@@ -14,11 +14,9 @@ pub(crate) fn aside_graphs(db: &Db) -> impl Iterator<Item = &Arc<VectorGraph>> {
     let is_typed = db.options().flexibility == Flexibility::Write;
     db.graphs().iter().filter(move |graph| {
         let attribute = db.schema().attribute(graph.cover().attribute);
-        let is_it = |known: &Arc<crate::schema::Attribute>| {
-            // Rows of doubles are rounded.
-            known.aside && known.value_type == Some(ValueType::FloatArray)
-        };
-        is_typed && attribute.is_some_and(is_it)
+        // Rows of doubles are rounded.
+        let floats = Some(ValueType::FloatArray);
+        is_typed && attribute.is_some_and(|known| known.aside && known.value_type == floats)
     })
 }
 

@@ -1,6 +1,5 @@
 //! From a database value to a root: what no segment holds yet is written, the rest is shared.
 
-use std::borrow::Borrow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -249,7 +248,7 @@ fn purge_dictionary(
     live: &dyn Fn(u32) -> bool,
 ) -> Result<Vec<DictionaryPart>> {
     let end = dictionary.len();
-    let values = dictionary.values_from(0).zip(0..);
+    let values = values_of(dictionary, 0..end).zip(0..);
     let values = values.map(|(value, id)| value.filter(|_| live(id)));
     let mut parts = Vec::new();
     // The graphs hold what was purged; they are built anew.
@@ -261,7 +260,7 @@ fn purge_dictionary(
 fn write_parts(
     storage: &dyn Storage,
     mut ids: Range<u32>,
-    mut values: impl Iterator<Item = Option<impl Borrow<Value>>>,
+    mut values: impl Iterator<Item = Option<Value>>,
     places: &Places,
     parts: &mut Vec<DictionaryPart>,
 ) -> Result<()> {
